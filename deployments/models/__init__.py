@@ -1,0 +1,42 @@
+"""Every table of Estiva's, one file a noun."""
+
+from deployments.models.accounts import AccessLink, Grant, Role, User
+from deployments.models.application import (
+    Application,
+    Environment,
+    Placement,
+    PlacementHost,
+    Release,
+    SecretVersion,
+    Variable,
+)
+from deployments.models.audit import AuditEntry, AuditHead
+from deployments.models.deployment import Deployment, LogChunk, Plan, Step, Target
+from deployments.models.host import Host
+from deployments.models.installation import Installation
+from deployments.models.operation import Operation, WorkerProcess
+
+__all__ = [
+    "AccessLink",
+    "Application",
+    "AuditEntry",
+    "AuditHead",
+    "Deployment",
+    "Environment",
+    "Grant",
+    "Host",
+    "Installation",
+    "LogChunk",
+    "Operation",
+    "Placement",
+    "PlacementHost",
+    "Plan",
+    "Release",
+    "Role",
+    "SecretVersion",
+    "Step",
+    "Target",
+    "User",
+    "Variable",
+    "WorkerProcess",
+]

@@ -1,0 +1,137 @@
+"""What is deployed, and where it belongs."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from deployments.models.host import Host
+from deployments.sealing import SealedField
+
+
+class Environment(models.Model):
+    """staging, production, …: ordered."""
+
+    name = models.SlugField(_("name"), max_length=32, unique=True)
+    position = models.PositiveIntegerField(default=0)
+    is_production = models.BooleanField(_("production"), default=False)  # asks twice before a change
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("position", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Application(models.Model):
+    """What is deployed. Its name enters container names: lower case, digits, single dashes."""
+
+    name = models.SlugField(_("name"), max_length=40, unique=True)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Placement(models.Model):
+    """An Application in an Environment: its hosts, image, settings, variables, strategy."""
+
+    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="placements")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="placements")
+    hosts = models.ManyToManyField(Host, through="PlacementHost", related_name="placements")
+    image = models.CharField(_("image"), max_length=400, blank=True)  # as typed, validated by image_reference
+    settings = models.JSONField(default=dict)  # normalised by container_settings
+    keep_releases = models.PositiveSmallIntegerField(_("releases kept"), default=5)
+    url = models.URLField(_("address"), max_length=300, blank=True)  # where the running application answers
+    version = models.PositiveIntegerField(default=1)  # raised by every change of settings, hosts or variables
+    next_release = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("application__name", "environment__position")
+        constraints = (models.UniqueConstraint(fields=("application", "environment"), name="one_placement_each"),)
+
+    def __str__(self) -> str:
+        return f"{self.application} · {self.environment}"
+
+
+class PlacementHost(models.Model):
+    """A Placement on one Host. Never deleted: the fence must only grow."""
+
+    placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="seats")
+    host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="seats")
+    is_active = models.BooleanField(default=True)  # False once the server was taken out of the Placement
+    fence = models.PositiveBigIntegerField(default=0)
+    running_release = models.ForeignKey("deployments.Release", on_delete=models.PROTECT, null=True, related_name="+")
+    running_target = models.ForeignKey("deployments.Target", on_delete=models.PROTECT, null=True, related_name="+")
+    running_since = models.DateTimeField(null=True)
+    observed = models.JSONField(default=dict)  # engine.events.Observed as last seen
+    drift = models.CharField(max_length=300, blank=True)  # what differs from the record, in words; "" when nothing does
+    drift_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("placement", "host"), name="one_seat_each"),)
+
+
+class Variable(models.Model):
+    """One environment variable of a Placement: plain, or a secret whose versions are sealed."""
+
+    placement = models.ForeignKey(Placement, on_delete=models.CASCADE, related_name="variables")
+    name = models.CharField(max_length=200)
+    is_secret = models.BooleanField(default=False)
+    value = models.TextField(blank=True)  # empty for a secret
+    secret_version = models.ForeignKey("SecretVersion", on_delete=models.PROTECT, null=True, related_name="+")
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ("position", "id")
+        constraints = (models.UniqueConstraint(fields=("placement", "name"), name="one_variable_each"),)
+
+
+class SecretVersion(models.Model):
+    """One value that a secret had. Destroyed (sealed set to null) when the secret is deleted."""
+
+    placement = models.ForeignKey(Placement, on_delete=models.CASCADE, related_name="secret_versions")
+    name = models.CharField(max_length=200)
+    number = models.PositiveIntegerField()
+    sealed = SealedField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    destroyed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("placement", "name", "number"), name="one_secret_version_each"),)
+
+
+class Release(models.Model):
+    """Immutable: image identity and all settings as they were.
+
+    `variables` is a list of `{"name", "value"}` or `{"name", "secret": SecretVersion id, "number"}`, in order.
+    """
+
+    placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="releases")
+    number = models.PositiveIntegerField()
+    image = models.CharField(max_length=400)  # the reference as it was typed
+    tag = models.CharField(max_length=128, blank=True)
+    digest = models.CharField(max_length=80, blank=True)
+    image_id = models.CharField(max_length=80, blank=True)
+    settings: "models.JSONField[Any, Any]" = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    variables = models.JSONField(default=list)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by_name = models.CharField(max_length=120)
+    created_at = models.DateTimeField(auto_now_add=True)
+    lost_secrets = models.JSONField(default=list)  # names whose versions were destroyed since
+
+    class Meta:
+        ordering = ("-number",)
+        constraints = (models.UniqueConstraint(fields=("placement", "number"), name="one_release_number_each"),)
+
+    def __str__(self) -> str:
+        return f"release {self.number}"

@@ -1,0 +1,168 @@
+"""Runs, their share on each server, and their log. Written by `requests`, `claims`, `endings` and `worker.recorder` only."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from deployments.models.application import Placement, Release
+from deployments.models.host import Host
+from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, TARGET_HELD, TARGET_OPEN, TargetStatus
+
+
+class Plan(models.Model):
+    """What a click would change, computed before it. `hosts` and `changes` are as `deployments.plan` documents them."""
+
+    placement = models.ForeignKey(Placement, on_delete=models.CASCADE, related_name="plans")
+    placement_version = models.PositiveIntegerField()
+    of_release = models.ForeignKey(Release, on_delete=models.CASCADE, null=True, related_name="+")  # a rollback or redeploy
+    secrets_of_release = models.BooleanField(default=False)  # the rollback's other choice: the secrets as they were
+    operation = models.OneToOneField("deployments.Operation", on_delete=models.CASCADE, related_name="plan")
+    is_ready = models.BooleanField(default=False)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    image = models.CharField(max_length=400, blank=True)
+    tag = models.CharField(max_length=128, blank=True)
+    digest = models.CharField(max_length=80, blank=True)
+    settings = models.JSONField(default=dict)
+    variables = models.JSONField(default=list)
+    changes = models.JSONField(default=list)
+    hosts = models.JSONField(default=list)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class Deployment(models.Model):
+    """One run that brings a Release to a Placement. Its id is its number on screen."""
+
+    class Kind(models.TextChoices):
+        """What was asked for."""
+
+        DEPLOY = "deploy", _("Deploy")
+        REDEPLOY = "redeploy", _("Redeploy")
+        ROLLBACK = "rollback", _("Rollback")
+
+    placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="deployments")
+    release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="deployments")
+    previous_release = models.ForeignKey(Release, on_delete=models.PROTECT, null=True, related_name="+")
+    plan = models.ForeignKey(Plan, on_delete=models.SET_NULL, null=True, related_name="+")
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.DEPLOY)
+    status = models.CharField(max_length=24, choices=DeploymentStatus.choices, default=DeploymentStatus.QUEUED)
+    note = models.CharField(max_length=500, blank=True)
+    changes = models.JSONField(default=list)  # the Plan's, as they were
+    application_name = models.CharField(max_length=40)
+    environment_name = models.CharField(max_length=32)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_by_name = models.CharField(max_length=120)
+    requested_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancelled_by_name = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("placement",), condition=Q(status=DeploymentStatus.RUNNING), name="one_running_deployment"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("placement", "-id"), name="deployment_placement"),
+            models.Index(fields=("status", "-id"), name="deployment_status"),
+            models.Index(fields=("requested_by", "-id"), name="deployment_person"),
+            models.Index(fields=("requested_at",), name="deployment_time"),
+            models.Index(fields=("id",), condition=Q(status__in=sorted(DEPLOYMENT_OPEN)), name="deployment_open"),
+        )
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class Target(models.Model):
+    """One host's share of a Deployment: what is claimed, leased and fenced.
+
+    `outcome` is the last `engine.events.Ended` as JSON: what, why, remedy, failed_step, exit_code, remains.
+    """
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="targets")
+    placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="targets")
+    host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="targets")
+    host_name = models.CharField(max_length=63)
+    status = models.CharField(max_length=24, choices=TargetStatus.choices, default=TargetStatus.QUEUED)
+    fence = models.PositiveBigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    holder = models.CharField(max_length=120, blank=True)  # the worker's name
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)  # back-off after a lost connection
+    hinted_at = models.DateTimeField(null=True)
+    touched = models.BooleanField(default=False)  # the engine said Mutated
+    stalled_reason = models.CharField(max_length=300, blank=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.JSONField(default=dict)
+    gap_seconds = models.FloatField(null=True)
+    serving_release = models.PositiveIntegerField(null=True)
+    published = models.JSONField(default=list)
+    last_line = models.PositiveBigIntegerField(default=0)
+    log_bytes = models.PositiveBigIntegerField(default=0)
+    log_cut_at = models.PositiveBigIntegerField(null=True)  # the line after which keeping stopped
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=("deployment", "host"), name="one_target_each"),
+            models.UniqueConstraint(
+                fields=("placement", "host"), condition=Q(status__in=sorted(TARGET_HELD)), name="one_running_target"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("status", "lease_until"), condition=Q(status__in=sorted(TARGET_OPEN)), name="target_open"),
+            models.Index(fields=("host", "-id"), name="target_host"),
+            models.Index(fields=("placement", "host", "ended_at"), name="target_when"),
+        )
+
+    def __str__(self) -> str:
+        return f"target {self.pk} on {self.host_name}"
+
+
+class Step(models.Model):
+    """A step of a Target's attempt."""
+
+    class Status(models.TextChoices):
+        """How the step stands."""
+
+        RUNNING = "running", _("Running")
+        GOOD = "good", _("Done")
+        BAD = "bad", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+        SKIPPED = "skipped", _("Nothing to do")
+        BROKEN_OFF = "broken_off", _("Broken off")  # the worker went away
+
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="steps")
+    fence = models.PositiveBigIntegerField()
+    key = models.CharField(max_length=24)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.RUNNING)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    message = models.TextField(blank=True)
+    first_line = models.PositiveBigIntegerField(default=0)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    label = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+
+class LogChunk(models.Model):
+    """A run of consecutive lines of one Target; append-only. `lines` is what `deployments.live` encodes."""
+
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="chunks")
+    first_line = models.PositiveBigIntegerField()
+    last_line = models.PositiveBigIntegerField()
+    fence = models.PositiveBigIntegerField()
+    lines = models.TextField()
+
+    class Meta:
+        ordering = ("target", "first_line")
+        constraints = (models.UniqueConstraint(fields=("target", "first_line"), name="one_chunk_each"),)

@@ -1,0 +1,58 @@
+"""Servers."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from deployments.sealing import SealedField
+from deployments.states import HostState
+
+
+class Host(models.Model):
+    """A registered server ("server" on screen). Retired, never deleted."""
+
+    name = models.CharField(_("name"), max_length=63, unique=True)
+    address = models.CharField(_("address"), max_length=253)
+    port = models.PositiveIntegerField(_("port"), default=22)
+    user = models.CharField(_("user"), max_length=64, default="root")
+    docker_socket = models.CharField(_("Docker socket"), max_length=255, default="/var/run/docker.sock")
+
+    # credential: the public half is shown, the private half only the worker opens
+    public_key = models.TextField(blank=True)
+    private_key = SealedField(null=True)
+    passphrase = SealedField(null=True)
+
+    # trust
+    host_key_type = models.CharField(max_length=64, blank=True)
+    host_key = models.TextField(blank=True)  # base64 of the pinned key
+    trusted_at = models.DateTimeField(null=True)
+    trusted_by_name = models.CharField(max_length=120, blank=True)
+    offered_key_type = models.CharField(max_length=64, blank=True)  # what it showed last, while not trusted
+    offered_key = models.TextField(blank=True)
+
+    # what was seen, by whom is in the audit trail
+    state = models.CharField(max_length=16, choices=HostState.choices, default=HostState.NEW)
+    state_text = models.TextField(blank=True)
+    state_since = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    engine_version = models.CharField(max_length=64, blank=True)
+    api_version = models.CharField(max_length=16, blank=True)
+    os_type = models.CharField(max_length=16, blank=True)
+    architecture = models.CharField(max_length=32, blank=True)
+    disk_free = models.BigIntegerField(null=True)  # bytes
+    disk_total = models.BigIntegerField(null=True)
+    clock_skew = models.FloatField(null=True)  # seconds, positive when the server is ahead
+    containers = models.JSONField(default=list)  # what Estiva runs there, as last seen: [{name, release, placement, state, image, since}]
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_trusted(self) -> bool:
+        """A host key is pinned."""
+        return bool(self.host_key)

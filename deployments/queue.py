@@ -1,0 +1,79 @@
+"""Hints to the workers: a bare Celery client that sends a task by name. A lost hint loses nothing; the reconciler hints again."""
+
+import functools
+import logging
+
+import redis
+from celery import Celery
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from deployments import live
+
+log = logging.getLogger(__name__)
+
+DEPLOY_QUEUE = "deploy"
+LOOK_QUEUE = "look"
+RUN_TARGET = "worker.run_target"
+RUN_OPERATION = "worker.run_operation"
+BROKER_OPTIONS = {"socket_timeout": 3, "socket_connect_timeout": 2, "max_retries": 1}
+
+
+def broker_url(url: str) -> str:
+    """Celery's spelling of a Redis address: `unix:///path` is `redis+socket:///path` there."""
+    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
+
+
+@functools.cache
+def client() -> Celery:
+    """The Celery client of this process."""
+    app = Celery("estiva", broker=broker_url(settings.ESTIVA_REDIS_URL), set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_transport_options=BROKER_OPTIONS,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
+        task_publish_retry=False,
+    )
+    return app
+
+
+@functools.cache
+def connection() -> "redis.Redis":
+    """The plain Redis connection of this process, for the live tail. Short deadlines: it's only ever a hint."""
+    return redis.Redis.from_url(
+        settings.ESTIVA_REDIS_URL, socket_timeout=2, socket_connect_timeout=2, decode_responses=True
+    )
+
+
+def send(task: str, queue: str, object_id: int) -> bool:
+    """Send one hint now; False when the broker can't be reached (said in our log, the reconciler comes by)."""
+    try:
+        client().send_task(task, args=(object_id,), queue=queue, retry=False)
+    except (OperationalError, redis.RedisError, OSError) as error:
+        log.warning("hint not sent", extra={"task": task, "object": object_id, "error": str(error)})
+        return False
+    return True
+
+
+def send_on_commit(task: str, queue: str, object_id: int) -> None:
+    """Send one hint when the transaction has been committed."""
+    transaction.on_commit(functools.partial(send, task, queue, object_id))
+
+
+def publish(entry: dict[str, str]) -> bool:
+    """Put one wake entry on the live stream; False when Redis can't be reached (viewers fill the gap from the database)."""
+    try:
+        connection().xadd(live.WAKE_STREAM, entry, maxlen=live.WAKE_MAXLEN, approximate=True)  # type: ignore[arg-type]
+    except (redis.RedisError, OSError) as error:
+        log.warning("live entry not sent", extra={"kind": entry.get("kind"), "error": str(error)})
+        return False
+    return True
+
+
+def changed_on_commit(noun: str, object_id: int, placement_id: int | None = None) -> None:
+    """Tell the viewers, once committed, that a row moved."""
+    transaction.on_commit(functools.partial(publish, live.wake_changed(noun, object_id, placement_id)))

@@ -1,0 +1,236 @@
+"""The one door between the engine and a server.
+
+`worker.connections` ships two implementations: `docker.DockerHost` (Engine API over SSH) and `fake.FakeHost` (stateful, in memory).
+Every call has a deadline and raises only the errors of `worker.engine.errors`: `HostError`/`NotFound`/`Conflict` when the server said no,
+`HostLost` when nothing is known, `Cancelled` once when somebody asked to stop, `LeaseLost` when this worker is no longer the holder.
+Containers are always addressed **by name**: names bear the fence, so a stale holder's calls meet 404 or 409.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What `/version` and `/info` say."""
+
+    engine_version: str
+    api_version: str
+    os_type: str  # "linux" or "windows"
+    architecture: str  # Docker's words: "amd64", "arm64", …
+    root_folder: str
+    server_time: str  # RFC 3339, the server's own clock
+    containers_running: int = 0
+    images: int = 0
+    live_restore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One platform that an image exists for."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """A registry's answer for a reference, obtained through the server's engine (`/distribution/{name}/json`)."""
+
+    digest: str
+    platforms: tuple[Platform, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """An image on the server. `repo_digests` are `name@sha256:…`."""
+
+    id: str
+    repo_digests: tuple[str, ...]
+    repo_tags: tuple[str, ...]
+    size: int
+    os: str
+    architecture: str
+    volumes: tuple[str, ...] = ()  # paths the image declares with VOLUME
+    exposed_ports: tuple[str, ...] = ()  # "5000/tcp"
+    has_healthcheck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A mount of an existing container. `name` is empty for a bind."""
+
+    kind: Literal["volume", "bind", "tmpfs", "other"]
+    name: str
+    source: str
+    path: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """An existing container, as inspected."""
+
+    id: str
+    name: str
+    image_id: str
+    image: str  # the reference it was created from
+    labels: Mapping[str, str]
+    status: str  # created running paused restarting exited dead removing
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    error: str
+    health: str  # "" (no check), starting, healthy, unhealthy
+    restart_count: int
+    restart_policy: str
+    restart_retries: int
+    started_at: str
+    finished_at: str
+    networks: Mapping[str, str]  # network name -> IP address ("" while not running)
+    network_aliases: Mapping[str, tuple[str, ...]]
+    network_mode: str
+    published: tuple[tuple[str, int, int, str], ...]  # (host address, host port, container port, protocol)
+    mounts: tuple[Mount, ...]
+    environment: tuple[str, ...] = ()
+    health_log: tuple[str, ...] = ()  # last outputs of the image's own check
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """One step of a pull: bytes over all layers known so far."""
+
+    done: int
+    total: int
+    layers_done: int
+    layers: int
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line a container wrote; `text` has no newline, invalid UTF-8 already replaced."""
+
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A health probe's answer: `status` for HTTP (0 otherwise), `ok` False with a `problem` when nothing answered.
+
+    `unreachable` says that the address itself can't be reached from the server (no route, forwarding forbidden):
+    nothing is known of who listens there, and another way may work. A refused or silent port is not unreachable.
+    """
+
+    ok: bool
+    status: int = 0
+    problem: str = ""
+    unreachable: bool = False
+
+
+class Follow(Protocol):
+    """A container's output as it comes."""
+
+    def available(self) -> Sequence[LogLine]:
+        """The lines that arrived since the last call, at once; empty when there are none. Never blocks."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """The stream is over (container gone or connection lost); not a proof of anything."""
+        ...
+
+    def close(self) -> None:
+        """Stop following."""
+        ...
+
+
+class ContainerHost(Protocol):
+    """A server with a Docker Engine, for the length of one Target or Operation."""
+
+    # clock
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Wait; raises `Cancelled` or `LeaseLost` the moment either is known."""
+        ...
+
+    def shield(self) -> None:
+        """From now on `Cancelled` is not raised any more (the engine is restoring); `LeaseLost` still is."""
+        ...
+
+    # looking
+    def facts(self) -> EngineFacts: ...
+
+    def disk_free(self, path: str) -> tuple[int, int] | None:
+        """(free, total) bytes of the file system that holds `path`; None where the server doesn't let us know."""
+        ...
+
+    def remote_image(self, reference: str) -> RemoteImage: ...
+
+    def local_image(self, reference: str) -> LocalImage | None: ...
+
+    def local_images(self, reference_filter: str) -> Sequence[LocalImage]:
+        """Images with a tag that matches (`estiva/INSTALLATION/NAME:*`)."""
+        ...
+
+    def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        """Inspected containers, running or not, that carry all these labels; one that vanishes meanwhile is left out."""
+        ...
+
+    def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:
+        """(host address, host port, protocol, container name) of every running container on the server."""
+        ...
+
+    def container(self, name: str) -> Container | None: ...
+
+    def logs(self, name: str, *, tail: int) -> Sequence[LogLine]: ...
+
+    def follow(self, name: str) -> Follow: ...
+
+    def probe_http(self, address: str, port: int, path: str, *, timeout: float) -> Probe: ...
+
+    def probe_tcp(self, address: str, port: int, *, timeout: float) -> Probe: ...
+
+    # changing; each is safe to repeat
+    def pull(self, reference: str, *, platform: str | None, deadline: float) -> Iterator[PullProgress]: ...
+
+    def tag(self, image: str, tag: str) -> None: ...
+
+    def remove_image(self, reference: str) -> bool:
+        """Remove one reference (a tag or name@digest), never by force; False when absent or still in use."""
+        ...
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None: ...
+
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None: ...
+
+    def create(self, name: str, body: Mapping[str, Any]) -> None:
+        """POST /containers/create with the Engine API's own JSON. `Conflict` when the name is taken."""
+        ...
+
+    def start(self, name: str) -> None: ...
+
+    def stop(self, name: str, *, timeout: int) -> None:
+        """SIGTERM, then SIGKILL after `timeout` seconds; returns when it is stopped."""
+        ...
+
+    def rename(self, name: str, new_name: str) -> None: ...
+
+    def remove(self, name: str) -> None:
+        """Remove a container by force, its volumes never."""
+        ...
+
+    def set_restart_policy(self, name: str, policy: str, retries: int = 0) -> None: ...
+
+    def connect_network(self, network: str, name: str, aliases: Sequence[str]) -> None: ...
+
+    def disconnect_network(self, network: str, name: str) -> None: ...

@@ -1,0 +1,49 @@
+"""The engine's own errors. Adapters raise these and nothing else towards the engine."""
+
+
+class HostError(Exception):
+    """The server answered, and refused or failed. `status` is the Engine API's HTTP status (0 where there is none)."""
+
+    def __init__(self, message: str, *, status: int = 0, why: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message, self.status, self.why, self.remedy = message, status, why, remedy
+
+
+class NotFound(HostError):
+    """No such container, image, network or volume (404)."""
+
+
+class Conflict(HostError):
+    """The name is taken, or the object is in a state that forbids the call (409)."""
+
+
+class HostLost(Exception):
+    """The connection is gone or silent past its deadline: nothing is known of what the last call did."""
+
+
+class HostKeyChanged(HostLost):
+    """The server shows another host key than the pinned one. No credential was sent."""
+
+    def __init__(self, message: str, *, offered_type: str = "", offered_key: str = "") -> None:
+        super().__init__(message)
+        self.offered_type, self.offered_key = offered_type, offered_key
+
+
+class AuthenticationRefused(HostLost):
+    """The server refused the user or the key."""
+
+
+class SocketRefused(HostLost):
+    """sshd refused a channel to the Docker socket: absent, or the user may not open it."""
+
+    def __init__(self, message: str, *, reason: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.reason, self.remedy = reason, remedy
+
+
+class Cancelled(Exception):  # noqa: N818 - a person's wish, not a fault
+    """Somebody asked to stop; raised by the host's calls and waits inside the engine's own thread, once."""
+
+
+class LeaseLost(Exception):
+    """Another worker may hold this Target now: touch nothing more, write nothing more."""

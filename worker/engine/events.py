@@ -1,0 +1,112 @@
+"""What the engine says while it works: the only thing that comes out of it.
+
+A consumer (`worker.recorder`) writes them down in order; each stands for something that was done or seen, never hoped.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+StepKey = Literal["connect", "preflight", "pull", "replace", "health", "verify", "cleanup", "restore"]
+STEP_ORDER: tuple[StepKey, ...] = ("connect", "preflight", "pull", "replace", "health", "verify", "cleanup", "restore")
+Stream = Literal["estiva", "stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step begins; lines and progress that follow belong to it."""
+
+    step: StepKey
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step is over. `skipped` says there was nothing to do."""
+
+    step: StepKey
+    result: Literal["good", "bad", "cancelled", "skipped"]
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the log, without its newline. `estiva` is the engine's own voice; the others are the container's output."""
+
+    text: str
+    stream: Stream = "estiva"
+    level: Literal["info", "good", "warn", "bad"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a step is, in bytes when `unit` says so; replaces the one before. `total` 0 means unknown."""
+
+    step: StepKey
+    done: int
+    total: int
+    label: str = ""
+    unit: Literal["bytes", "passes"] = "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something preflight looked at. `unknown` is said as unknown, never as good."""
+
+    check: str  # a stable key: "engine", "platform", "image", "disk", "port", "name", "variables", "reachable", "trust"
+    result: Literal["good", "warn", "bad", "unknown"]
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutated:
+    """From here on the server is no longer as it was found: an interruption now asks for care, not for a plain failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """For how long nothing served, in seconds, as measured from the stop of the old to the first pass of what serves now."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the server runs for this Placement, seen just now."""
+
+    container: str
+    container_id: str
+    image_id: str
+    digest: str | None
+    release: int
+    started_at: str
+    published: tuple[tuple[str, int, int, str], ...] = ()  # (host address, host port, container port, protocol)
+
+
+class Verdict(StrEnum):
+    """How a Target ended, as far as the engine can tell."""
+
+    SUCCEEDED = "succeeded"
+    FAILED_UNTOUCHED = "failed_untouched"  # nothing on the server was changed
+    FAILED_RESTORED = "failed_restored"  # the old version was seen healthy again
+    FAILED = "failed"  # nothing served before and nothing serves now
+    CANCELLED_UNTOUCHED = "cancelled_untouched"
+    CANCELLED_RESTORED = "cancelled_restored"
+    NEEDS_ATTENTION = "needs_attention"  # something served before, and it is not proven that anything serves now
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last event. `what`, `why`, `remedy` are for people; `serving_release` is the Release number that was seen serving."""
+
+    verdict: Verdict
+    what: str = ""
+    why: str = ""
+    remedy: str = ""
+    failed_step: StepKey | None = None
+    exit_code: int | None = None
+    serving_release: int | None = None
+    remains: tuple[str, ...] = field(default=())  # what is left on the server, in words
+
+
+Event = StepStarted | StepEnded | Line | Progress | Finding | Mutated | Gap | Observed | Ended

@@ -1,0 +1,147 @@
+"""What one Target is to become, frozen: the engine's whole input.
+
+`worker.brief` makes these from database rows; nothing here knows a row. Durations are seconds, sizes are bytes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+HealthKind = Literal["image", "http", "tcp", "running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that prints as `[redacted]` wherever it is shown by accident; `reveal()` says that it's meant."""
+
+    _value: str
+
+    def reveal(self) -> str:
+        """The plain value."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "[redacted]"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class PortSpec:
+    """One published port. `host_port` None lets the engine choose a free one."""
+
+    container_port: int
+    host_port: int | None = None
+    host_address: str = "0.0.0.0"  # noqa: S104 - Docker's own default, shown to the user
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpec:
+    """A named volume mounted at `path`."""
+
+    name: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSpec:
+    """When a container counts as healthy: `passes` good answers in a row, with an unchanged restart count.
+
+    `image` follows the image's own HEALTHCHECK; `http` expects a status between the two bounds; `tcp` a port that accepts;
+    `running` that the container runs for `run_seconds`. Failures within `start_period` are not counted; `deadline` is
+    measured from the container's start and ends the wait.
+    """
+
+    kind: HealthKind = "running"
+    path: str = "/"
+    port: int | None = None
+    status_min: int = 200
+    status_max: int = 399
+    interval: float = 1.0
+    timeout: float = 3.0
+    passes: int = 2
+    start_period: float = 0.0
+    deadline: float = 60.0
+    run_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """Everything about the container but its name and its image."""
+
+    environment: tuple[tuple[str, str | Secret], ...] = ()
+    ports: tuple[PortSpec, ...] = ()
+    volumes: tuple[VolumeSpec, ...] = ()
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    restart: str = "unless-stopped"
+    restart_retries: int = 0
+    memory: int | None = None
+    cpus: float | None = None
+    stop_timeout: int = 10
+    user: str = ""
+    network: str | None = None
+    network_aliases: tuple[str, ...] = ()
+    health: HealthSpec = field(default_factory=HealthSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """What is to run. `reference` is what is pulled (`name@sha256:…`); `tag` is shown only. `image_id` is set for an image built without a registry."""
+
+    reference: str
+    digest: str | None
+    tag: str | None = None
+    image_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose container it is. The labels `estiva.*` carry these, the name carries release and fence."""
+
+    installation: str
+    placement: int
+    placement_name: str  # "app-environment", already fit for a container name
+    release: int  # the Release's number within its Placement
+    deployment: int
+    target: int
+    fence: int
+    incumbent_target: int | None = None  # the Target that last ended well here, as recorded
+
+    @property
+    def container_name(self) -> str:
+        """`app-production-r12.f7`."""
+        return f"{self.placement_name}-r{self.release}.f{self.fence}"
+
+    @property
+    def kept_tag(self) -> str:
+        """The local tag that keeps this Release's image from being pruned."""
+        return f"estiva/{self.installation}/{self.placement_name}:{self.release}"
+
+    def labels(self) -> dict[str, str]:
+        """The labels on every container of ours."""
+        return {
+            "estiva.installation": self.installation,
+            "estiva.placement": str(self.placement),
+            "estiva.release": str(self.release),
+            "estiva.deployment": str(self.deployment),
+            "estiva.target": str(self.target),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DeploySpec:
+    """One Target: bring this image with these settings to this host.
+
+    `incumbent_health` is how the version that serves now is judged when it has to be restored; None means "running".
+    `keep_releases` are the numbers of the Releases whose images stay (this one and its forerunners).
+    """
+
+    identity: Identity
+    image: ImageSpec
+    container: ContainerSpec
+    incumbent_health: HealthSpec | None = None
+    keep_releases: tuple[int, ...] = ()
+    pull_deadline: float = 1800.0
+    host_name: str = ""
