@@ -1,6 +1,7 @@
 """Typed readers of the environment. Every value may also come from a file named by `NAME_FILE` (for secrets in orchestrators)."""
 
 import os
+import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +20,11 @@ def text(name: str, default: str | None = None) -> str:
     if default is None:
         raise ImproperlyConfigured(f"{name} is not set. Set it, or {name}_FILE; `manage.py keys` prints fresh keys.")
     return default
+
+
+def key(name: str) -> str:
+    """A key that everything needs but `manage.py keys`, which prints the first ones."""
+    return text(name, "" if sys.argv[1:2] == ["keys"] else None)
 
 
 def flag(name: str, default: bool = False) -> bool:

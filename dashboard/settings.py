@@ -15,11 +15,12 @@ ESTIVA_VAR = Path(env.text("ESTIVA_VAR", str(BASE_DIR / "var")))
 DEBUG = env.flag("ESTIVA_DEBUG")
 
 # Keys: the program refuses to start without them (`manage.py keys` prints fresh ones and needs none itself).
-SECRET_KEY = env.text("ESTIVA_SECRET_KEY")
-ESTIVA_SEALING_PUBLIC_KEY = env.text("ESTIVA_SEALING_PUBLIC_KEY")
+SECRET_KEY = env.key("ESTIVA_SECRET_KEY")
+ESTIVA_SEALING_PUBLIC_KEY = env.key("ESTIVA_SEALING_PUBLIC_KEY")
 ESTIVA_SEALING_PRIVATE_KEY = env.text("ESTIVA_SEALING_PRIVATE_KEY", "")  # the worker's alone
-ESTIVA_AUDIT_KEY = env.text("ESTIVA_AUDIT_KEY")
-ESTIVA_FIELD_KEY = env.text("ESTIVA_FIELD_KEY")  # Fernet keys, comma-separated, newest first: what the web itself must read
+ESTIVA_AUDIT_KEY = env.key("ESTIVA_AUDIT_KEY")
+# Fernet keys, comma-separated, newest first: what the web itself must read
+ESTIVA_FIELD_KEY = env.key("ESTIVA_FIELD_KEY")
 
 ESTIVA_BASE_URL = env.text("ESTIVA_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 ESTIVA_REDIS_URL = env.text("ESTIVA_REDIS_URL", f"unix://{ESTIVA_VAR}/valkey.sock")
@@ -88,7 +89,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "deployments.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ("email", "name")}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]

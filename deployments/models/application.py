@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.conf import settings
+from django.conf import settings as django_settings  # a field below is called settings too
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -124,7 +124,12 @@ class Release(models.Model):
     image_id = models.CharField(max_length=80, blank=True)
     settings: "models.JSONField[Any, Any]" = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     variables = models.JSONField(default=list)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    repeats = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="+"
+    )  # this one, with newer secrets
+    created_by = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     created_by_name = models.CharField(max_length=120)
     created_at = models.DateTimeField(auto_now_add=True)
     lost_secrets = models.JSONField(default=list)  # names whose versions were destroyed since

@@ -1,6 +1,6 @@
 """Runs, their share on each server, and their log. Written by `requests`, `claims`, `endings` and `worker.recorder` only."""
 
-from django.conf import settings
+from django.conf import settings as django_settings  # a field below is called settings too
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +15,9 @@ class Plan(models.Model):
 
     placement = models.ForeignKey(Placement, on_delete=models.CASCADE, related_name="plans")
     placement_version = models.PositiveIntegerField()
-    of_release = models.ForeignKey(Release, on_delete=models.CASCADE, null=True, related_name="+")  # a rollback or redeploy
+    of_release = models.ForeignKey(
+        Release, on_delete=models.CASCADE, null=True, related_name="+"
+    )  # a rollback or redeploy
     secrets_of_release = models.BooleanField(default=False)  # the rollback's other choice: the secrets as they were
     operation = models.OneToOneField("deployments.Operation", on_delete=models.CASCADE, related_name="plan")
     is_ready = models.BooleanField(default=False)
@@ -27,7 +29,9 @@ class Plan(models.Model):
     variables = models.JSONField(default=list)
     changes = models.JSONField(default=list)
     hosts = models.JSONField(default=list)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
 
@@ -51,7 +55,9 @@ class Deployment(models.Model):
     changes = models.JSONField(default=list)  # the Plan's, as they were
     application_name = models.CharField(max_length=40)
     environment_name = models.CharField(max_length=32)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_by = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     requested_by_name = models.CharField(max_length=120)
     requested_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
@@ -92,7 +98,9 @@ class Target(models.Model):
     fence = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     holder = models.CharField(max_length=120, blank=True)  # the worker's name
-    attempts = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)  # claims so far
+    leases_lost = models.PositiveSmallIntegerField(default=0)  # attempts whose worker went silent
+    connections_lost = models.PositiveSmallIntegerField(default=0)  # attempts that the worker handed back for this
     not_before = models.DateTimeField(null=True)  # back-off after a lost connection
     hinted_at = models.DateTimeField(null=True)
     touched = models.BooleanField(default=False)  # the engine said Mutated
@@ -116,7 +124,9 @@ class Target(models.Model):
             ),
         )
         indexes = (
-            models.Index(fields=("status", "lease_until"), condition=Q(status__in=sorted(TARGET_OPEN)), name="target_open"),
+            models.Index(
+                fields=("status", "lease_until"), condition=Q(status__in=sorted(TARGET_OPEN)), name="target_open"
+            ),
             models.Index(fields=("host", "-id"), name="target_host"),
             models.Index(fields=("placement", "host", "ended_at"), name="target_when"),
         )

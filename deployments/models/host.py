@@ -41,7 +41,9 @@ class Host(models.Model):
     disk_free = models.BigIntegerField(null=True)  # bytes
     disk_total = models.BigIntegerField(null=True)
     clock_skew = models.FloatField(null=True)  # seconds, positive when the server is ahead
-    containers = models.JSONField(default=list)  # what Estiva runs there, as last seen: [{name, release, placement, state, image, since}]
+    containers = models.JSONField(
+        default=list
+    )  # what Estiva runs there, as last seen: [{name, release, placement, state, image, since}]
 
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True)

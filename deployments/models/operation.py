@@ -46,7 +46,9 @@ class Operation(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes = (
-            models.Index(fields=("status", "lease_until"), condition=Q(status__in=sorted(OPERATION_OPEN)), name="operation_open"),
+            models.Index(
+                fields=("status", "lease_until"), condition=Q(status__in=sorted(OPERATION_OPEN)), name="operation_open"
+            ),
             models.Index(fields=("host", "kind", "-id"), name="operation_host"),
         )
 
