@@ -20,12 +20,18 @@ class Conflict(HostError):
 class HostLost(Exception):
     """The connection is gone or silent past its deadline: nothing is known of what the last call did."""
 
+    def __init__(self, message: str, *, why: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message, self.why, self.remedy = message, why, remedy
+
 
 class HostKeyChanged(HostLost):
     """The server shows another host key than the pinned one. No credential was sent."""
 
-    def __init__(self, message: str, *, offered_type: str = "", offered_key: str = "") -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, offered_type: str = "", offered_key: str = "", why: str = "", remedy: str = ""
+    ) -> None:
+        super().__init__(message, why=why, remedy=remedy)
         self.offered_type, self.offered_key = offered_type, offered_key
 
 
@@ -34,11 +40,11 @@ class AuthenticationRefused(HostLost):
 
 
 class SocketRefused(HostLost):
-    """sshd refused a channel to the Docker socket: absent, or the user may not open it."""
+    """sshd refused a channel to the Docker socket. `reason`: absent, permission, not listening, forbidden or unknown."""
 
-    def __init__(self, message: str, *, reason: str = "", remedy: str = "") -> None:
-        super().__init__(message)
-        self.reason, self.remedy = reason, remedy
+    def __init__(self, message: str, *, reason: str = "", why: str = "", remedy: str = "") -> None:
+        super().__init__(message, why=why, remedy=remedy)
+        self.reason = reason
 
 
 class Cancelled(Exception):  # noqa: N818 - a person's wish, not a fault

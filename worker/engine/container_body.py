@@ -1,0 +1,74 @@
+"""A spec as the Engine API's JSON for `POST /containers/create`. Pure: tested by equality, sent by somebody else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from worker.engine.inventory import RESTART_LABEL
+from worker.engine.spec import ContainerSpec, DeploySpec, PortSpec, Secret
+
+_NANO = 1_000_000_000
+
+
+def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_aliases: bool) -> dict[str, Any]:
+    """The candidate's create request. It reveals secrets: send it, never show it.
+
+    The restart policy is "no" until the container is proven; the Release's own is kept in a label. `inherited` maps paths
+    to the names of volumes taken over. `with_aliases` False keeps an unproven candidate out of reach of its network.
+    """
+    container = spec.container
+    body: dict[str, Any] = {
+        "Image": spec.image.image_id or spec.image.reference,
+        "Env": [f"{name}={_plain(value)}" for name, value in container.environment],
+        "Labels": {**spec.identity.labels(), RESTART_LABEL: restart_label(container)},
+        "ExposedPorts": {_key(port): {} for port in container.ports},
+        "StopTimeout": container.stop_timeout,
+        "HostConfig": _host_config(container, inherited),
+    }
+    if container.command is not None:
+        body["Cmd"] = list(container.command)
+    if container.entrypoint is not None:
+        body["Entrypoint"] = list(container.entrypoint)
+    if container.user:
+        body["User"] = container.user
+    if container.network is not None:
+        aliases = list(container.network_aliases) if with_aliases else []
+        body["NetworkingConfig"] = {"EndpointsConfig": {container.network: {"Aliases": aliases}}}
+    return body
+
+
+def restart_label(container: ContainerSpec) -> str:
+    """The user's restart policy as one word: `unless-stopped`, `on-failure:3`."""
+    return f"{container.restart}:{container.restart_retries}" if container.restart_retries else container.restart
+
+
+def _host_config(container: ContainerSpec, inherited: Mapping[str, str]) -> dict[str, Any]:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in container.ports:
+        host_port = "" if port.host_port is None else str(port.host_port)
+        bindings.setdefault(_key(port), []).append({"HostIp": port.host_address, "HostPort": host_port})
+    mounts = [_mount(each.name, each.path, read_only=each.read_only) for each in container.volumes]
+    mounts += [_mount(name, path, read_only=False) for path, name in sorted(inherited.items())]
+    config: dict[str, Any] = {
+        "PortBindings": bindings,
+        "Mounts": mounts,
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+    }
+    if container.memory is not None:
+        config["Memory"] = container.memory
+    if container.cpus is not None:
+        config["NanoCpus"] = round(container.cpus * _NANO)
+    if container.network is not None:
+        config["NetworkMode"] = container.network
+    return config
+
+
+def _mount(name: str, path: str, *, read_only: bool) -> dict[str, Any]:
+    return {"Type": "volume", "Source": name, "Target": path, "ReadOnly": read_only}
+
+
+def _key(port: PortSpec) -> str:
+    return f"{port.container_port}/{port.protocol}"
+
+
+def _plain(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value

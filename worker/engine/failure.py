@@ -1,0 +1,29 @@
+"""Why a Target can't go on, in words for the person who reads it."""
+
+from collections.abc import Sequence
+
+from worker.engine.errors import HostError
+from worker.engine.events import StepKey
+
+
+class StepFailed(Exception):  # noqa: N818 - a step failed; it is no programming error
+    """A step came to a bad end. `what` happened, `why` probably, `remedy` says what to do; `exit_code` of the container, if it is known."""
+
+    def __init__(self, what: str, *, why: str = "", remedy: str = "", exit_code: int | None = None) -> None:
+        super().__init__(what)
+        self.what, self.why, self.remedy, self.exit_code = what, why, remedy, exit_code
+        self.step: StepKey | None = None
+
+    @classmethod
+    def of(cls, error: HostError, doing: str) -> "StepFailed":
+        """A server's refusal, while `doing` something ("the old container could not be stopped on web-1")."""
+        return cls(
+            f"{doing}: {error.message}",
+            why=error.why or "The Docker Engine answered with this error.",
+            remedy=error.remedy or "Read the message above, mend its cause on the server, then deploy again.",
+        )
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

@@ -1,0 +1,182 @@
+"""Waiting until a container is proven: N good answers in a row, with an unchanged restart count.
+
+Pace: until the first good answer one asks every `interval`, but at least every 100 ms, so that a quick start is seen at
+once; from then on one asks every `interval`, so that the passes cover some time. The container itself is looked at every
+100 ms throughout: an exit is noticed at once. The deadline is measured from the moment the watch begins, which for a new
+container is its start.
+"""
+
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+from worker.engine.container_host import Container, ContainerHost, Follow
+from worker.engine.errors import HostError
+from worker.engine.events import Event, Line, Progress
+from worker.engine.probing import Answer, ask
+from worker.engine.spec import HealthSpec
+
+_TICK = 0.1
+
+
+@dataclass(slots=True)
+class Watched:
+    """Which container is judged, and how. `recent` collects its lines; `step` is where its progress belongs."""
+
+    name: str
+    health: HealthSpec
+    port: int | None = None
+    network: str | None = None
+    recent: deque[str] = field(default_factory=deque)
+    audible: bool = True  # its output goes into the log
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How it ended. `container` is the last look at it; None when it is gone. `proven_at` is host time of the first of the passes."""
+
+    proven: bool
+    answer: str
+    waited: float
+    container: Container | None
+    proven_at: float = 0.0
+    alive: bool = True  # it was running at the last look
+    timed_out: bool = False
+
+
+def watch(host: ContainerHost, watched: Watched) -> Generator[Event, None, Proof]:
+    """Ask until it is proven, has exited, or the deadline passes. Its output goes into the log meanwhile."""
+    ears = _Ears(host, watched)
+    try:
+        yield from ears.open()
+        return (yield from _Watch(host, watched, ears).run())
+    finally:
+        ears.close()
+
+
+class _Watch:
+    def __init__(self, host: ContainerHost, watched: Watched, ears: "_Ears") -> None:
+        self.host, self.watched, self.ears, self.health = host, watched, ears, watched.health
+        self.began = host.now()
+        self.well_since = self.began
+        self.restarts: int | None = None
+        self.passes = 0
+        self.first_pass = 0.0
+        self.due = self.began
+        self.answer = Answer(ok=False, text="")
+
+    def run(self) -> Generator[Event, None, Proof]:
+        yield self._progress()
+        while True:
+            container = self.host.container(self.watched.name)
+            yield from self.ears.lines()
+            if container is None or (not container.running and container.status != "restarting"):
+                yield from self.ears.rest()
+                return self._proof(container, alive=False)
+            yield from self._judge(container)
+            if self._proven():
+                yield from self.ears.lines()
+                return self._proof(container, proven=True)
+            if self.answer.final or self.host.now() - self.began >= self.health.deadline:
+                yield from self.ears.lines()
+                return self._proof(container, timed_out=not self.answer.final)
+            self.host.wait(min(_TICK, max(self.health.interval, 0.01)))
+
+    def _judge(self, container: Container) -> Generator[Event, None, None]:
+        if container.restart_count != self.restarts or container.status == "restarting":
+            if self.restarts is not None and container.restart_count != self.restarts:
+                yield Line(f"{self.watched.name} was restarted: counting from the start.", level="warn")
+            self.restarts, self.passes, self.well_since = container.restart_count, 0, self.host.now()
+        if container.status == "restarting":
+            return
+        if self.health.kind == "running":
+            yield from self._count_seconds()
+        elif self.host.now() >= self.due:
+            yield from self._count_passes(container)
+
+    def _count_seconds(self) -> Generator[Event, None, None]:
+        seconds = self.host.now() - self.well_since
+        if self.passes == 0 and self.first_pass < self.well_since:
+            self.first_pass = self.well_since
+        if int(seconds) != self.passes:
+            self.passes = int(seconds)
+            yield self._progress()
+        self.answer = Answer(ok=seconds >= self.health.run_seconds, text=f"ran for {seconds:.1f} s")
+
+    def _count_passes(self, container: Container) -> Generator[Event, None, None]:
+        before, at = self.answer, self.host.now()
+        self.answer = ask(self.host, container, self.health, self.watched.port, self.watched.network)
+        if self.answer.final and self._starting():
+            self.answer = Answer(ok=False, text=self.answer.text)
+        if self.answer.ok:
+            self.first_pass = self.first_pass if self.passes else at
+            self.passes += 1
+            self.due = at + self.health.interval
+            yield self._progress()
+            return
+        self.due = at
+        if self.passes:
+            self.passes = 0
+            yield self._progress()
+        if self.answer.text != before.text and not self._starting():
+            yield Line(f"Not healthy yet: {self.answer.text}.")
+
+    def _starting(self) -> bool:
+        return self.host.now() - self.began < self.health.start_period
+
+    def _proven(self) -> bool:
+        if self.health.kind == "running":
+            return self.answer.ok
+        return self.passes >= max(1, self.health.passes)
+
+    def _progress(self) -> Progress:
+        if self.health.kind == "running":
+            return Progress(
+                "health", self.passes, round(self.health.run_seconds), "seconds without a restart", "passes"
+            )
+        return Progress("health", self.passes, max(1, self.health.passes), self.answer.text, "passes")
+
+    def _proof(
+        self, container: Container | None, *, proven: bool = False, alive: bool = True, timed_out: bool = False
+    ) -> Proof:
+        waited = self.host.now() - self.began
+        return Proof(proven, self.answer.text, waited, container, self.first_pass, alive, timed_out)
+
+
+class _Ears:
+    """A container's output as lines of the log. A stream that can't be had is said, and changes nothing else."""
+
+    _PATIENCE = 20  # waits of 50 ms for the last lines of a container that has ended
+
+    def __init__(self, host: ContainerHost, watched: Watched) -> None:
+        self.host, self.watched = host, watched
+        self.stream: Follow | None = None
+
+    def open(self) -> Generator[Event, None, None]:
+        if not self.watched.audible:
+            return
+        try:
+            self.stream = self.host.follow(self.watched.name)
+        except HostError as error:
+            yield Line(f"The output of {self.watched.name} can't be followed: {error.message}", level="warn")
+
+    def lines(self) -> Generator[Event, None, int]:
+        heard = self.stream.available() if self.stream is not None else ()
+        for each in heard:
+            self.watched.recent.append(each.text)
+            yield Line(each.text, stream=each.stream)
+        return len(heard)
+
+    def rest(self) -> Generator[Event, None, None]:
+        """What a container that has ended still had to say."""
+        for _ in range(self._PATIENCE):
+            ended = self.stream is None or self.stream.ended
+            heard = yield from self.lines()
+            if ended and not heard:
+                return
+            if not ended:
+                self.host.wait(0.05)
+
+    def close(self) -> None:
+        if self.stream is not None:
+            self.stream.close()

@@ -1,0 +1,58 @@
+"""What a server runs for a Placement right now: for drift, and for the pages. Changes nothing."""
+
+from dataclasses import dataclass
+
+from worker.engine.container_host import ContainerHost
+from worker.engine.events import Observed
+from worker.engine.inventory import take_inventory
+from worker.engine.spec import Identity
+from worker.engine.verify import observed_owned
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen. `observed` is what serves or would; None when nothing of the Placement is there.
+
+    `health` is the image's own word ("" where it has no check). `others` are further containers of the Placement, by name:
+    left by deploys that never ended. `policy_held` says that a deploy holds the restart policy, or somebody changed it.
+    """
+
+    observed: Observed | None
+    running: bool = False
+    status: str = ""
+    health: str = ""
+    restart_count: int = 0
+    target: int | None = None
+    fence: int = 0
+    policy_held: bool = False
+    others: tuple[str, ...] = ()
+
+
+def look(identity: Identity, host: ContainerHost) -> Sight:
+    """Look once. `identity.target` plays no part: every container of the Placement counts alike."""
+    nobody = Identity(
+        identity.installation,
+        identity.placement,
+        identity.placement_name,
+        identity.release,
+        identity.deployment,
+        target=-1,
+        fence=identity.fence,
+        incumbent_target=identity.incumbent_target,
+    )
+    inventory = take_inventory(host, nobody)
+    serving = inventory.incumbent
+    if serving is None:
+        return Sight(None)
+    container = serving.container
+    return Sight(
+        observed=observed_owned(host, serving),
+        running=container.running and container.status != "restarting",
+        status=container.status,
+        health=container.health,
+        restart_count=container.restart_count,
+        target=serving.target,
+        fence=max(each.fence for each in inventory.everything),
+        policy_held=not serving.has_wanted_policy,
+        others=tuple(each.name for each in inventory.leftovers),
+    )

@@ -1,0 +1,178 @@
+"""Before anything is touched: would this work on this server? Reused by the Plan, which shows the findings before the click."""
+
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from worker.engine.container_host import ContainerHost, EngineFacts, LocalImage, Platform, RemoteImage
+from worker.engine.errors import HostError
+from worker.engine.events import Event, Finding
+from worker.engine.failure import listed
+from worker.engine.inventory import Inventory, take_inventory
+from worker.engine.ports import check_ports
+from worker.engine.spec import DeploySpec
+from worker.engine.strategy import Strategy, inherited, replacement
+
+_LOW_DISK_SHARE = 0.10
+_LEAST_DISK = 500_000_000
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What was found out. `digest` is what the reference stands for now; `reasons` say why `strategy`."""
+
+    facts: EngineFacts
+    inventory: Inventory
+    local: LocalImage | None
+    remote: RemoteImage | None
+    digest: str | None
+    strategy: Strategy
+    reasons: tuple[str, ...]
+
+
+def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, Preflight]:
+    """Look at everything and change nothing; a `Finding` for each check. Which of them are fatal is the caller's choice."""
+    server = spec.host_name or "the server"
+    facts = host.facts()
+    yield engine_finding(facts, server)
+    inventory = take_inventory(host, spec.identity)
+    local, remote, findings = _image(spec, host, facts, server)
+    yield from findings
+    yield disk_finding(
+        host.disk_free(facts.root_folder), already_here=local is not None, folder=facts.root_folder, server=server
+    )
+    yield from check_ports(host, spec.container.ports, inventory.names, server)
+    yield from _names(spec, host, inventory, server)
+    yield from _restart(spec, server)
+    old = inventory.incumbent.container if inventory.incumbent else None
+    carried = inherited(old, local, spec.container)
+    strategy, reasons = replacement(spec.container, sorted(carried))
+    digest = spec.image.digest or (remote.digest if remote else None)
+    return Preflight(facts, inventory, local, remote, digest, strategy, reasons)
+
+
+def engine_finding(facts: EngineFacts, server: str) -> Finding:
+    """Only a Linux engine will do."""
+    if facts.os_type == "linux":
+        return Finding("engine", "good", f"Docker {facts.engine_version} on {server}, linux/{facts.architecture}.")
+    return Finding(
+        "engine",
+        "bad",
+        f"The Docker Engine on {server} runs {facts.os_type} containers ({facts.os_type}/{facts.architecture}).",
+        "Estiva deploys to Linux engines only: switch Docker on that machine to Linux containers, or register a Linux server.",
+    )
+
+
+def disk_finding(space: tuple[int, int] | None, *, already_here: bool, folder: str, server: str) -> Finding:
+    """Is there room for the pull?"""
+    if space is None:
+        return Finding(
+            "disk", "unknown", f"How much space is free on {server} is not known: `df` gave no answer for {folder}."
+        )
+    free, total = space
+    shown = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free under {folder} on {server}."
+    remedy = (
+        f"Make room on {server}: `docker system df` shows what takes it, `docker image prune` removes unused images."
+    )
+    if free < _LEAST_DISK:
+        return Finding("disk", "warn" if already_here else "bad", f"Too little space: {shown}", remedy)
+    if total and free / total < _LOW_DISK_SHARE:
+        return Finding("disk", "warn", f"Space is getting short: {shown}", remedy)
+    return Finding("disk", "good", shown)
+
+
+def platform_finding(platforms: tuple[Platform, ...], facts: EngineFacts, reference: str, server: str) -> Finding:
+    """Does the image exist for this server? What an engine says only in the middle of a pull: `no matching manifest`."""
+    known = [each for each in platforms if each.os not in ("", "unknown")]
+    here = f"{facts.os_type}/{facts.architecture}"
+    if not known:
+        return Finding("platform", "unknown", f"The registry doesn't say which platforms {reference} is built for.")
+    if any(each.os == facts.os_type and each.architecture == facts.architecture for each in known):
+        return Finding("platform", "good", f"The image exists for {here}.")
+    built = listed([str(each) for each in known])
+    return Finding(
+        "platform",
+        "bad",
+        f"no matching manifest for {here}: the image is built for {built} only, and {server} is {here}.",
+        f"Build it for this server too, for example `docker buildx build --platform {here} --push …`, or deploy to a server of its platform.",
+    )
+
+
+def _image(
+    spec: DeploySpec, host: ContainerHost, facts: EngineFacts, server: str
+) -> tuple[LocalImage | None, RemoteImage | None, list[Finding]]:
+    """Local by digest: no question to the registry. Else the registry is asked through the server's own engine."""
+    reference = spec.image.image_id or spec.image.reference
+    local = host.local_image(reference)
+    if local is not None and (spec.image.digest or spec.image.image_id):
+        found = [
+            Finding("image", "good", f"The image is on {server} already."),
+            _local_platform(local, facts, reference, server),
+        ]
+        return local, None, found
+    if spec.image.image_id:
+        return (
+            None,
+            None,
+            [
+                Finding(
+                    "image",
+                    "bad",
+                    f"Image {reference} is not on {server}, and it was built without a registry.",
+                    "Build it again.",
+                )
+            ],
+        )
+    try:
+        remote = host.remote_image(reference)
+    except HostError as error:
+        return local, None, [_unreachable(error, local, reference, server)]
+    good = Finding("image", "good", f"{server} reaches {reference}, digest {remote.digest[:19]}….")
+    return local, remote, [good, platform_finding(remote.platforms, facts, reference, server)]
+
+
+def _local_platform(local: LocalImage, facts: EngineFacts, reference: str, server: str) -> Finding:
+    return platform_finding((Platform(local.os, local.architecture),), facts, reference, server)
+
+
+def _unreachable(error: HostError, local: LocalImage | None, reference: str, server: str) -> Finding:
+    said = f"{server} could not ask the registry for {reference}: {error.message}"
+    if local is not None:
+        return Finding("image", "warn", f"{said} An older copy is on the server.", error.remedy)
+    remedy = (
+        error.remedy
+        or f"Check the name and tag, that the registry is up, and that {server} reaches it: `docker pull {reference}` there shows the same error."
+    )
+    return Finding("image", "bad", f"{said} {error.why}".rstrip(), remedy)
+
+
+def _names(spec: DeploySpec, host: ContainerHost, inventory: Inventory, server: str) -> Iterator[Finding]:
+    name = spec.identity.container_name
+    if not _NAME.fullmatch(name):
+        yield Finding(
+            "name",
+            "bad",
+            f"{name!r} can't be a container's name.",
+            "Use letters, digits, '.', '-' and '_' in the names of application and environment.",
+        )
+        return
+    holder = None if name in inventory.names else host.container(name)
+    if holder is not None:
+        yield Finding(
+            "name",
+            "warn",
+            f"A container that isn't Estiva's is called {name} on {server}: ours gets the name {name}-2.",
+        )
+        return
+    yield Finding("name", "good", f"The container will be called {name}.")
+
+
+def _restart(spec: DeploySpec, server: str) -> Iterator[Finding]:
+    if spec.container.restart == "no":
+        yield Finding(
+            "restart",
+            "warn",
+            f'The restart policy is "no": after a reboot of {server} nothing serves.',
+            'Choose "unless-stopped" in the settings.',
+        )

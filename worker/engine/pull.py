@@ -1,0 +1,105 @@
+"""The image comes to the server, and it is the one that was meant."""
+
+from collections.abc import Generator
+
+from worker.engine.container_host import EngineFacts, LocalImage, PullProgress
+from worker.engine.events import Event, Line, Progress
+from worker.engine.failure import StepFailed
+from worker.engine.run import Run, attempt
+
+_PROGRESS_SPACING = 0.1  # seconds: ten updates a second are enough for an eye, and spare the recorder
+
+
+def pull(run: Run, facts: EngineFacts) -> Generator[Event, None, str]:
+    """Pull unless the digest is here already; check what came, and give it the local tag that keeps it. Sets `run.image`."""
+    spec, host = run.spec, run.host
+    wanted = spec.image.image_id or spec.image.reference
+    image = host.local_image(wanted)
+    if image is not None and (spec.image.image_id or _has_digest(image, spec.image.digest)):
+        yield Line(f"{_shown(run)} is on {run.server} already: nothing to pull.")
+        message = "already on the server"
+    elif spec.image.image_id:
+        raise StepFailed(
+            f"Image {wanted} is not on {run.server} any more.",
+            why="It was built without a registry, so it can't be pulled again; somebody removed it from the server.",
+            remedy="Build and deploy it again.",
+        )
+    else:
+        message = yield from _fetch(run)
+        image = host.local_image(wanted)
+    run.image = _checked(run, image, facts)
+    attempt(f"The image could not be tagged on {run.server}", host.tag, wanted, run.identity.kept_tag)
+    return message
+
+
+def _fetch(run: Run) -> Generator[Event, None, str]:
+    begun = run.host.now()
+    yield Line(f"Pulling {_shown(run)} on {run.server}.")
+    last: PullProgress | None = None
+    shown_at = float("-inf")
+    notable = ""
+    for progress in run.host.pull(run.spec.image.reference, platform=None, deadline=run.spec.pull_deadline):
+        last = progress
+        if run.host.now() - shown_at >= _PROGRESS_SPACING:
+            shown_at = run.host.now()
+            yield _progress(progress)
+        if progress.status != notable and _notable(progress.status):
+            notable = progress.status
+            yield Line(notable)
+    if last is not None:
+        yield _progress(last)
+    seconds = run.host.now() - begun
+    size = f", {_megabytes(last.total)}" if last is not None and last.total else ""
+    yield Line(f"Pulled in {seconds:.1f} s{size}.", level="good")
+    return f"pulled in {seconds:.1f} s"
+
+
+def _checked(run: Run, image: LocalImage | None, facts: EngineFacts) -> LocalImage:
+    """The local image, proven to be the intended one: end of a pull isn't success."""
+    if image is None:
+        raise StepFailed(
+            f"{run.spec.image.reference} is not on {run.server} after the pull.",
+            why="The pull ended early, or somebody pruned the server's images at the same moment.",
+            remedy="Deploy again.",
+        )
+    if not run.spec.image.image_id and not _has_digest(image, run.spec.image.digest):
+        raise StepFailed(
+            f"The image on {run.server} does not carry the digest {run.spec.image.digest}.",
+            why=f"The engine knows it as {', '.join(image.repo_digests) or 'an image without a digest'}.",
+            remedy="Remove that image on the server and deploy again; if it stays so, the registry or a mirror serves something else.",
+        )
+    if image.os != facts.os_type or image.architecture != facts.architecture:
+        raise StepFailed(
+            f"The image is built for {image.os}/{image.architecture}, but {run.server} is {facts.os_type}/{facts.architecture}.",
+            why="Its program can't run on this server's processor.",
+            remedy=f"Build and push the image for {facts.os_type}/{facts.architecture}, then deploy that.",
+        )
+    if run.spec.container.health.kind == "image" and not image.has_healthcheck:
+        raise StepFailed(
+            "The health check is set to the image's own, but the image declares none.",
+            why="There is no HEALTHCHECK in the Dockerfile it was built from.",
+            remedy="Choose another health check in the settings (HTTP path, TCP port or running time), or add HEALTHCHECK to the image.",
+        )
+    return image
+
+
+def _has_digest(image: LocalImage, digest: str | None) -> bool:
+    return digest is None or any(each.endswith(f"@{digest}") for each in image.repo_digests)
+
+
+def _shown(run: Run) -> str:
+    image = run.spec.image
+    return f"{image.reference} ({image.tag})" if image.tag else image.reference
+
+
+def _notable(status: str) -> bool:
+    words = ("retrying", "waiting", "verifying checksum failed", "rate", "warning")
+    return any(each in status.lower() for each in words) and status.lower() != "waiting"
+
+
+def _progress(now: PullProgress) -> Progress:
+    return Progress("pull", now.done, now.total, f"{now.layers_done} of {now.layers} layers", "bytes")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB"
