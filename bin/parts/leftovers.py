@@ -1,0 +1,25 @@
+"""Clears up after runs that were killed before they could: only folders of ours whose owner is gone, only processes noted in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from parts.dockerd import DockerEngine
+from parts.part import abandoned_folders, end_remembered, remove_folder
+
+
+def clear_leftovers() -> list[Path]:
+    """End and remove what abandoned temporary folders still hold; the folders that were removed."""
+    cleared = []
+    for folder in abandoned_folders():
+        clear_folder(folder)
+        remove_folder(folder)
+        cleared.append(folder)
+    return cleared
+
+
+def clear_folder(folder: Path) -> None:
+    """End every part that still runs from this folder, and undo what its engines changed on the machine."""
+    end_remembered(folder)
+    for state in folder.rglob("engine.json"):
+        DockerEngine(state.parent).clear()

@@ -1,0 +1,176 @@
+"""Fixtures for the real parts. Each is started once a run, when a test first asks for it; `make_…` gives a test one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parts import sample_image
+from parts.dockerd import DockerEngine
+from parts.processes import run
+from parts.registry import Registry
+from parts.sample_image import Sample
+from parts.sshd import SshServer
+from parts.valkey import Valkey
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class SshKey:
+    """A key pair: the private key as OpenSSH text, the public one as its line."""
+
+    private: str
+    public: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """An image in the registry."""
+
+    repository: str
+    tag: str
+    digest: str
+    image_id: str | None
+
+    @property
+    def reference(self) -> str:
+        """registry/repository:tag."""
+        return f"{self.repository}:{self.tag}"
+
+    @property
+    def pinned(self) -> str:
+        """registry/repository@digest."""
+        return f"{self.repository}@{self.digest}"
+
+
+class SampleImages:
+    """Puts variants of the sample application into the registry; equal ones only once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._known: dict[tuple[str, str, str], Pushed] = {}
+
+    def push(self, version: str = "1", *, name: str = "team/sample", tag: str | None = None, **variant: Any) -> Pushed:
+        """The image of this version and variant (the fields of `Sample`) under name:tag; the tag is the version by default."""
+        sample = Sample(version, **variant)
+        key = (name, tag or version, repr(sample))
+        if key not in self._known:
+            digest = sample_image.push(self.registry, name, tag or version, sample)
+            image_id = sample_image.image_id(sample)
+            self._known = {known: pushed for known, pushed in self._known.items() if known[:2] != key[:2]}
+            self._known[key] = Pushed(f"{self.registry.address}/{name}", tag or version, digest, image_id)
+        return self._known[key]
+
+    def windows_only(self, *, name: str = "team/windows", tag: str = "1") -> Pushed:
+        """An image without a Linux variant."""
+        digest = sample_image.windows_only(self.registry, name, tag)
+        return Pushed(f"{self.registry.address}/{name}", tag, digest, None)
+
+
+@pytest.fixture(scope="session")
+def engine(folder: Path) -> Iterator[DockerEngine]:
+    """A Docker Engine of this run. Whoever breaks it uses `make_engine`; containers are the tests' own to remove."""
+    engine = DockerEngine(folder / "engine")
+    engine.start()
+    yield engine
+    engine.destroy()
+
+
+@pytest.fixture
+def tidy_engine(engine: DockerEngine) -> Iterator[DockerEngine]:
+    """The run's engine, without containers, volumes and networks before and after the test."""
+    engine.remove_everything()
+    yield engine
+    engine.remove_everything()
+
+
+@pytest.fixture
+def make_engine(folder: Path) -> Iterator[Callable[..., DockerEngine]]:
+    """Starts engines for one test; arguments as for DockerEngine."""
+    made: list[DockerEngine] = []
+
+    def make(**arguments: Any) -> DockerEngine:
+        engine = DockerEngine(folder / f"engine{next(_numbers)}", **arguments)
+        made.append(engine)
+        engine.start()
+        return engine
+
+    yield make
+    for engine in made:
+        engine.destroy()
+
+
+@pytest.fixture(scope="session")
+def ssh_key(folder: Path) -> SshKey:
+    """A key that `sshd` lets in."""
+    path = folder / "client_key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "estiva test", "-f", str(path)])
+    return SshKey(path.read_text(), path.with_suffix(".pub").read_text().strip(), path)
+
+
+@pytest.fixture(scope="session")
+def sshd(folder: Path, ssh_key: SshKey) -> Iterator[SshServer]:
+    """An SSH server of this run that lets `ssh_key` in. Whoever breaks it uses `make_sshd`."""
+    with SshServer(folder / "sshd") as server:
+        server.authorize(ssh_key.public)
+        yield server
+
+
+@pytest.fixture
+def make_sshd(folder: Path, ssh_key: SshKey) -> Iterator[Callable[..., SshServer]]:
+    """Starts SSH servers for one test, `ssh_key` authorized; arguments as for SshServer."""
+    made: list[SshServer] = []
+
+    def make(**arguments: Any) -> SshServer:
+        server = SshServer(folder / f"sshd{next(_numbers)}", **arguments)
+        made.append(server)
+        server.start()
+        server.authorize(ssh_key.public)
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def registry(folder: Path) -> Iterator[Registry]:
+    """An image registry of this run."""
+    with Registry(folder / "registry") as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def sample_images(registry: Registry) -> SampleImages:
+    """Pushes sample images when asked."""
+    return SampleImages(registry)
+
+
+@pytest.fixture(scope="session")
+def valkey(folder: Path) -> Iterator[Valkey]:
+    """A Valkey of this run, at the address the settings name. Whoever breaks it uses `make_valkey`."""
+    with Valkey(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def make_valkey(folder: Path) -> Iterator[Callable[[], Valkey]]:
+    """Starts Valkeys for one test."""
+    made: list[Valkey] = []
+
+    def make() -> Valkey:
+        server = Valkey(folder / f"valkey{next(_numbers)}")
+        made.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
