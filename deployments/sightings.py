@@ -1,0 +1,88 @@
+"""What the workers saw of a server, written down. A changed host key raises an alarm; a state's change is announced."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from deployments import audit, fingerprints, queue
+from deployments.actors import ESTIVA
+from deployments.models import AuditEntry, Host, PlacementHost
+from deployments.states import HostState
+
+FACTS: Final = ("engine_version", "api_version", "os_type", "architecture", "disk_free", "disk_total", "clock_skew")
+"""What a check may learn; what is missing keeps its last value."""
+
+
+def host_offered_key(host_id: int, key_type: str, key: str) -> HostState:
+    """A server showed its key before anybody logged in: it waits for the admin, unless it is the trusted one."""
+    with transaction.atomic():
+        host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
+        if host.is_trusted and (host.host_key_type, host.host_key) != (key_type, key):
+            return _raise_alarm(host, key_type, key)
+        if host.is_trusted:
+            return HostState(host.state)
+        changes: dict[str, Any] = {"offered_key_type": key_type, "offered_key": key, "checked_at": Now()}
+        return _move(host, HostState.UNTRUSTED, "Confirm its host key.", changes)
+
+
+def host_key_changed(host_id: int, key_type: str, key: str) -> HostState:
+    """A trusted server showed another key: everything for it stops until an admin has trusted it again."""
+    with transaction.atomic():
+        return _raise_alarm(Host.objects.select_for_update(no_key=True).get(pk=host_id), key_type, key)
+
+
+def host_seen(host_id: int, state: HostState, text: str = "", facts: Mapping[str, Any] | None = None) -> HostState:
+    """A check's result: READY, UNREACHABLE or UNSUPPORTED, with what was learned (`FACTS`). An alarm is not overwritten."""
+    with transaction.atomic():
+        host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
+        if host.state in {HostState.KEY_CHANGED, HostState.RETIRED} or not host.is_trusted:
+            return HostState(host.state)
+        changes: dict[str, Any] = {name: value for name, value in (facts or {}).items() if name in FACTS}
+        return _move(host, state, text, {**changes, "checked_at": Now()})
+
+
+def containers_seen(host_id: int, containers: Sequence[Mapping[str, Any]]) -> None:
+    """What of ours runs there, as `Host.containers` documents it."""
+    changed = Host.objects.filter(~Q(containers=list(containers)), pk=host_id).update(containers=list(containers))
+    if changed:
+        queue.changed_on_commit("host", host_id)
+
+
+def drift_seen(placement_id: int, host_id: int, running_target: int | None, drift: str) -> None:
+    """How a server differs from the record, in words; "" when it doesn't. Nothing is written if a deploy ended meanwhile."""
+    seat = PlacementHost.objects.filter(placement=placement_id, host=host_id, running_target=running_target)
+    if seat.exclude(drift=drift[:300]).update(drift=drift[:300], drift_at=Now()):
+        queue.changed_on_commit("placement", placement_id, placement_id)
+
+
+def _raise_alarm(host: Host, key_type: str, key: str) -> HostState:
+    before = fingerprints.fingerprint(host.host_key)
+    after = fingerprints.fingerprint(key) if key else ""
+    again = host.state == HostState.KEY_CHANGED and host.offered_key == key
+    text = f"It shows another host key than the trusted one: {key_type} {after}. Nothing was sent to it."
+    _move(host, HostState.KEY_CHANGED, text, {"offered_key_type": key_type, "offered_key": key, "checked_at": Now()})
+    if not again:
+        audit.record(
+            ESTIVA,
+            "host.key_changed",
+            host,
+            before={"key": f"{host.host_key_type} {before}"},
+            after={"key": f"{key_type} {after}"},
+            outcome=AuditEntry.Outcome.FAILED,
+            message=text,
+        )
+    return HostState.KEY_CHANGED
+
+
+def _move(host: Host, state: HostState, text: str, changes: dict[str, Any]) -> HostState:
+    """Write state and facts. A state only changes its date when it moves."""
+    if host.state != state:
+        changes["state_since"] = Now()
+    moved = host.state != state or host.state_text != text
+    Host.objects.filter(pk=host.pk).update(state=state, state_text=text, **changes)
+    if moved:
+        queue.changed_on_commit("host", host.pk)
+    return state

@@ -1,0 +1,198 @@
+"""Rows → what the engine and the connections take. The only place where a sealed secret is opened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments import image_reference
+from deployments.models import (
+    Deployment,
+    Host,
+    Installation,
+    Placement,
+    PlacementHost,
+    Plan,
+    Release,
+    SecretVersion,
+    Target,
+)
+from deployments.sealing import Sealed, open_sealed
+from deployments.states import TargetStatus
+from worker.container_spec import container_spec, health_spec
+from worker.connections.ssh import HostKey, SshAddress, SshCredential
+from worker.engine.spec import DeploySpec, HealthSpec, Identity, ImageSpec, Secret
+
+NO_TARGET = -1
+
+
+class CannotBrief(Exception):
+    """Something the work needs is missing. `message` and `remedy` are for people; nothing was touched."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message, self.remedy = message, remedy
+
+
+@dataclass(frozen=True, slots=True)
+class HostConnection:
+    """How to reach a server."""
+
+    address: SshAddress
+    credential: SshCredential
+    host_key: HostKey
+    docker_socket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One Target's work. `secrets` are for the Masker."""
+
+    spec: DeploySpec
+    connection: HostConnection
+    secrets: tuple[Secret, ...] = field(default=())
+
+
+def target_brief(target_id: int, fence: int) -> Brief:
+    """Everything about one Target, with its secrets opened. `CannotBrief` when something is missing."""
+    target = Target.objects.select_related(
+        "deployment__release", "placement__application", "placement__environment", "host"
+    ).get(pk=target_id)
+    seat = PlacementHost.objects.select_related("running_release").get(placement=target.placement, host=target.host)
+    release, incumbent = target.deployment.release, seat.running_release
+    opened = open_secrets([release, *([incumbent] if incumbent else [])])
+    spec = DeploySpec(
+        identity=_identity(target.placement, release.number, target.deployment, target.pk, fence, seat),
+        image=_image_of(release),
+        container=container_spec(
+            release.settings, _environment(release.variables, opened), network_of(target.placement, release.settings)
+        ),
+        incumbent_health=_health_of(incumbent),
+        keep_releases=_kept(target, release.number),
+        host_name=target.host_name,
+    )
+    connection = host_connection(target.host)
+    return Brief(spec, connection, (*opened.values(), *_secrets_of(connection)))
+
+
+def plan_spec(plan: Plan, host: Host) -> DeploySpec:
+    """What would be deployed, for preflight: names instead of values, since nothing is created."""
+    placement = plan.placement
+    seat = PlacementHost.objects.select_related("running_release").get(placement=placement, host=host)
+    number = plan.of_release.number if plan.of_release else placement.next_release
+    reference = image_reference.parse(plan.image)
+    return DeploySpec(
+        identity=_identity(placement, number, None, NO_TARGET, seat.fence + 1, seat),
+        image=ImageSpec(
+            reference=f"{reference.name}@{plan.digest}" if plan.digest else reference.pullable,
+            digest=plan.digest or reference.digest,
+            tag=reference.tag,
+        ),
+        container=container_spec(plan.settings, (), network_of(placement, plan.settings)),
+        incumbent_health=_health_of(seat.running_release),
+        host_name=host.name,
+    )
+
+
+def host_connection(host: Host) -> HostConnection:
+    """How to log in to a trusted server. `CannotBrief` when trust or credential is missing."""
+    if not host.is_trusted:
+        raise CannotBrief(
+            f"The host key of {host.name} is not confirmed.", f"Confirm its fingerprint on the page of {host.name}."
+        )
+    if host.private_key is None:
+        raise CannotBrief(f"{host.name} has no key to log in with.", f"Give it one on the page of {host.name}.")
+    passphrase = Secret(open_sealed(host.passphrase)) if host.passphrase else None
+    return HostConnection(
+        address_of(host),
+        SshCredential(Secret(open_sealed(host.private_key)), passphrase),
+        HostKey(host.host_key_type, host.host_key),
+        host.docker_socket,
+    )
+
+
+def address_of(host: Host) -> SshAddress:
+    """Where it is; no secret."""
+    return SshAddress(host.name, host.address, host.port, host.user)
+
+
+def placement_name(placement: Placement) -> str:
+    """`app-environment`, as container names and image tags carry it."""
+    return f"{placement.application.name}-{placement.environment.name}"
+
+
+def installation_name() -> str:
+    """What labels everything of ours on a server."""
+    return str(Installation.objects.values_list("name", flat=True).get())
+
+
+def network_of(placement: Placement, settings: Mapping[str, Any]) -> str | None:
+    """Containers with an alias share one network per Environment; the others stay on Docker's own bridge."""
+    if not settings.get("network_aliases"):
+        return None
+    return f"estiva-{installation_name()}-{placement.environment.name}"
+
+
+def open_secrets(releases: Sequence[Release]) -> dict[int, Secret]:
+    """SecretVersion id → value, for all variables of these Releases; those destroyed since are left out."""
+    wanted = {each["secret"] for release in releases for each in release.variables if "secret" in each}
+    sealed = SecretVersion.objects.filter(pk__in=wanted, sealed__isnull=False).values_list("pk", "sealed")
+    return {pk: _opened(each) for pk, each in sealed}
+
+
+def _opened(sealed: Sealed | None) -> Secret:
+    return Secret(open_sealed(sealed)) if sealed is not None else Secret("")
+
+
+def _environment(
+    variables: Sequence[Mapping[str, Any]], opened: Mapping[int, Secret]
+) -> tuple[tuple[str, str | Secret], ...]:
+    missing = [each["name"] for each in variables if "secret" in each and each["secret"] not in opened]
+    if missing:
+        raise CannotBrief(
+            f"The value of {', '.join(missing)} was deleted after this Release was recorded.",
+            "Set it again and deploy, or roll back with today's secret values.",
+        )
+    return tuple(
+        (each["name"], opened[each["secret"]] if "secret" in each else str(each["value"])) for each in variables
+    )
+
+
+def _identity(
+    placement: Placement, number: int, deployment: Deployment | None, target_id: int, fence: int, seat: PlacementHost
+) -> Identity:
+    return Identity(
+        installation=installation_name(),
+        placement=placement.pk,
+        placement_name=placement_name(placement),
+        release=number,
+        deployment=deployment.pk if deployment else 0,
+        target=target_id,
+        fence=fence,
+        incumbent_target=seat.running_target_id,
+    )
+
+
+def _image_of(release: Release) -> ImageSpec:
+    if release.image_id:
+        return ImageSpec(release.image, None, release.tag or None, release.image_id)
+    reference = image_reference.parse(release.image).with_digest(release.digest)
+    return ImageSpec(reference.pullable, release.digest, release.tag or None)
+
+
+def _health_of(release: Release | None) -> HealthSpec | None:
+    return health_spec(release.settings) if release else None
+
+
+def _kept(target: Target, number: int) -> tuple[int, ...]:
+    """This Release and those that last ended well on this server, newest first, as many as the Placement keeps."""
+    numbers = (
+        Target.objects.filter(placement=target.placement_id, host=target.host_id, status=TargetStatus.SUCCEEDED)
+        .order_by("-id")
+        .values_list("deployment__release__number", flat=True)[:200]
+    )
+    return tuple(dict.fromkeys([number, *numbers]))[: max(1, target.placement.keep_releases)]
+
+
+def _secrets_of(connection: HostConnection) -> tuple[Secret, ...]:
+    credential = connection.credential
+    return (credential.private_key_pem, *([credential.passphrase] if credential.passphrase else []))

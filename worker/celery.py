@@ -1,0 +1,74 @@
+"""The Celery app of the workers: a message is a hint, the row is the truth (see `deployments.claims`).
+
+Early acknowledgement, no result, no retry, no countdown: what is lost with a broker or a worker comes back by lease and reconciler.
+Start it with `celery -A worker.celery worker -P threads -c 32 -Q deploy -n deploy@%h --without-gossip --without-mingle`.
+"""
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+
+from celery import Celery, signals
+from django.conf import settings
+
+from deployments import queue
+from worker import logs
+
+app = Celery("estiva", broker=queue.broker_url(settings.ESTIVA_REDIS_URL), include=["worker.tasks"])
+app.conf.update(
+    task_acks_late=False,
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    task_serializer="json",
+    accept_content=["json"],
+    task_default_queue=queue.DEPLOY_QUEUE,
+    task_create_missing_queues=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_transport_options=queue.BROKER_OPTIONS,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_connection_timeout=2,
+    enable_utc=True,
+)
+
+
+@signals.setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    logs.configure()
+
+
+@signals.celeryd_after_setup.connect
+def _make_keeper(sender: str, instance: Any, **_: Any) -> None:
+    """Runs once the worker knows its name and queues, before it takes the first message."""
+    deploys = queue.DEPLOY_QUEUE in instance.app.amqp.queues.consume_from
+    set_process_keeper(Keeper(sender, "deploy" if deploys else "look", instance.concurrency))
+
+
+@signals.worker_ready.connect
+def _start_keeper(**_: Any) -> None:
+    process_keeper().start()
+
+
+@signals.worker_shutting_down.connect
+def _stop_keeper(**_: Any) -> None:
+    """Inside the signal handler: hand everything back, and end in time whatever a thread is still waiting for."""
+    process_keeper().begin_stop()
+    watchdog = threading.Timer(EXIT_SECONDS, _exit_now)
+    watchdog.daemon = True
+    watchdog.start()
+
+
+@signals.worker_shutdown.connect
+def _join_keeper(**_: Any) -> None:
+    process_keeper().join()
+
+
+def _exit_now() -> None:
+    structlog.get_logger(__name__).warning("still waiting for a thread; ending now, its lease will expire")
+    os._exit(0)

@@ -1,0 +1,70 @@
+"""One thread a process that writes the waiting lines of every running Target, about twenty times a second."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.05
+
+
+class Ticking(Protocol):
+    """What the Flusher drives."""
+
+    def tick(self) -> None:
+        """Write what is waiting; must not block for long."""
+        ...
+
+
+class Flusher:
+    """Sleeps while nothing runs."""
+
+    def __init__(self) -> None:
+        self._watched: list[Ticking] = []
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._loop, name="flusher", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; what waits is written by whoever recorded it."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    @contextmanager
+    def watching(self, recorder: Ticking) -> Iterator[None]:
+        """Drive this one meanwhile."""
+        with self._changed:
+            self._watched.append(recorder)
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._watched.remove(recorder)
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or bool(self._watched))
+                if self._stopped:
+                    return
+                self._changed.wait_for(lambda: self._stopped, timeout=TICK_SECONDS)
+                watched = list(self._watched)
+            for each in watched:
+                self._tick(each)
+
+    def _tick(self, each: Ticking) -> None:
+        try:
+            each.tick()
+        except Exception:
+            log.exception("a recorder's tick failed; its Target goes on and writes by itself")

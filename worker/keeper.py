@@ -1,0 +1,204 @@
+"""Keeps what this process holds: one thread that beats the leases, passes on cancellations and lets go when the process ends.
+
+What is held is lost the moment it isn't sure any more: when the database says so, or when no beat got through for so long
+that another worker may have taken over. The engine's own thread meets that at its next call, through `LeaseSignals`.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import structlog
+from django.db import DatabaseError, connection
+
+from deployments import claims
+from deployments.claims import Claim
+from worker import presence
+from worker.connections.signals import Signals
+from worker.flusher import Flusher
+from worker.live_tail import LiveTail
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = 7.0
+LOOK_SECONDS = 1.0
+MARGIN_SECONDS = 3.0
+EXIT_SECONDS = 4.5
+
+Kind = Literal["target", "operation"]
+
+
+def uptime() -> float:
+    """Seconds that also pass while this machine sleeps: a lease does not wait for a suspended worker."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class LeaseSignals(Signals):
+    """Signals that also know when the lease can't be trusted any more, without asking anybody."""
+
+    def __init__(self, claimed_at: float) -> None:
+        super().__init__()
+        self.beaten(claimed_at)
+
+    def beaten(self, at: float) -> None:
+        """The lease was renewed by a query that was sent at this `uptime`."""
+        self._safe_until = at + claims.LEASE.total_seconds() - MARGIN_SECONDS
+
+    def patience(self) -> float:
+        """Seconds for which the lease surely lasts; 0 or less when it may be over."""
+        return self._safe_until - uptime()
+
+    def check(self) -> None:
+        """As the base does, the lease looked at first."""
+        if self.patience() <= 0:
+            self.lost.set()
+        super().check()
+
+
+class Held:
+    """One claim of this process."""
+
+    def __init__(self, kind: Kind, claim: Claim, claimed_at: float) -> None:
+        self.kind, self.claim = kind, claim
+        self.signals = LeaseSignals(claimed_at)
+        self.handing_back = False
+
+    def let_go(self) -> None:
+        """Make the engine's thread stop, so that it can hand back what is still ours."""
+        self.handing_back = True
+        self.signals.lost.set()
+
+
+class Keeper:
+    """One a process. `name` is the worker's, as people read it; `holder` tells this very process from its predecessor."""
+
+    def __init__(self, name: str, role: str, capacity: int, *, beat_seconds: float = BEAT_SECONDS) -> None:
+        self.name, self.role, self.capacity = name, role, capacity
+        self.holder = f"{name}#{os.getpid()}"
+        self.flusher, self.tail = Flusher(), LiveTail()
+        self._beat_seconds = beat_seconds
+        self._held: set[Held] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._beat_at = -1e9
+        self._thread = threading.Thread(target=self._loop, name="keeper", daemon=True)
+
+    # for the process
+
+    def start(self) -> None:
+        """Start beating."""
+        self.flusher.start()
+        self._thread.start()
+
+    def begin_stop(self) -> None:
+        """Claim nothing more and let go of everything. Returns at once: fit for a signal handler."""
+        self._stop.set()
+
+    def join(self, seconds: float = EXIT_SECONDS) -> None:
+        """Wait until the thread has ended (seconds at most)."""
+        self._thread.join(seconds)
+        self.flusher.stop()
+
+    @property
+    def stopping(self) -> bool:
+        """The process is about to end."""
+        return self._stop.is_set()
+
+    # for a run
+
+    @contextmanager
+    def holding(self, kind: Kind, claim: Claim, claimed_at: float) -> Iterator[Held]:
+        """Keep this claim's lease meanwhile. `claimed_at` is the `uptime` before the claim was sent."""
+        held = Held(kind, claim, claimed_at)
+        with self._lock:
+            self._held.add(held)
+            self._idle.clear()
+        if self.stopping:
+            held.let_go()
+        try:
+            yield held
+        finally:
+            with self._lock:
+                self._held.discard(held)
+                if not self._held:
+                    self._idle.set()
+
+    # the thread
+
+    def _loop(self) -> None:
+        while not self.stopping:
+            self._guarded(self._round)
+            self._stop.wait(LOOK_SECONDS)
+        for held in self._snapshot():
+            held.let_go()
+        if not self._idle.wait(EXIT_SECONDS):
+            log.warning("not everything was handed back in time; its leases will expire", worker=self.name)
+        self._guarded(lambda: presence.forget(self.name))
+        connection.close()
+
+    def _round(self) -> None:
+        held = self._snapshot()
+        for each in held:
+            if each.signals.patience() <= 0:
+                each.signals.lost.set()
+        if uptime() - self._beat_at >= self._beat_seconds:
+            self._beat(held)
+        self._pass_on_cancellations([each for each in held if each.kind == "target"])
+
+    def _beat(self, held: list[Held]) -> None:
+        asked_at = uptime()
+        targets = [each.claim for each in held if each.kind == "target"]
+        operations = [each.claim for each in held if each.kind == "operation"]
+        lost = claims.beat(self.holder, targets, operations)
+        for each in held:
+            if each.claim in lost:
+                log.warning("lease lost", kind=each.kind, object=each.claim.id, fence=each.claim.fence)
+                each.signals.lost.set()
+            else:
+                each.signals.beaten(asked_at)
+        presence.beat(self.name, self.role, busy=len(held), capacity=self.capacity)
+        self._beat_at = asked_at
+
+    def _pass_on_cancellations(self, held: list[Held]) -> None:
+        waiting = [each for each in held if not each.signals.cancelled.is_set()]
+        if not waiting:
+            return
+        wanted = claims.cancel_wanted([each.claim.id for each in waiting])
+        for each in waiting:
+            if each.claim.id in wanted:
+                each.signals.cancelled.set()
+
+    def _snapshot(self) -> list[Held]:
+        with self._lock:
+            return list(self._held)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """The thread must outlive a database that is away, and anything unforeseen."""
+        try:
+            work()
+        except DatabaseError as error:
+            log.warning("the database does not answer; leases are not renewed", error=str(error).strip())
+            connection.close()
+        except Exception:
+            log.exception("the keeper's round failed")
+
+
+_process_keeper: Keeper | None = None
+
+
+def set_process_keeper(keeper: Keeper) -> None:
+    """Called once, when the worker process starts."""
+    global _process_keeper  # noqa: PLW0603 - one a process, as the tasks need it
+    _process_keeper = keeper
+
+
+def process_keeper() -> Keeper:
+    """This process's."""
+    if _process_keeper is None:
+        raise RuntimeError("This process has no Keeper: start it with `celery -A worker.celery worker`.")
+    return _process_keeper

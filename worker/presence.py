@@ -1,0 +1,20 @@
+"""Which processes of the worker's side are alive: one row each, beaten every few seconds by the database's clock."""
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from deployments.models import WorkerProcess
+
+
+def beat(name: str, role: str, *, busy: int = 0, capacity: int = 0) -> None:
+    """This process is alive. `role` is deploy, look or reconciler."""
+    changes = {"role": role, "version": settings.VERSION, "beat_at": Now(), "busy": busy, "capacity": capacity}
+    if not WorkerProcess.objects.filter(name=name).update(**changes):
+        WorkerProcess.objects.update_or_create(
+            name=name, defaults=changes, create_defaults={**changes, "started_at": Now()}
+        )
+
+
+def forget(name: str) -> None:
+    """This process ends in order."""
+    WorkerProcess.objects.filter(name=name).delete()

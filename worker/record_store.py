@@ -1,0 +1,127 @@
+"""What the recorder writes: one transaction a batch, each guarded by fence and lease, so that a stale holder writes nothing."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from deployments.live import LogLine, encode_lines
+from deployments.models import LogChunk, Step, Target
+from deployments.states import TargetStatus
+from worker.engine.errors import LeaseLost
+
+
+@dataclass(frozen=True, slots=True)
+class StepOpened:
+    """A step began; `first_line` is the number its first line will have."""
+
+    key: str
+    at: datetime
+    first_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepMoved:
+    """How far it is."""
+
+    key: str
+    done: int
+    total: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepClosed:
+    """It is over."""
+
+    key: str
+    at: datetime
+    status: str
+    message: str
+
+
+StepChange = StepOpened | StepMoved | StepClosed
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is to be written next. `first` is the number of the first line, whether or not there is one."""
+
+    first: int
+    lines: list[LogLine] = field(default_factory=list)
+    steps: list[StepChange] = field(default_factory=list)
+    size: int = 0
+    touched: bool = False
+    cut_at: int | None = None
+
+    @property
+    def last(self) -> int:
+        """The number of the last line written once this batch is."""
+        return self.first + len(self.lines) - 1
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to write."""
+        return not (self.lines or self.steps or self.touched or self.cut_at)
+
+
+def write(target_id: int, fence: int, batch: Batch) -> str:
+    """Write it all or nothing; the encoded lines. `LeaseLost` when this worker is no longer the holder.
+
+    May be repeated after a connection broke during the commit: what is there already is not written again.
+    """
+    lines = encode_lines(batch.lines)
+    with transaction.atomic():
+        written = _guard(target_id, fence, batch)
+        for change in batch.steps:
+            _write_step(target_id, fence, change)
+        if batch.lines and not written:
+            LogChunk.objects.create(
+                target_id=target_id, first_line=batch.first, last_line=batch.last, fence=fence, lines=lines
+            )
+    return lines
+
+
+def _guard(target_id: int, fence: int, batch: Batch) -> bool:
+    """Move the Target's counters while we hold it. True when these lines were written by a commit whose answer was lost."""
+    held = Target.objects.filter(pk=target_id, fence=fence, status=TargetStatus.RUNNING, lease_until__gt=Now())
+    last_line = held.values_list("last_line", flat=True).select_for_update().first()
+    if last_line is None:
+        raise LeaseLost(f"Target {target_id} is no longer held with fence {fence}.")
+    written = bool(batch.lines) and last_line == batch.last
+    changes: dict[str, Any] = {"last_line": batch.last}
+    if not written:
+        changes["log_bytes"] = F("log_bytes") + batch.size
+    if batch.touched:
+        changes["touched"] = True
+    if batch.cut_at is not None:
+        changes["log_cut_at"] = batch.cut_at
+    if not held.filter(last_line=last_line).update(**changes):
+        raise LeaseLost(f"Target {target_id} is no longer held with fence {fence}.")
+    return written
+
+
+def _write_step(target_id: int, fence: int, change: StepChange) -> None:
+    steps = Step.objects.filter(target_id=target_id, fence=fence, key=change.key)
+    match change:
+        case StepOpened():
+            if not steps.filter(started_at=change.at).exists():
+                Step.objects.create(
+                    target_id=target_id, fence=fence, key=change.key, started_at=change.at, first_line=change.first_line
+                )
+        case StepMoved():
+            steps.filter(status=Step.Status.RUNNING).update(done=change.done, total=change.total, label=change.label)
+        case StepClosed():
+            steps.filter(status=Step.Status.RUNNING).update(
+                status=change.status, ended_at=change.at, message=change.message
+            )
+
+
+def break_off_earlier(target_id: int, fence: int, at: datetime) -> None:
+    """Close what an earlier holder left open: its worker went away."""
+    Step.objects.filter(target_id=target_id, fence__lt=fence, status=Step.Status.RUNNING).update(
+        status=Step.Status.BROKEN_OFF, ended_at=at
+    )
