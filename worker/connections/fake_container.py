@@ -9,6 +9,7 @@ from typing import Any
 from worker.connections.fake_images import Behaviour, FakeImage
 from worker.engine.container_host import Container, LogLine, Mount
 
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - Docker's own default
 NEVER = "0001-01-01T00:00:00Z"
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -101,7 +102,7 @@ class FakeContainer:
             number, _, protocol = inner.partition("/")
             for each in bindings or [{}]:
                 host_port = int(each.get("HostPort") or 0)
-                wanted.append((each.get("HostIp") or "0.0.0.0", host_port, int(number), protocol or "tcp"))
+                wanted.append((each.get("HostIp") or EVERY_ADDRESS, host_port, int(number), protocol or "tcp"))
         return wanted
 
     def inspected(self, now: float) -> Container:
@@ -139,12 +140,12 @@ def mounts_of(body: Mapping[str, Any], image: FakeImage, seed: str) -> tuple[Mou
     for bind in host.get("Binds") or []:
         source, path, *rest = bind.split(":")
         found.append(_mount("bind" if source.startswith("/") else "volume", source, path, "ro" in rest))
-    for each in host.get("Mounts") or []:
-        found.append(_mount(each["Type"], each.get("Source", ""), each["Target"], bool(each.get("ReadOnly"))))
-    covered = {mount.path for mount in found}
-    for path in image.volumes:
-        if path not in covered:
-            found.append(_mount("volume", hashlib.sha256(f"{seed}|{path}".encode()).hexdigest(), path, read_only=False))
+    found += [
+        _mount(each["Type"], each.get("Source", ""), each["Target"], bool(each.get("ReadOnly")))
+        for each in host.get("Mounts") or []
+    ]
+    bare = [path for path in image.volumes if path not in {mount.path for mount in found}]
+    found += [_mount("volume", hashlib.sha256(f"{seed}|{path}".encode()).hexdigest(), path, False) for path in bare]
     return tuple(found)
 
 

@@ -137,11 +137,8 @@ class FakeImages:
 
     def matching(self, reference_filter: str) -> list[LocalImage]:
         """Images with a tag like `name:*`."""
-        found = []
-        for image in self.local.values():
-            if any(fnmatch.fnmatchcase(tag, reference_filter) for tag in image.tags):
-                found.append(image.as_local())
-        return found
+        every = self.local.values()
+        return [each.as_local() for each in every if fnmatch.filter(each.tags, reference_filter)]
 
     def tag(self, reference: str, tag: str) -> None:
         """Give a local image one more tag; `NotFound` without it."""

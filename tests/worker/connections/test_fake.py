@@ -50,7 +50,7 @@ def test_a_name_is_taken_once() -> None:
 
 def test_a_published_port_belongs_to_one_running_container() -> None:
     host, reference = ready()
-    port = {"5000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "5000"}]}
+    port = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
     for name in ("old", "new"):
         host.create(name, body(reference, PortBindings=port))
     host.start("old")
@@ -58,7 +58,7 @@ def test_a_published_port_belongs_to_one_running_container() -> None:
         host.start("new")
     host.stop("old", timeout=10)
     host.start("new")
-    assert list(host.all_published_ports()) == [("0.0.0.0", 5000, "tcp", "new")]
+    assert list(host.all_published_ports()) == [("127.0.0.1", 5000, "tcp", "new")]
     assert host.probe_http("127.0.0.1", 5000, "/", timeout=1).status == 200
 
 

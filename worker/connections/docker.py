@@ -1,0 +1,260 @@
+"""`DockerHost`: the engine's door to a real server, through the Docker Engine API over SSH.
+
+Every call has a deadline, ends within ~50 ms of a signal, and raises only the errors of `worker.engine.errors`. An answer
+that was lost is `HostLost`: what the call did is then unknown. One thread uses a DockerHost.
+"""
+
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import docker.errors
+from docker.utils import parse_repository_tag
+
+from worker.connections import inspected, probes
+from worker.connections.engine_errors import refusal, translated
+from worker.connections.engine_http import CALL_SECONDS, EngineClient
+from worker.connections.log_stream import LogStream
+from worker.connections.pool import SshSession
+from worker.connections.pulling import PullTracker
+from worker.connections.signals import Signals
+from worker.connections.socket_refusal import open_engine_socket
+from worker.connections.transport import ChannelRefused
+from worker.engine.container_host import (
+    Container,
+    EngineFacts,
+    LocalImage,
+    LogLine,
+    Probe,
+    PullProgress,
+    RemoteImage,
+)
+from worker.engine.errors import Conflict, HostError, NotFound
+
+
+class DockerHost:
+    """Implements `worker.engine.container_host.ContainerHost`. Closing the session ends it; it holds nothing else."""
+
+    def __init__(self, session: SshSession, socket_path: str, signals: Signals | None = None) -> None:
+        self._session, self._socket_path = session, socket_path
+        if signals is not None:
+            session.signals = signals
+
+    @cached_property
+    def _api(self) -> EngineClient:
+        return EngineClient(self._session, self._socket_path)
+
+    # clock
+    def now(self) -> float:
+        """Monotonic seconds of the worker."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Wait; `Cancelled` or `LeaseLost` at once when either is known."""
+        self._session.signals.wait(seconds)
+
+    def shield(self) -> None:
+        """No `Cancelled` from now on."""
+        self._session.signals.shield()
+
+    # looking
+    def facts(self) -> EngineFacts:
+        """Version, platform, the server's clock."""
+        with translated(self._session):
+            return inspected.facts(self._api.version(), self._api.info())
+
+    def disk_free(self, path: str) -> tuple[int, int] | None:
+        """By `df`; None where the server runs no command for us or doesn't know the path."""
+        try:
+            said = self._session.run(["df", "-Pk", path])
+        except (ChannelRefused, TimeoutError):
+            return None
+        return inspected.disk_free(said.stdout) if said.exit_code == 0 else None
+
+    def remote_image(self, reference: str) -> RemoteImage:
+        """Asked of the registry by the server's own engine."""
+        with translated(self._session):
+            return inspected.remote_image(self._api.inspect_distribution(reference))
+
+    def local_image(self, reference: str) -> LocalImage | None:
+        """By ID, tag or name@digest."""
+        try:
+            with translated(self._session):
+                return inspected.local_image(self._api.inspect_image(reference))
+        except NotFound:
+            return None
+
+    def local_images(self, reference_filter: str) -> Sequence[LocalImage]:
+        """Images with a tag that matches."""
+        with translated(self._session):
+            listed = self._api.images(filters={"reference": reference_filter})
+        found = (self.local_image(str(each["Id"])) for each in listed)
+        return [image for image in found if image is not None]
+
+    def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        """Inspected; one that vanishes meanwhile is left out."""
+        wanted = [f"{name}={value}" for name, value in labels.items()]
+        with translated(self._session):
+            listed = self._api.containers(all=True, filters={"label": wanted})
+        found = (self.container(str(each["Id"])) for each in listed)
+        return [each for each in found if each is not None]
+
+    def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:
+        """Of every running container on the server, ours or not."""
+        with translated(self._session):
+            return inspected.published_ports(self._api.containers())
+
+    def container(self, name: str) -> Container | None:
+        """By name."""
+        try:
+            with translated(self._session):
+                return inspected.container(self._api.inspect_container(name))
+        except NotFound:
+            return None
+
+    def logs(self, name: str, *, tail: int) -> Sequence[LogLine]:
+        """The last lines, of both streams in their order."""
+        with translated(self._session):
+            stream = self._log_stream(name, f"tail={tail}")
+            try:
+                return stream.all(CALL_SECONDS)
+            finally:
+                stream.close()
+
+    def follow(self, name: str) -> LogStream:
+        """What it has written and goes on writing."""
+        with translated(self._session):
+            return self._log_stream(name, "follow=1")
+
+    def _log_stream(self, name: str, how: str) -> LogStream:
+        tty = bool(self._api.inspect_container(name)["Config"].get("Tty"))
+        path = f"/v{self._api.api_version}/containers/{urllib.parse.quote(name, safe='')}/logs"
+        request = f"GET {path}?stdout=1&stderr=1&{how} HTTP/1.1\r\nHost: docker\r\nUser-Agent: estiva\r\n\r\n"
+        sock = open_engine_socket(self._session, self._socket_path)
+        stream = LogStream(sock, request.encode("ascii"), tty=tty)
+        try:
+            stream.await_answer(CALL_SECONDS)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def probe_http(self, address: str, port: int, path: str, *, timeout: float) -> Probe:
+        """One GET from the server to a container's address."""
+        return probes.probe_http(self._session, address, port, path, timeout)
+
+    def probe_tcp(self, address: str, port: int, *, timeout: float) -> Probe:
+        """One connection from the server to an address."""
+        return probes.probe_tcp(self._session, address, port, timeout)
+
+    # changing
+    def pull(self, reference: str, *, platform: str | None, deadline: float) -> Iterator[PullProgress]:
+        """Pull as the engine does; at the end the image was seen. Ends with HostError `deadline` seconds from now."""
+        name, tag = parse_repository_tag(reference)
+        until, tracker = time.monotonic() + deadline, PullTracker()
+        host = self._session.address.host_name
+        with translated(self._session):
+            stream = self._api.pull(name, tag or "latest", stream=True, decode=True, platform=platform)
+            try:
+                for event in stream:
+                    if "error" in event:
+                        said = str((event.get("errorDetail") or {}).get("message") or event["error"])
+                        raise refusal(said, host)
+                    if (progress := tracker.feed(event)) is not None:
+                        yield progress
+                    if time.monotonic() > until:
+                        raise _too_slow(host, reference, deadline)
+            finally:
+                stream.close()
+        if self.local_image(reference) is None:
+            raise HostError(
+                f"Server {host}: the pull of {reference} ended without an error, but the image is not there.",
+                why="Somebody removed it at that moment, or the engine was stopped.",
+                remedy="Deploy again.",
+            )
+
+    def tag(self, image: str, tag: str) -> None:
+        """One more local reference."""
+        name, label = parse_repository_tag(tag)
+        with translated(self._session):
+            self._api.tag(image, name, label)
+
+    def remove_image(self, reference: str) -> bool:
+        """Drop one reference, never by force; False when absent or in use."""
+        try:
+            with translated(self._session):
+                self._api.remove_image(reference, force=False)
+        except (NotFound, Conflict):
+            return False
+        return True
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """A bridge network of that name, unless there is one."""
+        with translated(self._session):
+            try:
+                self._api.inspect_network(name)
+            except docker.errors.NotFound:
+                self._create_network(name, labels)
+
+    def _create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        try:
+            self._api.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
+        except docker.errors.APIError as error:
+            if error.status_code != 409:  # somebody else just made it
+                raise
+
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """A local volume of that name, unless there is one."""
+        with translated(self._session):
+            self._api.create_volume(name, labels=dict(labels))
+
+    def create(self, name: str, body: Mapping[str, Any]) -> None:
+        """POST /containers/create with the given body as it is."""
+        with translated(self._session):
+            self._api.create_container_from_config(dict(body), name)
+
+    def start(self, name: str) -> None:
+        """Start; a running one stays as it is."""
+        with translated(self._session):
+            self._api.start(name)
+
+    def stop(self, name: str, *, timeout: int) -> None:
+        """SIGTERM, then SIGKILL after `timeout` seconds; a stopped one stays as it is."""
+        with translated(self._session):
+            self._api.stop(name, timeout=timeout)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give another name; `Conflict` when it is taken."""
+        with translated(self._session):
+            self._api.rename(name, new_name)
+
+    def remove(self, name: str) -> None:
+        """Remove by force; volumes, anonymous ones too, stay."""
+        with translated(self._session):
+            self._api.remove_container(name, v=False, force=True)
+
+    def set_restart_policy(self, name: str, policy: str, retries: int = 0) -> None:
+        """`retries` counts for "on-failure" alone."""
+        wanted: Any = {"Name": policy, "MaximumRetryCount": retries if policy == "on-failure" else 0}
+        with translated(self._session):
+            self._api.update_container(name, restart_policy=wanted)
+
+    def connect_network(self, network: str, name: str, aliases: Sequence[str]) -> None:
+        """Join a network under these aliases."""
+        with translated(self._session):
+            self._api.connect_container_to_network(name, network, aliases=list(aliases))
+
+    def disconnect_network(self, network: str, name: str) -> None:
+        """Leave a network."""
+        with translated(self._session):
+            self._api.disconnect_container_from_network(name, network)
+
+
+def _too_slow(host: str, reference: str, deadline: float) -> HostError:
+    return HostError(
+        f"Server {host}: pulling {reference} took longer than {deadline:g} s and was broken off.",
+        why="The registry or the network between it and the server is slow.",
+        remedy="Deploy again: layers that are complete are not downloaded twice.",
+    )

@@ -1,0 +1,110 @@
+"""The docker SDK's client over channels to the engine's socket: no process on the server, no shell, no local settings.
+
+The SDK's own `ssh://` cannot pin a host key, cannot be interrupted and never recovers from a drop, so it isn't used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import docker
+from docker.auth import AuthConfig
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+
+from worker.connections.channels import ChannelSocket
+from worker.connections.pool import SshSession
+from worker.connections.socket_refusal import open_engine_socket
+
+OUR_API_VERSION = "1.45"
+OLDEST_API_VERSION = "1.40"
+CALL_SECONDS = 60  # silence that an ordinary call bears
+STREAM_SECONDS = 120.0  # silence that a pull bears
+_BASE_URL = "http://docker"
+
+
+class _ChannelConnection(HTTPConnection):
+    """An HTTP connection whose socket is a channel."""
+
+    def __init__(self, session: SshSession, socket_path: str) -> None:
+        super().__init__("docker")
+        self._session, self._socket_path = session, socket_path
+        self._channel: ChannelSocket | None = None
+
+    def connect(self) -> None:
+        """Open the channel; its errors are the engine's own and pass as they are."""
+        self._channel = open_engine_socket(self._session, self._socket_path)
+        self._channel.settimeout(self.timeout)
+        self.sock = self._channel
+
+    @property
+    def is_connected(self) -> bool:
+        """May a next request use it? (urllib3's own way needs a file number, which a channel hasn't.)"""
+        return self.sock is not None and self._channel is not None and self._channel.reusable
+
+
+class _ChannelPool(HTTPConnectionPool):
+    """Keeps channels open between calls, so that a call costs one round trip."""
+
+    def __init__(self, session: SshSession, socket_path: str) -> None:
+        super().__init__("docker", maxsize=4, block=False)
+        self._session, self._socket_path = session, socket_path
+
+    def _new_conn(self) -> _ChannelConnection:
+        return _ChannelConnection(self._session, self._socket_path)
+
+
+class _ChannelAdapter(HTTPAdapter):
+    """Sends every request through the one pool."""
+
+    def __init__(self, session: SshSession, socket_path: str) -> None:
+        super().__init__(max_retries=0)
+        self._channels = _ChannelPool(session, socket_path)
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
+        """There is one engine behind this adapter, whatever the address says."""
+        return self._channels
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> Response:
+        """The SDK sets no deadline where it streams: such a stream, too, has to say something now and then."""
+        silence = STREAM_SECONDS if timeout is None else timeout
+        return super().send(request, stream, (10.0, silence), verify, cert)
+
+    def close(self) -> None:
+        """Close the channels."""
+        self._channels.close()
+        super().close()
+
+
+class EngineClient(docker.APIClient):
+    """Speaks the newest API version that both sides know.
+
+    What lies in the worker's home is not the servers' business: no ~/.docker/config.json, no netrc, no proxy variables.
+    """
+
+    def __init__(self, session: SshSession, socket_path: str) -> None:
+        super().__init__(base_url=_BASE_URL, version=OLDEST_API_VERSION, timeout=CALL_SECONDS)
+        self.trust_env = False
+        self._auth_configs = AuthConfig({})
+        self._general_configs: dict[str, Any] = {}
+        self.mount("http://", _ChannelAdapter(session, socket_path))
+        known = str(self.version(api_version=False).get("ApiVersion", OLDEST_API_VERSION))
+        self._version = _older(known, OUR_API_VERSION)
+
+    if TYPE_CHECKING:  # without types in the stubs
+
+        def inspect_distribution(self, image: str, auth_config: Any = None) -> Any: ...
+        def inspect_image(self, image: str) -> Any: ...
+        def create_container_from_config(self, config: Any, name: Any = None, platform: Any = None) -> Any: ...
+
+
+def _older(one: str, other: str) -> str:
+    return min(one, other, key=lambda version: [int(part) for part in version.split(".") if part.isdigit()])

@@ -1,0 +1,236 @@
+"""An authenticated SSH connection whose host key was compared before any credential was offered.
+
+The registration wizard takes the steps one by one (`resolve`, `open_socket`, `offered_host_key`); everybody else takes
+a session from `worker.connections.pool.Pool`, which calls `connect`. All errors are `HostLost` or one of its
+subclasses, written for people.
+"""
+
+import base64
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import paramiko
+
+from worker.connections.keys import load_private_key
+from worker.connections.transport import Transport
+from worker.engine.errors import AuthenticationRefused, HostKeyChanged, HostLost
+from worker.engine.spec import Secret
+
+CONNECT_SECONDS = 10.0
+KEEPALIVE_SECONDS = 15
+_DEAD_PEER_SECONDS = 30  # unacknowledged data for so long: the peer is gone
+_RSA = ("rsa-sha2-512", "rsa-sha2-256")
+_handshakes = threading.BoundedSemaphore(8)  # sshd's MaxStartups drops more at once, at random
+
+
+def _nothing() -> None:
+    """Nobody interrupts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SshAddress:
+    """Where a server is and as whom to log in. `host_name` is the server's name in Estiva, for messages."""
+
+    host_name: str
+    address: str
+    port: int = 22
+    user: str = "root"
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SshCredential:
+    """A private key in PEM or OpenSSH form, and what opens it."""
+
+    private_key_pem: Secret
+    passphrase: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A server's public key: its type as in known_hosts, its blob in base64."""
+
+    type: str
+    base64: str
+
+    @property
+    def fingerprint(self) -> str:
+        """As `ssh-keygen -lf` writes it."""
+        digest = hashlib.sha256(base64.b64decode(self.base64)).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedKey:
+    """What a server shows before anybody logs in."""
+
+    key: HostKey
+    banner: str  # "SSH-2.0-OpenSSH_9.2p1 …"
+
+
+def resolve(address: SshAddress) -> list[str]:
+    """The IP addresses a name stands for."""
+    try:
+        found = socket.getaddrinfo(address.address, address.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise HostLost(
+            f"The address {address.address} of server {address.host_name} can't be resolved.",
+            why=str(error),
+            remedy="Check the spelling and the name server that the worker uses, or enter an IP address.",
+        ) from error
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def open_socket(address: SshAddress, deadline: float = CONNECT_SECONDS) -> socket.socket:
+    """A TCP connection to the server's SSH port, within `deadline` seconds."""
+    resolve(address)
+    try:
+        sock = socket.create_connection((address.address, address.port), timeout=deadline)
+    except OSError as error:
+        why, remedy = _tcp_words(error, address, deadline)
+        raise HostLost(f"Server {address.host_name} does not answer at {address}.", why=why, remedy=remedy) from error
+    # paramiko never sets it: without it every small request waits up to 40 ms for an acknowledgement
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # paramiko's keepalive expects no answer; this makes the unanswered ones count
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_SECONDS * 1000)
+    return sock
+
+
+def _tcp_words(error: OSError, address: SshAddress, deadline: float) -> tuple[str, str]:
+    if isinstance(error, ConnectionRefusedError):
+        return "The port is closed: connection refused.", f"Is sshd running there, and on port {address.port}?"
+    if isinstance(error, TimeoutError):
+        return f"No answer within {deadline:g} s.", "Is the server up, and does a firewall let the worker through?"
+    return str(error.strerror or error), "Check the network between the worker and the server."
+
+
+def offered_host_key(
+    sock: socket.socket,
+    address: SshAddress,
+    interrupt: Callable[[], None] = _nothing,
+    deadline: float = CONNECT_SECONDS,
+) -> OfferedKey:
+    """The key that the server shows, without logging in. Closes the socket."""
+    with _handshakes:
+        transport = _negotiate(sock, address, None, interrupt, deadline)
+    try:
+        return OfferedKey(_shown_key(transport), transport.remote_version)
+    finally:
+        transport.close()
+
+
+def connect(
+    address: SshAddress, credential: SshCredential, pinned: HostKey, interrupt: Callable[[], None] = _nothing
+) -> Transport:
+    """An authenticated transport to the server that holds the pinned key. At most eight handshakes run at once."""
+    key = load_private_key(credential, address.host_name)
+    while not _handshakes.acquire(timeout=0.05):
+        interrupt()
+    try:
+        deadline = time.monotonic() + CONNECT_SECONDS
+        transport = _negotiate(open_socket(address), address, pinned.type, interrupt, deadline - time.monotonic())
+        try:
+            _require_pinned(_shown_key(transport), pinned, address)
+            _authenticate(transport, key, address, interrupt)
+        except BaseException:
+            transport.close()
+            raise
+    finally:
+        _handshakes.release()
+    transport.set_keepalive(KEEPALIVE_SECONDS)
+    return transport
+
+
+def _negotiate(
+    sock: socket.socket, address: SshAddress, pinned_type: str | None, interrupt: Callable[[], None], deadline: float
+) -> Transport:
+    """Key exchange; the pinned key's type is asked for first, since a server may have several."""
+    try:
+        transport = Transport(sock)
+    except (paramiko.SSHException, OSError) as error:
+        sock.close()
+        raise _not_ssh(address, error) from error
+    try:
+        if pinned_type is not None:
+            options = transport.get_security_options()
+            first = [
+                each for each in (_RSA if pinned_type == "ssh-rsa" else (pinned_type,)) if each in options.key_types
+            ]
+            options.key_types = (*first, *(each for each in options.key_types if each not in first))
+        done = threading.Event()
+        transport.start_client(event=done)
+        _await(done, deadline, interrupt)
+        if not (done.is_set() and transport.is_active()):
+            raise _not_ssh(address, transport.get_exception())
+    except BaseException:
+        transport.close()
+        raise
+    return transport
+
+
+def _await(done: threading.Event, seconds: float, interrupt: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while not done.wait(min(0.05, max(0.0, until - time.monotonic()))) and time.monotonic() < until:
+        interrupt()
+
+
+def _not_ssh(address: SshAddress, error: Exception | None) -> HostLost:
+    return HostLost(
+        f"Server {address.host_name} accepted the connection at {address} but no SSH session could be begun.",
+        why=str(error) if error and str(error) else f"No answer within {CONNECT_SECONDS:g} s.",
+        remedy="Is it sshd that listens there? If many connect at once, raise MaxStartups in its configuration.",
+    )
+
+
+def _shown_key(transport: Transport) -> HostKey:
+    key = transport.get_remote_server_key()
+    return HostKey(key.get_name(), key.get_base64())
+
+
+def _require_pinned(shown: HostKey, pinned: HostKey, address: SshAddress) -> None:
+    if shown == pinned:
+        return
+    raise HostKeyChanged(
+        f"Server {address.host_name} shows another host key than the one that was trusted. Nothing was sent to it.",
+        offered_type=shown.type,
+        offered_key=shown.base64,
+        why=f"Trusted: {pinned.type} {pinned.fingerprint}. Shown: {shown.type} {shown.fingerprint}. "
+        "The server was reinstalled, or somebody stands between.",
+        remedy="Find out which. Only if the new key is known to be right, trust it on the server's page.",
+    )
+
+
+def _authenticate(transport: Transport, key: paramiko.PKey, address: SshAddress, interrupt: Callable[[], None]) -> None:
+    """Offer the one key; no other way of logging in is ever tried."""
+    done = threading.Event()
+    transport.auth_publickey(address.user, key, event=done)
+    _await(done, CONNECT_SECONDS, interrupt)
+    if transport.is_authenticated():
+        return
+    error = transport.get_exception()
+    if not done.is_set() or (not transport.is_active() and not isinstance(error, paramiko.AuthenticationException)):
+        raise HostLost(
+            f"Server {address.host_name} closed the connection or fell silent during the login as {address.user}.",
+            why=str(error or f"No answer within {CONNECT_SECONDS:g} s."),
+            remedy="Look into sshd's log on the server.",
+        )
+    raise AuthenticationRefused(
+        f"Server {address.host_name} refused the login as {address.user} with Estiva's key.",
+        why=_refusal(error),
+        remedy=f"Put the server's public key line, as its page shows it, into ~{address.user}/.ssh/authorized_keys, "
+        "readable by that user alone (chmod 600, and 700 for the folder).",
+    )
+
+
+def _refusal(error: Exception | None) -> str:
+    if isinstance(error, paramiko.BadAuthenticationType):
+        return f"sshd allows {', '.join(error.allowed_types)} only: PubkeyAuthentication is off for this user."
+    return "The key is not in the user's authorized_keys, the user does not exist, or sshd forbids this user to log in."
