@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from worker.engine.container_host import Container, ContainerHost, Follow
 from worker.engine.errors import HostError
-from worker.engine.events import Event, Line, Progress
+from worker.engine.events import Event, Line, Progress, StepKey
 from worker.engine.probing import Answer, ask
 from worker.engine.spec import HealthSpec
 
@@ -29,6 +29,7 @@ class Watched:
     network: str | None = None
     recent: deque[str] = field(default_factory=deque)
     audible: bool = True  # its output goes into the log
+    step: StepKey = "health"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class _Watch:
             return Progress(
                 "health", self.passes, round(self.health.run_seconds), "seconds without a restart", "passes"
             )
-        return Progress("health", self.passes, max(1, self.health.passes), self.answer.text, "passes")
+        return Progress(self.watched.step, self.passes, max(1, self.health.passes), self.answer.text, "passes")
 
     def _proof(
         self, container: Container | None, *, proven: bool = False, alive: bool = True, timed_out: bool = False

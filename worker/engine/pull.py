@@ -88,8 +88,12 @@ def _has_digest(image: LocalImage, digest: str | None) -> bool:
 
 
 def _shown(run: Run) -> str:
+    """The image as a person calls it, with enough of the digest to tell it from others."""
     image = run.spec.image
-    return f"{image.reference} ({image.tag})" if image.tag else image.reference
+    name = image.reference.partition("@")[0]
+    tagged = f"{name}:{image.tag}" if image.tag else name
+    identity = image.digest or image.image_id
+    return f"{tagged} ({identity[:19]}…)" if identity else tagged
 
 
 def _notable(status: str) -> bool:

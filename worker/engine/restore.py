@@ -7,6 +7,7 @@ from worker.engine.cleanup import remove_container
 from worker.engine.container_host import Container
 from worker.engine.errors import HostError, NotFound
 from worker.engine.events import Event, Line
+from worker.engine.failure import StepFailed
 from worker.engine.health import Proof, Watched, watch
 from worker.engine.inventory import Inventory, Owned
 from worker.engine.replace import stop_leftovers
@@ -16,6 +17,7 @@ from worker.engine.takeover import take_over
 from worker.engine.verify import observed_owned
 
 _LAST_LINES = 50
+_PAUSES = (0.5, 2.0, 5.0)  # seconds before a restoration is tried again
 _GLANCE = 1.0  # seconds: enough for one that was never stopped
 
 
@@ -29,7 +31,21 @@ class Restored:
 
 
 def restore(run: Run) -> Generator[Event, None, Restored]:
-    """Bring the server back to what it was. A refusal on the way raises `HostError` or `StepFailed`: then nothing is proven."""
+    """Bring the server back to what it was.
+
+    Everything is decided by what is found, so after a refusal it is simply done again, a few times: an engine that is short
+    of breath must not leave a server with nothing. The last refusal is raised: then nothing is proven.
+    """
+    for pause in _PAUSES:
+        try:
+            return (yield from _restore_once(run))
+        except (HostError, StepFailed) as trouble:
+            yield Line(f"{trouble} Trying again in {pause:g} s.", level="warn")
+            run.host.wait(pause)
+    return (yield from _restore_once(run))
+
+
+def _restore_once(run: Run) -> Generator[Event, None, Restored]:
     inventory = take_over(run.host, run.identity, run.incumbent_id)
     run.know_incumbent(inventory)
     if run.past_return and inventory.mine is not None:
@@ -92,7 +108,8 @@ def bring_back(run: Run, inventory: Inventory, old: Owned) -> Steps:
             attempt(f"{mine.name} could not be removed", run.host.remove, mine.name)
     yield from stop_leftovers(run, inventory)
     doing = f"The old version {old.name} could not be started again on {run.server}"
-    attempt(doing, run.host.set_restart_policy, old.name, "always")
+    if old.container.restart_policy != "always":
+        attempt(doing, run.host.set_restart_policy, old.name, "always")
     attempt(doing, run.host.start, old.name)
     yield Line(f"Started {old.name} again.")
 
@@ -103,7 +120,9 @@ def judge_incumbent(run: Run, old: Owned) -> Generator[Event, None, Proof]:
     if not run.incumbent_stopped:
         health = replace(health, run_seconds=min(health.run_seconds, _GLANCE))
     container = _fresh(run, old).container
-    watched = Watched(old.name, health, health.port or _port(run, container), _network(container), audible=False)
+    watched = Watched(
+        old.name, health, health.port or _port(run, container), _network(container), audible=False, step="restore"
+    )
     proof = yield from watch(run.host, watched)
     if proof.proven:
         yield from run.close_gap(proof.proven_at)

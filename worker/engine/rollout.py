@@ -108,24 +108,24 @@ def _prove_and_promote(run: Run) -> Generator[Event, None, str]:
 
 def _back(run: Run, failure: StepFailed | None) -> Steps:
     """After a failure, or a cancel (`None`): restore what was changed, and say how it ended."""
-    try:
-        inventory = held_inventory(run.host, run.identity, run.incumbent_id)
-    except HostError as error:
-        yield after_failure(
-            run,
-            failure,
-            Restored(unproven=f"{run.server} could not be looked at: {error.message}") if run.mutated else None,
-        )
-        return
-    if not run.incumbent_id:
-        run.know_incumbent(inventory)
-        run.past_return = run.past_return or (not run.mutated and inventory.past_return(run.identity))
-    if not run.mutated and not inventory.needs_care:
+    if not run.mutated and not (yield from _needs_care(run)):
         yield after_failure(run, failure, None)
     elif failure is None and run.past_return:
         yield from _finish(run)
     else:
         yield from _restore(run, failure)
+
+
+def _needs_care(run: Run) -> Generator[Event, None, bool]:
+    """Nothing was changed by this attempt; was something left half done by one before?"""
+    try:
+        inventory = held_inventory(run.host, run.identity)
+    except HostError as error:
+        yield Line(f"{run.server} could not be looked at once more: {error.message}", level="warn")
+        return False
+    run.know_incumbent(inventory)
+    run.past_return = inventory.past_return(run.identity)
+    return inventory.needs_care
 
 
 def _restore(run: Run, failure: StepFailed | None) -> Steps:
