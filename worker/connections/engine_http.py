@@ -20,7 +20,7 @@ OUR_API_VERSION = "1.45"
 OLDEST_API_VERSION = "1.40"
 CALL_SECONDS = 60  # silence that an ordinary call bears
 STREAM_SECONDS = 120.0  # silence that a pull bears
-_BASE_URL = "http://docker"
+_BASE_URL = "http://docker:80"  # a name only: the adapter leads everything to the channel
 
 
 class _ChannelConnection(HTTPConnection):
