@@ -1,0 +1,57 @@
+"""How allauth signs people in here: nobody signs up, and every sign-in, failure and sign-out is in the audit trail."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.db import transaction
+from django.http import HttpRequest
+
+from dashboard.middleware import client_address
+from deployments import actors, audit, queue
+from deployments.models import User
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth ships no types
+    """allauth's hooks."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """People come by invitation."""
+        return False
+
+    def add_message(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """No "you have signed in" banners: the page that follows says it."""
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Start the session and record it."""
+        super().login(request, user)
+        actor = actors.Actor.of(user, address=client_address(request))
+        with transaction.atomic():
+            audit.record(actor, "session.begin", user)
+
+    def logout(self, request: HttpRequest) -> None:
+        """End the session, its streams, and record it."""
+        user = request.user
+        super().logout(request)
+        if not isinstance(user, User):
+            return
+        with transaction.atomic():
+            audit.record(actors.Actor.of(user, address=client_address(request)), "session.end", user)
+            queue.changed_on_commit("user", user.pk)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Record a wrong password or an unknown address (as it was typed, never the password)."""
+        self._refused(request, credentials, "wrong address or password")
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """The rate limit per account and per address; meeting it is recorded too."""
+        try:
+            super().pre_authenticate(request, **credentials)
+        except Exception:
+            self._refused(request, credentials, "too many attempts")
+            raise
+
+    def _refused(self, request: HttpRequest, credentials: dict[str, Any], reason: str) -> None:
+        typed = str(credentials.get("email", ""))[:120]
+        actor = actors.unknown(typed, address=client_address(request))
+        with transaction.atomic():
+            audit.denied(actor, "session.begin", ("user", "", typed), reason)

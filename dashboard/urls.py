@@ -1,0 +1,90 @@
+"""Every route, grouped by noun. Names in paths (applications, environments, servers) are the objects' own names."""
+
+from allauth.account import views as allauth
+from django.urls import path
+
+from dashboard.views import (
+    accounts,
+    applications,
+    audit,
+    deployments,
+    environments,
+    health,
+    hosts,
+    overview,
+    people,
+    placements,
+    plans,
+    variables,
+)
+
+handler400 = "dashboard.views.errors.bad_request"
+handler403 = "dashboard.views.errors.forbidden"
+handler404 = "dashboard.views.errors.not_found"
+handler500 = "dashboard.views.errors.server_error"
+
+_PLACEMENT = "applications/<slug:application>/<slug:environment>"
+
+urlpatterns = [
+    path("", overview.index, name="overview"),
+    # applications and their placements
+    path("applications/", applications.index, name="applications"),
+    path("applications/new", applications.new, name="application_new"),
+    path("applications/<slug:application>/", applications.detail, name="application"),
+    path("applications/<slug:application>/edit", applications.edit, name="application_edit"),
+    path("applications/<slug:application>/archive", applications.archive, name="application_archive"),
+    path("applications/<slug:application>/add", placements.new, name="placement_new"),
+    path(f"{_PLACEMENT}/", placements.detail, name="placement"),
+    path(f"{_PLACEMENT}/settings", placements.settings, name="placement_settings"),
+    path(f"{_PLACEMENT}/releases/<int:number>/", placements.release, name="release"),
+    path(f"{_PLACEMENT}/variables", variables.index, name="variables"),
+    path(f"{_PLACEMENT}/variables/import", variables.import_text, name="variables_import"),
+    path(f"{_PLACEMENT}/variables/export", variables.export_text, name="variables_export"),
+    path(f"{_PLACEMENT}/variables/<str:name>/delete", variables.delete, name="variable_delete"),
+    path(f"{_PLACEMENT}/plan", plans.new, name="plan_new"),
+    # plans
+    path("plans/<int:plan>/", plans.detail, name="plan"),
+    path("plans/<int:plan>/deploy", plans.deploy, name="plan_deploy"),
+    # deployments
+    path("deployments/", deployments.index, name="deployments"),
+    path("deployments/<int:deployment>/", deployments.detail, name="deployment"),
+    path("deployments/<int:deployment>/lines", deployments.lines, name="deployment_lines"),
+    path("deployments/<int:deployment>/raw", deployments.raw, name="deployment_raw"),
+    path("deployments/<int:deployment>/cancel", deployments.cancel, name="deployment_cancel"),
+    # servers
+    path("servers/", hosts.index, name="hosts"),
+    path("servers/new", hosts.new, name="host_new"),
+    path("servers/<str:host>/", hosts.detail, name="host"),
+    path("servers/<str:host>/edit", hosts.edit, name="host_edit"),
+    path("servers/<str:host>/trust", hosts.trust, name="host_trust"),
+    path("servers/<str:host>/refuse", hosts.refuse, name="host_refuse"),
+    path("servers/<str:host>/check", hosts.check, name="host_check"),
+    path("servers/<str:host>/retire", hosts.retire, name="host_retire"),
+    path("servers/<str:host>/at", hosts.at, name="host_at"),
+    # environments
+    path("environments/", environments.index, name="environments"),
+    path("environments/new", environments.new, name="environment_new"),
+    path("environments/<slug:environment>/edit", environments.edit, name="environment_edit"),
+    # people
+    path("people/", people.index, name="people"),
+    path("people/invite", people.invite, name="person_invite"),
+    path("people/links/<int:link>/revoke", people.revoke_link, name="link_revoke"),
+    path("people/<int:person>/", people.detail, name="person"),
+    path("people/<int:person>/deactivate", people.deactivate, name="person_deactivate"),
+    path("people/<int:person>/reactivate", people.reactivate, name="person_reactivate"),
+    # the audit trail
+    path("audit/", audit.index, name="audit"),
+    path("audit/export.csv", audit.export_csv, name="audit_csv"),
+    path("audit/export.ndjson", audit.export_ndjson, name="audit_ndjson"),
+    # one's own account; signing up is by invitation only, so the rest of allauth's pages has no route
+    path("account/login", allauth.login, name="account_login"),
+    path("account/logout", allauth.logout, name="account_logout"),
+    path("account/inactive", allauth.account_inactive, name="account_inactive"),
+    path("account/password", accounts.change_password, name="account_change_password"),
+    path("account/preferences", accounts.preferences, name="account_preferences"),
+    path("account/link/<str:token>", accounts.link, name="account_link"),
+    # machines
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+]
