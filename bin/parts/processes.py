@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import random
@@ -83,7 +84,7 @@ def start_time(pid: int) -> str | None:
 
 def process_ids() -> Iterator[int]:
     """The ids of all processes of this machine."""
-    return (int(name) for name in os.listdir("/proc") if name.isdecimal())
+    return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
 
 
 def descendants(root: int) -> list[int]:
@@ -217,10 +218,8 @@ class Process:
         """SIGKILL the child's whole process group and wait for the child."""
         if self._child is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):  # a group that is gone is what was asked for
             os.killpg(self._child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # the group is gone, which is what was asked for
         self._child.wait()
 
     def wait(self) -> int:

@@ -1,0 +1,67 @@
+"""The two gates: `bin/check`, in seconds, for whoever is writing; `bin/test`, everything, for whoever lands it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from parts import environment, packages, venv
+from parts.environment import ROOT
+
+BIN = venv.FOLDER / "bin"
+FAST = "not real and not browser"
+
+
+def check(arguments: list[str]) -> int:
+    """Format, lint, types, layers, migrations and the tests that need no server; the exit code. `--fix` mends what it can first."""
+    var = Path(tempfile.mkdtemp(prefix="estiva-check-", dir="/tmp"))
+    setting = {**os.environ, **environment.throwaway(var)}
+    try:
+        if "--fix" in arguments:
+            _step("fix", [str(BIN / "ruff"), "check", "--fix", "--quiet", "."], setting)
+            _step("format", [str(BIN / "ruff"), "format", "--quiet", "."], setting)
+        results = [
+            _step("ruff", [str(BIN / "ruff"), "check", "--output-format=concise", "."], setting),
+            _step("ruff format", [str(BIN / "ruff"), "format", "--check", "--quiet", "."], setting),
+            _step("mypy", [str(BIN / "mypy")], setting),
+            _step("layers", [str(BIN / "lint-imports")], setting),
+            _step("migrations", [str(venv.PYTHON), "manage.py", "makemigrations", "--check", "--dry-run"], setting),
+            _step("tests", [str(venv.PYTHON), "-m", "pytest", "-q", "-m", FAST], dict(os.environ)),
+        ]
+    finally:
+        shutil.rmtree(var)
+    return 0 if all(results) else 1
+
+
+def test(arguments: list[str]) -> int:
+    """All tests on SQLite, then those marked for both databases on PostgreSQL; arguments go to pytest and make it one run."""
+    missing = packages.ensure(packages.TESTS)
+    if missing and packages.can_install():
+        print(f"apt-get could not provide: {', '.join(missing)}", file=sys.stderr)
+        return 1
+    pytest = [str(venv.PYTHON), "-m", "pytest"]
+    if arguments:
+        return subprocess.run([*pytest, *arguments], cwd=ROOT, check=False).returncode
+    first = subprocess.run([*pytest, "-q", "--durations=15"], cwd=ROOT, check=False).returncode
+    if not packages.present("postgres"):
+        print("PostgreSQL is not installed here: the second run, on PostgreSQL, is skipped.")
+        return first
+    on_postgres = {**os.environ, "ESTIVA_TEST_DATABASE": "postgres"}
+    second = subprocess.run([*pytest, "-q", "-m", "both_databases"], cwd=ROOT, env=on_postgres, check=False).returncode
+    return first or second
+
+
+def _step(name: str, argv: list[str], setting: dict[str, str]) -> bool:
+    """Run one check; its output is shown only where it fails."""
+    began = time.monotonic()
+    done = subprocess.run(argv, cwd=ROOT, env=setting, capture_output=True, text=True, check=False)
+    good = done.returncode == 0
+    print(f"{'ok    ' if good else 'FAILED'} {name:12} {time.monotonic() - began:5.1f} s", flush=True)
+    if not good:
+        print((done.stdout + done.stderr).rstrip(), flush=True)
+    return good
