@@ -1,0 +1,203 @@
+"""Who works on what: claim by compare-and-swap, beat, hand back. The database's clock is the only one."""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce, Now
+
+from deployments import endings, queue, releases, stalls
+from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
+from deployments.models import Deployment, Operation, PlacementHost, Target
+from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
+from deployments.stalls import release_expired
+
+__all__ = [
+    "LEASE",
+    "Claim",
+    "beat",
+    "cancel_wanted",
+    "claim_operation",
+    "claim_target",
+    "hand_back_operation",
+    "hand_back_target",
+    "mark_hinted",
+    "release_expired",
+    "waiting_operations",
+    "waiting_targets",
+]
+
+CLAIMABLE: Final = (TargetStatus.QUEUED, TargetStatus.STALLED)
+
+
+class _NotNow(Exception):
+    """The claim must wait; undoes what the transaction did so far."""
+
+
+def claim_target(target_id: int, *, holder: str) -> Claim | None:
+    """Take a Target for `holder` for 30 s (see `beat`); None when it's somebody else's, over, or must wait its turn.
+
+    Its turn comes when no older Deployment of the Placement is open. The fence rises with each claim of this Placement
+    on this server, so that what an earlier holder still sends to the server misses.
+    """
+    try:
+        with transaction.atomic():
+            held = lock_target(target_id)
+            if held is None:
+                return None
+            _check_turn(held)
+            _begin_deployment(held.deployment)
+            return _take(held.target, holder)
+    except (_NotNow, IntegrityError):
+        # A violated constraint says the same as a failed check, only later: another run of this Placement holds it.
+        return None
+
+
+def claim_operation(operation_id: int, *, holder: str) -> Claim | None:
+    """Take an Operation for `holder`; None when it's somebody else's, over, or past its deadline."""
+    waiting = Operation.objects.filter(pk=operation_id, status=OperationStatus.QUEUED, deadline_at__gt=Now())
+    with transaction.atomic():
+        taken = waiting.update(
+            status=OperationStatus.RUNNING,
+            fence=F("fence") + 1,
+            lease_until=Now() + LEASE,
+            holder=holder,
+            attempts=F("attempts") + 1,
+            started_at=Coalesce(F("started_at"), Now()),
+        )
+        if not taken:
+            return None
+        fence = Operation.objects.values_list("fence", flat=True).get(pk=operation_id)
+        queue.changed_on_commit("operation", operation_id)
+    return Claim(operation_id, fence, holder, "operation")
+
+
+def beat(holder: str, target_claims: Collection[Claim], operation_claims: Collection[Claim]) -> set[Claim]:
+    """Prolong these claims by 30 s and return those that are lost: taken over, ended, or let run out.
+
+    A lease that ran out is lost even where nobody has taken it over yet: what was meant to be known stopped being so.
+    """
+    targets = _prolong(Target, holder, target_claims)
+    operations = _prolong(Operation, holder, operation_claims)
+    return {each for each in target_claims if (each.id, each.fence) not in targets} | {
+        each for each in operation_claims if (each.id, each.fence) not in operations
+    }
+
+
+def cancel_wanted(target_ids: Collection[int]) -> set[int]:
+    """Those of these Targets whose Deployment somebody wants cancelled."""
+    if not target_ids:
+        return set()
+    wanted = Target.objects.filter(pk__in=target_ids, deployment__cancel_requested_at__isnull=False)
+    return set(wanted.values_list("pk", flat=True))
+
+
+def hand_back_target(claim: Claim, *, reason: str, delay_seconds: float = 0.0, broke: bool = False) -> bool:
+    """Give a running Target back: it's shown as stalled, with the reason, until somebody claims it.
+
+    `broke` counts a lost connection. False, and nothing written, when the claim is lost. Where a cancel was asked for
+    and nothing had begun on the server, it ends instead.
+    """
+    with transaction.atomic():
+        held = lock_claimed(claim)
+        if held is None:
+            return False
+        if held.deployment.cancel_requested_at and not held.target.touched:
+            endings.cancel_unbegun(held, held.deployment.cancelled_by_name)
+            return True
+        stalls.stall(held, reason, delay_seconds=delay_seconds, connections_lost=int(broke))
+    return True
+
+
+def hand_back_operation(claim: Claim, *, reason: str = "") -> bool:
+    """Give a running Operation back to the queue; False, and nothing written, when the claim is lost."""
+    held = Operation.objects.filter(pk=claim.id, fence=claim.fence, status=OperationStatus.RUNNING)
+    with transaction.atomic():
+        if not held.update(status=OperationStatus.QUEUED, lease_until=None, holder=""):
+            return False
+        queue.changed_on_commit("operation", claim.id)
+        queue.send_on_commit(queue.RUN_OPERATION, queue.LOOK_QUEUE, claim.id)
+    return True
+
+
+def waiting_targets(limit: int = 200) -> list[int]:
+    """The Targets whose turn it is and that nobody holds, those hinted longest ago first."""
+    older = Deployment.objects.filter(
+        placement=OuterRef("placement_id"), pk__lt=OuterRef("deployment_id"), status__in=DEPLOYMENT_OPEN
+    )
+    waiting = Target.objects.filter(~Exists(older), Q(not_before=None) | Q(not_before__lte=Now()), status__in=CLAIMABLE)
+    return list(waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting_operations(limit: int = 200) -> list[int]:
+    """The Operations that nobody holds yet, those hinted longest ago first."""
+    waiting = Operation.objects.filter(status=OperationStatus.QUEUED, deadline_at__gt=Now())
+    return list(waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:limit])
+
+
+def mark_hinted(target_ids: Iterable[int] = (), operation_ids: Iterable[int] = ()) -> None:
+    """Remember that these were hinted just now."""
+    Target.objects.filter(pk__in=list(target_ids)).update(hinted_at=Now())
+    Operation.objects.filter(pk__in=list(operation_ids)).update(hinted_at=Now())
+
+
+def _check_turn(held: Held) -> None:
+    deployment, target = held.deployment, held.target
+    older = Deployment.objects.filter(
+        placement=deployment.placement_id, pk__lt=deployment.pk, status__in=DEPLOYMENT_OPEN
+    )
+    due = Q(not_before=None) | Q(not_before__lte=Now())
+    if (
+        deployment.status not in DEPLOYMENT_OPEN
+        or target.status not in CLAIMABLE
+        or older.exists()
+        or not Target.objects.filter(due, pk=target.pk).exists()
+    ):
+        raise _NotNow
+
+
+def _begin_deployment(deployment: Deployment) -> None:
+    """The first claim of any of its Targets starts the Deployment; the constraint holds one running per Placement."""
+    if deployment.status != DeploymentStatus.QUEUED:
+        return
+    began = Deployment.objects.filter(pk=deployment.pk, status=DeploymentStatus.QUEUED).update(
+        status=DeploymentStatus.RUNNING,
+        started_at=Now(),
+        # What ran before is known only now: an older Deployment may have changed it while this one waited.
+        previous_release=releases.running_release(deployment.placement_id),
+    )
+    if not began:
+        raise _NotNow
+
+
+def _take(target: Target, holder: str) -> Claim:
+    seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
+    seats.update(fence=F("fence") + 1)
+    fence = seats.values_list("fence", flat=True).get()
+    taken = move_target(
+        target,
+        TargetStatus.RUNNING,
+        fence=fence,
+        lease_until=Now() + LEASE,
+        holder=holder,
+        attempts=F("attempts") + 1,
+        started_at=Coalesce(F("started_at"), Now()),
+        not_before=None,
+        stalled_reason="",
+    )
+    if not taken:
+        raise _NotNow
+    queue.changed_on_commit("deployment", target.deployment_id, target.placement_id)
+    return Claim(target.pk, fence, holder)
+
+
+def _prolong(model: type[Target] | type[Operation], holder: str, claims: Collection[Claim]) -> set[tuple[int, int]]:
+    if not claims:
+        return set()
+    ours = Q(pk__in=())
+    for claim in claims:
+        ours |= Q(pk=claim.id, fence=claim.fence)
+    held = model._default_manager.filter(ours, status="running", holder=holder, lease_until__gt=Now())
+    held.update(lease_until=Now() + LEASE)
+    return set(held.values_list("pk", "fence"))

@@ -1,0 +1,69 @@
+"""What a claim is, and the locks that every change of a run takes, in one order.
+
+Locks are taken in this order everywhere: Host, Placement, Deployment, Target, PlacementHost, Operation, AuditHead. On
+SQLite a transaction is IMMEDIATE, so it holds the only write lock; there and on PostgreSQL a status moves by
+compare-and-swap along `states`, so that a forgotten lock could lose time but never a status.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from deployments.models import Deployment, Target
+from deployments.states import TARGET_MOVES, TargetStatus
+
+LEASE: Final = timedelta(seconds=30)
+
+
+class IllegalMove(Exception):
+    """A status was asked to move where `states` allows no way: a mistake in the program, never the person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a Target or Operation, until somebody else bears a higher fence."""
+
+    id: int
+    fence: int
+    holder: str
+    kind: Literal["target", "operation"] = "target"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A Target and its Deployment, both locked in this transaction."""
+
+    deployment: Deployment
+    target: Target
+
+
+def lock_target(target_id: int) -> Held | None:
+    """Lock the Deployment, then the Target; None when there is no such Target. Needs a transaction."""
+    deployment_id = Target.objects.filter(pk=target_id).values_list("deployment_id", flat=True).first()
+    if deployment_id is None:
+        return None
+    deployment = Deployment.objects.select_for_update(no_key=True).get(pk=deployment_id)
+    target = Target.objects.select_for_update(no_key=True).get(pk=target_id)
+    return Held(deployment, target)
+
+
+def lock_claimed(claim: Claim) -> Held | None:
+    """As `lock_target`, but None unless the claim still holds: running, with its fence."""
+    held = lock_target(claim.id)
+    if held is None or held.target.status != TargetStatus.RUNNING or held.target.fence != claim.fence:
+        return None
+    return held
+
+
+def move_target(target: Target, to: TargetStatus, **fields: Any) -> bool:
+    """Compare-and-swap a Target's status, with other columns; False when it has moved meanwhile.
+
+    Raises IllegalMove for a move that `states` doesn't know.
+    """
+    at = TargetStatus(target.status)
+    if to not in TARGET_MOVES[at]:
+        raise IllegalMove(f"Target {target.pk} can't move from {at} to {to}.")
+    moved = Target.objects.filter(pk=target.pk, status=at, fence=target.fence).update(status=to, **fields)
+    if moved:
+        target.status = to
+    return bool(moved)

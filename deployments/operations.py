@@ -1,0 +1,135 @@
+"""Operations: short work on a server that somebody asked for. Ask here; `claims` takes them; end them here."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from deployments import clock, plan, queue, releases
+from deployments.actors import Actor
+from deployments.leases import Claim
+from deployments.models import Host, Operation, Placement, Plan
+from deployments.states import OPERATION_ENDS, OPERATION_MOVES, OperationStatus
+
+DEADLINE_SECONDS: Final = 60.0
+
+
+def request_operation(
+    *,
+    actor: Actor,
+    kind: str,
+    host: Host | None = None,
+    placement: Placement | None = None,
+    request: Mapping[str, Any] | None = None,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> Operation:
+    """Queue an Operation; it fails by itself when nobody has ended it `deadline_seconds` from now.
+
+    What it does is written to the audit trail by whoever has a reason to ask: looking changes nothing.
+    """
+    with transaction.atomic():
+        moment = clock.now()
+        operation = Operation.objects.create(
+            kind=kind,
+            host=host,
+            placement=placement,
+            request=dict(request or {}),
+            deadline_at=moment + timedelta(seconds=deadline_seconds),
+            requested_by_id=actor.user_id,
+            requested_by_name=actor.name if actor.user_id else "",
+            requested_at=moment,
+        )
+        queue.send_on_commit(queue.RUN_OPERATION, queue.LOOK_QUEUE, operation.pk)
+        queue.changed_on_commit("operation", operation.pk, placement.pk if placement else None)
+        if host is not None:
+            queue.changed_on_commit("host", host.pk)
+    return operation
+
+
+def end_operation(claim: Claim, status: OperationStatus, result: Mapping[str, Any]) -> bool:
+    """End a running Operation with its result; False, and nothing written, when the claim is lost.
+
+    A Plan's Operation that succeeded also fills its Plan: `result` is then
+    `{"digest", "tag", "hosts": [rows as `deployments.plan` documents, without "ready" and "gap"]}`.
+    """
+    with transaction.atomic():
+        operation = Operation.objects.select_for_update(no_key=True).filter(pk=claim.id).first()
+        if operation is None or operation.status != OperationStatus.RUNNING or operation.fence != claim.fence:
+            return False
+        _end(operation, status, result)
+        if operation.kind == Operation.Kind.PLAN and status == OperationStatus.SUCCEEDED:
+            _fill_plan(operation, result)
+    return True
+
+
+def fail_late(operation: Operation) -> bool:
+    """Fail an open Operation whose deadline has passed; False when it moved meanwhile."""
+    never_began = operation.status == OperationStatus.QUEUED and operation.attempts == 0
+    result = {
+        "what": "Nobody took this up in time." if never_began else "This took longer than it may.",
+        "why": "No worker for looking at servers is running, or all are busy."
+        if never_began
+        else f"Worker {operation.holder or 'unknown'} did not end it before its deadline.",
+        "remedy": "Check that the worker of queue “look” runs, then try again.",
+    }
+    with transaction.atomic():
+        locked = Operation.objects.select_for_update(no_key=True).filter(pk=operation.pk, fence=operation.fence).first()
+        if locked is None or locked.status != operation.status:
+            return False
+        _end(locked, OperationStatus.FAILED, result)
+    return True
+
+
+def _end(operation: Operation, status: OperationStatus, result: Mapping[str, Any]) -> None:
+    at = OperationStatus(operation.status)
+    if status not in OPERATION_ENDS or status not in OPERATION_MOVES[at]:
+        raise ValueError(f"Operation {operation.pk} can't move from {at} to {status}.")
+    moved = Operation.objects.filter(pk=operation.pk, status=at, fence=operation.fence).update(
+        status=status,
+        result=dict(result),
+        steps=[_closed(step, status) for step in operation.steps],
+        lease_until=None,
+        ended_at=Now(),
+        fence=F("fence") + 1,  # whoever still works on it bears a lower one now
+    )
+    if not moved:
+        raise RuntimeError(f"Operation {operation.pk} moved while it was locked.")
+    queue.changed_on_commit("operation", operation.pk, operation.placement_id)
+    if operation.host_id is not None:
+        queue.changed_on_commit("host", operation.host_id)
+
+
+def _closed(step: dict[str, Any], status: OperationStatus) -> dict[str, Any]:
+    """No step of an ended Operation still runs."""
+    if step.get("status") != "running":
+        return step
+    return {**step, "status": "good" if status == OperationStatus.SUCCEEDED else "bad"}
+
+
+def _fill_plan(operation: Operation, result: Mapping[str, Any]) -> None:
+    row = Plan.objects.select_related("placement", "of_release").get(operation=operation)
+    lost = (
+        releases.content_of(row.of_release, secrets_as_they_were=row.secrets_of_release).lost_secrets
+        if row.of_release
+        else []
+    )
+    running = releases.running_release(row.placement_id)
+    assembled = plan.assemble(
+        placement_id=row.placement_id,
+        intended=releases.Content(row.image, row.settings, row.variables, lost_secrets=lost),
+        running=releases.content_as_recorded(running) if running else None,
+        digest=result.get("digest", ""),
+        tag=result.get("tag", ""),
+        looks=result.get("hosts", []),
+    )
+    Plan.objects.filter(pk=row.pk).update(
+        is_ready=True,
+        digest=assembled.digest,
+        tag=assembled.tag,
+        changes=assembled.changes,
+        hosts=assembled.hosts,
+        fingerprint=assembled.fingerprint,
+    )

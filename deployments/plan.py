@@ -1,0 +1,143 @@
+"""What a click would change: pure functions from settings and what was observed to a Plan's columns.
+
+A Plan's `changes` are `{"kind": "image|setting|variable|secret", "name", "before", "after"}`, all text for people, never a
+secret's value. Its `hosts` are one row a server:
+`{"host": id, "name", "ready": bool, "findings": [{"check", "result": good|warn|bad|unknown, "message", "remedy"}],
+"engine", "platform", "disk_free": bytes or None, "strategy": "start-first|stop-first", "reasons": [text],
+"gap": bool, "first": bool}`; `gap` announces time without service, `first` that nothing runs there yet.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deployments import container_settings
+from deployments.releases import Content
+
+Change = dict[str, str]
+STOP_FIRST = "stop-first"
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What a Plan's row takes over once its Operation has looked."""
+
+    digest: str
+    tag: str
+    changes: list[Change]
+    hosts: list[dict[str, Any]]
+    fingerprint: str
+
+
+def assemble(
+    *,
+    placement_id: int,
+    intended: Content,
+    running: Content | None,
+    digest: str,
+    tag: str,
+    looks: Sequence[Mapping[str, Any]],
+) -> Assembled:
+    """The Plan, from what is intended, what runs now, and how each server was found (rows as above, without `ready` and `gap`)."""
+    lost = [_lost_secret(name) for name in intended.lost_secrets]
+    hosts = [_host_row(look, lost, digest) for look in looks]
+    planned = Content(intended.image, intended.settings, intended.variables, digest, tag)
+    return Assembled(
+        digest=digest,
+        tag=tag,
+        changes=differences(running, planned),
+        hosts=hosts,
+        fingerprint=fingerprint(placement_id, intended, digest, [row["host"] for row in hosts]),
+    )
+
+
+def fingerprint(placement_id: int, content: Content, digest: str, host_ids: Iterable[int]) -> str:
+    """SHA-256 over everything that a click on this Plan would bring about, secrets by the id of their version."""
+    parts = {
+        "placement": placement_id,
+        "image": content.image,
+        "digest": digest,
+        "settings": content.settings,
+        "variables": content.variables,
+        "hosts": sorted(host_ids),
+    }
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def differences(before: Content | None, after: Content) -> list[Change]:
+    """What differs, in words; against nothing, only the image is named (all else is new with it)."""
+    if before is None:
+        return [_change("image", "image", "", _image_text(after))]
+    changes: list[Change] = []
+    if (before.image, before.digest) != (after.image, after.digest):
+        changes.append(_change("image", "image", _image_text(before), _image_text(after)))
+    changes.extend(container_settings.differences(before.settings, after.settings))
+    changes.extend(_variable_changes(before.variables, after.variables))
+    return changes
+
+
+def _host_row(look: Mapping[str, Any], lost: list[dict[str, str]], digest: str) -> dict[str, Any]:
+    findings = [*look.get("findings", []), *lost]
+    ready = bool(digest) and not any(finding["result"] == "bad" for finding in findings)
+    first = bool(look.get("first", False))
+    strategy = look.get("strategy", "")
+    return {
+        "host": look["host"],
+        "name": look["name"],
+        "ready": ready,
+        "findings": findings,
+        "engine": look.get("engine", ""),
+        "platform": look.get("platform", ""),
+        "disk_free": look.get("disk_free"),
+        "strategy": strategy,
+        "reasons": list(look.get("reasons", [])),
+        "gap": strategy == STOP_FIRST and not first,
+        "first": first,
+    }
+
+
+def _lost_secret(name: str) -> dict[str, str]:
+    return {
+        "check": "variables",
+        "result": "bad",
+        "message": f"The secret {name} of that Release was deleted, its value is gone.",
+        "remedy": f"Set {name} again among the variables, then plan again.",
+    }
+
+
+def _variable_changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[Change]:
+    old = {variable["name"]: variable for variable in before}
+    new = {variable["name"]: variable for variable in after}
+    changes = []
+    for name in [*new, *(name for name in old if name not in new)]:
+        was, becomes = old.get(name), new.get(name)
+        if was == becomes:
+            continue
+        kind = "secret" if "secret" in (was or {}) or "secret" in (becomes or {}) else "variable"
+        changes.append(_change(kind, name, *_variable_texts(was, becomes)))
+    return changes
+
+
+def _variable_texts(was: dict[str, Any] | None, becomes: dict[str, Any] | None) -> tuple[str, str]:
+    if was and becomes and "secret" in was and "secret" in becomes:
+        return f"version {was['number']}", f"version {becomes['number']}"
+    return _variable_text(was), _variable_text(becomes)
+
+
+def _variable_text(variable: dict[str, Any] | None) -> str:
+    if variable is None:
+        return ""
+    if "secret" in variable:
+        return f"secret, version {variable['number']}"
+    return str(variable["value"])
+
+
+def _image_text(content: Content) -> str:
+    return f"{content.image} ({content.digest})" if content.digest else content.image
+
+
+def _change(kind: str, name: str, before: str, after: str) -> Change:
+    return {"kind": kind, "name": name, "before": before, "after": after}

@@ -1,0 +1,125 @@
+"""Releases: what a Placement would be deployed as, what it was deployed as, and what runs of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import F
+
+from deployments.actors import Actor
+from deployments.models import Placement, PlacementHost, Release, SecretVersion, Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything that makes a Release but its digest. `variables` as `Release.variables` has them.
+
+    `lost_secrets` names the secrets whose value was destroyed and that therefore can't be deployed.
+    """
+
+    image: str
+    settings: dict[str, Any]
+    variables: list[dict[str, Any]]
+    digest: str = ""
+    tag: str = ""
+    lost_secrets: list[str] = field(default_factory=list)
+
+
+def content_now(placement: Placement) -> Content:
+    """The Placement's image, settings and variables as they are now."""
+    variables = placement.variables.select_related("secret_version")
+    return Content(placement.image, dict(placement.settings), [_as_recorded(each) for each in variables])
+
+
+def content_of(release: Release, *, secrets_as_they_were: bool = False) -> Content:
+    """A Release's content again: by default with today's values of its secrets, else with those it had."""
+    recorded = [dict(variable) for variable in release.variables]
+    ids = [variable["secret"] for variable in recorded if "secret" in variable]
+    alive = set(SecretVersion.objects.filter(pk__in=ids, sealed__isnull=False).values_list("pk", flat=True))
+    today = {} if secrets_as_they_were else _secrets_today(release.placement_id)
+    variables, lost = [], []
+    for variable in recorded:
+        if "secret" in variable:
+            variable.update(today.get(variable["name"], {}))
+            if variable["secret"] not in alive and variable["name"] not in today:
+                lost.append(variable["name"])
+        variables.append(variable)
+    return Content(release.image, dict(release.settings), variables, release.digest, release.tag, lost)
+
+
+def content_as_recorded(release: Release) -> Content:
+    """A Release's content exactly as it was, for comparing."""
+    return Content(release.image, release.settings, release.variables, release.digest, release.tag)
+
+
+def running_release(placement_id: int) -> Release | None:
+    """The Release that most of the Placement's servers run, the newer one where two are even; None when none runs."""
+    seats = PlacementHost.objects.filter(placement=placement_id, is_active=True, running_release__isnull=False)
+    running = [seat.running_release for seat in seats.select_related("running_release")]
+    counted = Counter(release for release in running if release is not None)
+    if not counted:
+        return None
+    return max(counted, key=lambda release: (counted[release], release.number))
+
+
+def by_number(placement_id: int, number: int) -> Release | None:
+    """The Placement's Release with that number."""
+    return Release.objects.filter(placement=placement_id, number=number).first()
+
+
+def record_release(*, actor: Actor, placement: Placement, content: Content, repeats: Release | None = None) -> Release:
+    """The Release with exactly this content: the newest (or repeated) one where it is the same, else a new number.
+
+    Needs the Placement's lock, since the number is counted there.
+    """
+    for candidate in (repeats, placement.releases.order_by("-number").first()):
+        if candidate is not None and _same(candidate, content):
+            return candidate
+    placement.refresh_from_db(fields=("next_release",))
+    release = Release.objects.create(
+        placement=placement,
+        number=placement.next_release,
+        image=content.image,
+        tag=content.tag,
+        digest=content.digest,
+        settings=content.settings,
+        variables=content.variables,
+        repeats=repeats,
+        created_by_id=actor.user_id,
+        created_by_name=actor.name,
+    )
+    Placement.objects.filter(pk=placement.pk).update(next_release=F("next_release") + 1)
+    return release
+
+
+def kept_releases(placement: Placement) -> list[Release]:
+    """The Releases whose images stay on the servers, so that they can be rolled back to: those deployed last."""
+    deployed = placement.releases.filter(deployments__status="succeeded").distinct().order_by("-number")
+    return list(deployed[: placement.keep_releases])
+
+
+def placement_name(placement: Placement) -> str:
+    """`app-environment`: what containers and kept images are named after. Unique among Placements."""
+    return f"{placement.application.name}-{placement.environment.name}"
+
+
+def _as_recorded(variable: Variable) -> dict[str, Any]:
+    if variable.secret_version is None:
+        return {"name": variable.name, "value": variable.value}
+    version = variable.secret_version
+    return {"name": variable.name, "secret": version.pk, "number": version.number}
+
+
+def _secrets_today(placement_id: int) -> dict[str, dict[str, int]]:
+    variables = Variable.objects.filter(placement=placement_id, secret_version__isnull=False)
+    rows = variables.values_list("name", "secret_version", "secret_version__number")
+    return {name: {"secret": version, "number": number} for name, version, number in rows}
+
+
+def _same(release: Release, content: Content) -> bool:
+    return (release.image, release.digest, release.settings, release.variables) == (
+        content.image,
+        content.digest,
+        content.settings,
+        content.variables,
+    )

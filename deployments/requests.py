@@ -1,0 +1,215 @@
+"""Asking for Plans, Deployments and their end: the only place where a Deployment begins."""
+
+from collections.abc import Collection
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from deployments import audit, clock, endings, queue, releases
+from deployments import plan as plans
+from deployments.actors import Actor
+from deployments.errors import PlanChanged, Refused
+from deployments.leases import Held
+from deployments.models import Deployment, Host, Operation, Placement, PlacementHost, Plan, Release, Target
+from deployments.operations import request_operation
+from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
+
+__all__ = ["cancel_deployment", "request_deployment", "request_operation", "request_plan", "settle_target"]
+
+PLAN_SECONDS: Final = 120.0
+_CLOSED_HOSTS: Final = frozenset({HostState.RETIRED, HostState.KEY_CHANGED, HostState.NEW, HostState.UNTRUSTED})
+
+
+def request_plan(
+    *, actor: Actor, placement: Placement, of_release: Release | None = None, secrets_of_release: bool = False
+) -> Plan:
+    """A Plan of what is set now, or of an earlier Release (a rollback or redeploy), with the Operation that looks.
+
+    A rollback takes everything as it was but today's values of secrets; `secrets_of_release` takes those it had too.
+    """
+    with transaction.atomic():
+        content = _content(placement, of_release, secrets_of_release)
+        if not content.image:
+            raise Refused(_("This has no image yet."), "image", _("Name one in the settings."))
+        hosts = _host_ids(placement)
+        if not hosts:
+            raise Refused(_("This has no server yet."), "hosts", _("Choose one in the settings."))
+        operation = request_operation(
+            actor=actor,
+            kind=Operation.Kind.PLAN,
+            placement=placement,
+            request={"hosts": hosts},
+            deadline_seconds=PLAN_SECONDS,
+        )
+        return Plan.objects.create(
+            placement=placement,
+            placement_version=placement.version,
+            of_release=of_release,
+            secrets_of_release=secrets_of_release,
+            operation=operation,
+            image=content.image,
+            tag=content.tag,
+            digest=content.digest,
+            settings=content.settings,
+            variables=content.variables,
+            created_by_id=actor.user_id,
+        )
+
+
+def request_deployment(
+    *, actor: Actor, plan: Plan, fingerprint: str, note: str = "", leave_out: Collection[int] = ()
+) -> Deployment:
+    """Queue what the Plan shows, on its servers but those left out (ids); the next in line where others are open.
+
+    Raises PlanChanged when settings changed after the Plan was shown, and Refused when a server isn't ready; then
+    nothing is saved.
+    """
+    with transaction.atomic():
+        # The lock orders simultaneous clicks: numbers are given out, and seen by workers, one after another.
+        placement = Placement.objects.select_for_update(no_key=True).get(pk=plan.placement_id)
+        plan = Plan.objects.select_related("of_release").get(pk=plan.pk)
+        content = _content(placement, plan.of_release, plan.secrets_of_release)
+        _check_unchanged(placement, plan, content, fingerprint)
+        hosts = _chosen_hosts(plan, set(leave_out))
+        content = releases.Content(content.image, content.settings, content.variables, plan.digest, plan.tag)
+        running = releases.running_release(placement.pk)
+        release = releases.record_release(actor=actor, placement=placement, content=content, repeats=plan.of_release)
+        deployment = Deployment.objects.create(
+            placement=placement,
+            release=release,
+            previous_release=running,
+            plan=plan,
+            kind=_kind(release, plan.of_release, running),
+            note=note.strip()[:500],
+            changes=plan.changes,
+            application_name=placement.application.name,
+            environment_name=placement.environment.name,
+            requested_by_id=actor.user_id,
+            requested_by_name=actor.name,
+            requested_at=clock.now(),
+        )
+        _queue_targets(deployment, hosts)
+        _record_request(actor, deployment, hosts, sorted(leave_out))
+    return deployment
+
+
+def cancel_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
+    """End what hasn't begun at once; ask the workers to stop and restore the rest. Refused when it is over."""
+    with transaction.atomic():
+        deployment = Deployment.objects.select_for_update(no_key=True).get(pk=deployment.pk)
+        if deployment.status not in DEPLOYMENT_OPEN:
+            raise Refused(_("Deployment #%(number)s is over already.") % {"number": deployment.pk})
+        if deployment.cancel_requested_at is None:
+            deployment.cancel_requested_at, deployment.cancelled_by_name = clock.now(), actor.name
+            deployment.save(update_fields=("cancel_requested_at", "cancelled_by_name"))
+        unbegun = Q(status=TargetStatus.QUEUED) | Q(status=TargetStatus.STALLED, touched=False)
+        open_targets = Target.objects.select_for_update(no_key=True).filter(unbegun, deployment=deployment)
+        for target in open_targets.order_by("pk"):
+            endings.cancel_unbegun(Held(deployment, target), actor.name)
+        queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
+        audit.record(actor, "deployment.cancel", _named(deployment))
+    return deployment
+
+
+def settle_target(*, actor: Actor, target: Target, way: str = "as_is") -> Target:
+    """Somebody has looked at a Target that needs attention and takes the server as it is: the alarm goes off."""
+    if way != "as_is":
+        raise ValueError(f"No such way to settle a Target: {way!r}.")
+    with transaction.atomic():
+        target = Target.objects.select_for_update(no_key=True).get(pk=target.pk)
+        if target.status != TargetStatus.NEEDS_ATTENTION:
+            raise Refused(_("%(server)s does not need attention any more.") % {"server": target.host_name})
+        target.outcome = {
+            **target.outcome,
+            "settled": {"way": way, "by": actor.name, "at": clock.now().isoformat(timespec="seconds")},
+        }
+        target.save(update_fields=("outcome",))
+        queue.changed_on_commit("deployment", target.deployment_id, target.placement_id)
+        audit.record(
+            actor,
+            "target.settle",
+            ("target", target.pk, f"#{target.deployment_id} on {target.host_name}"),
+            after={"way": way},
+        )
+    return target
+
+
+def _content(placement: Placement, of_release: Release | None, secrets_of_release: bool) -> releases.Content:
+    if of_release is None:
+        return releases.content_now(placement)
+    if of_release.placement_id != placement.pk:
+        raise Refused(_("That Release belongs to something else."))
+    return releases.content_of(of_release, secrets_as_they_were=secrets_of_release)
+
+
+def _host_ids(placement: Placement) -> list[int]:
+    seats = PlacementHost.objects.filter(placement=placement, is_active=True, host__retired_at=None)
+    return list(seats.order_by("host__name").values_list("host_id", flat=True))
+
+
+def _check_unchanged(placement: Placement, plan: Plan, content: releases.Content, fingerprint: str) -> None:
+    if not plan.is_ready:
+        raise Refused(_("This plan has not been worked out yet."), remedy=_("Wait for it, or plan again."))
+    now = plans.fingerprint(placement.pk, content, plan.digest, _host_ids(placement))
+    if fingerprint == plan.fingerprint == now:
+        return
+    shown = releases.Content(plan.image, plan.settings, plan.variables, plan.digest, plan.tag)
+    intended = releases.Content(content.image, content.settings, content.variables, plan.digest, plan.tag)
+    raise PlanChanged(
+        _("The settings changed after this plan was made. Nothing was deployed; look at the new plan."),
+        plans.differences(shown, intended),
+    )
+
+
+def _chosen_hosts(plan: Plan, leave_out: set[int]) -> list[Host]:
+    """The Plan's servers but those left out; Refused when one of them can't be deployed to."""
+    rows = [row for row in plan.hosts if row["host"] not in leave_out]
+    if not rows:
+        raise Refused(_("Every server was left out."), "leave_out", _("Keep at least one."))
+    hosts = Host.objects.in_bulk([row["host"] for row in rows])
+    for row in rows:
+        host = hosts[row["host"]]
+        if not row["ready"] or host.state in _CLOSED_HOSTS:
+            raise Refused(
+                _("%(server)s can't be deployed to.") % {"server": host.name},
+                "leave_out",
+                _("Mend what the plan found there and plan again, or leave it out."),
+            )
+    return [hosts[row["host"]] for row in rows]
+
+
+def _kind(release: Release, of_release: Release | None, running: Release | None) -> Deployment.Kind:
+    if release == running or (of_release is not None and of_release == running):
+        return Deployment.Kind.REDEPLOY
+    return Deployment.Kind.DEPLOY if of_release is None else Deployment.Kind.ROLLBACK
+
+
+def _queue_targets(deployment: Deployment, hosts: list[Host]) -> None:
+    for host in hosts:
+        target = Target.objects.create(
+            deployment=deployment, placement_id=deployment.placement_id, host=host, host_name=host.name
+        )
+        queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
+        queue.changed_on_commit("host", host.pk)
+    queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
+
+
+def _record_request(actor: Actor, deployment: Deployment, hosts: list[Host], left_out: list[int]) -> None:
+    release = deployment.release
+    after = {
+        "kind": str(deployment.kind),
+        "release": release.number,
+        "image": release.image,
+        "digest": release.digest,
+        "servers": [host.name for host in hosts],
+        "left_out": list(Host.objects.filter(pk__in=left_out).values_list("name", flat=True)),
+        "note": deployment.note,
+    }
+    audit.record(actor, "deployment.request", _named(deployment), after=after)
+
+
+def _named(deployment: Deployment) -> tuple[str, int, str]:
+    name = f"#{deployment.pk} {deployment.application_name} → {deployment.environment_name}"
+    return "deployment", deployment.pk, name
