@@ -1,0 +1,119 @@
+"""History: Deployments filtered, paged by key; and what ran on a server at a moment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from deployments.models import Deployment, Host, Release, Target
+from deployments.states import TargetStatus
+
+PAGE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """What to show: names as they were at the time; empty means all."""
+
+    application: str = ""
+    environment: str = ""
+    server: str = ""
+    person: str = ""
+    state: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """One page, newest first. `older` and `newer` are the keys for the neighbouring pages, None at the ends."""
+
+    deployments: list[Deployment]
+    older: int | None
+    newer: int | None
+
+
+def history(visible: QuerySet[Deployment], wanted: HistoryFilter, before: int | None, after: int | None) -> HistoryPage:
+    """The page of Deployments with ids under `before` (or over `after`), in a constant number of queries."""
+    rows = _filtered(visible, wanted).select_related("release").annotate(server_count=Count("targets"))
+    if after is not None:
+        found = list(rows.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
+        has_newer, page = len(found) > PAGE, found[:PAGE][::-1]
+        return HistoryPage(page, page[-1].pk if page else None, page[0].pk if page and has_newer else None)
+    page_rows = rows.filter(pk__lt=before) if before is not None else rows
+    found = list(page_rows.order_by("-pk")[: PAGE + 1])
+    page = found[:PAGE]
+    has_older = len(found) > PAGE
+    newer = page[0].pk if page and before is not None else None
+    return HistoryPage(page, page[-1].pk if page and has_older else None, newer)
+
+
+def _filtered(rows: QuerySet[Deployment], wanted: HistoryFilter) -> QuerySet[Deployment]:
+    if wanted.application:
+        rows = rows.filter(application_name=wanted.application)
+    if wanted.environment:
+        rows = rows.filter(environment_name=wanted.environment)
+    if wanted.person:
+        rows = rows.filter(requested_by_name__icontains=wanted.person)
+    if wanted.state:
+        rows = rows.filter(status=wanted.state)
+    if wanted.since:
+        rows = rows.filter(requested_at__gte=wanted.since)
+    if wanted.until:
+        rows = rows.filter(requested_at__lte=wanted.until)
+    if wanted.server:
+        rows = rows.filter(Exists(Target.objects.filter(deployment=OuterRef("pk"), host_name=wanted.server)))
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class RanThere:
+    """What a Placement ran on the server at the moment asked about, as observed when `target` ended."""
+
+    application: str
+    environment: str
+    release: int
+    image: str
+    since: datetime
+    deployment: int
+
+
+def what_ran(host: Host, moment: datetime, visible: QuerySet[Deployment]) -> list[RanThere]:
+    """What Estiva had seen serving on the server at that moment: each Placement's last Target that had ended by then."""
+    ended = Target.objects.filter(host=host, ended_at__lte=moment, deployment__in=visible)
+    later = Target.objects.filter(
+        Q(ended_at__gt=OuterRef("ended_at")) | Q(ended_at=OuterRef("ended_at"), pk__gt=OuterRef("pk")),
+        host=host,
+        placement=OuterRef("placement"),
+        ended_at__lte=moment,
+    ).exclude(status__in=(TargetStatus.SKIPPED,))
+    newest = ended.exclude(status=TargetStatus.SKIPPED).filter(~Exists(later)).filter(serving_release__isnull=False)
+    targets = list(newest.select_related("deployment").order_by("deployment__application_name"))
+    releases = _releases(targets)
+    return [
+        RanThere(
+            target.deployment.application_name,
+            target.deployment.environment_name,
+            release.number,
+            f"{release.image} {release.digest}".strip(),
+            moment_of(target),
+            target.deployment_id,
+        )
+        for target in targets
+        if (release := releases.get((target.placement_id, target.serving_release or 0))) is not None
+    ]
+
+
+def moment_of(target: Target) -> datetime:
+    """When it was seen; an ended Target always has one."""
+    if target.ended_at is None:
+        raise ValueError(f"Target {target.pk} has not ended.")
+    return target.ended_at
+
+
+def _releases(targets: list[Target]) -> dict[tuple[int, int], Release]:
+    wanted = Q(pk__in=())
+    for target in targets:
+        wanted |= Q(placement=target.placement_id, number=target.serving_release)
+    return {(release.placement_id, release.number): release for release in Release.objects.filter(wanted)}
