@@ -1,10 +1,11 @@
 """Image references, read the way Docker reads them.
 
 The grammar and the defaults are those of the distribution project (`distribution/reference`), as Docker CLI 28 uses
-them: `nginx` is `docker.io/library/nginx:latest`. Two results differ on purpose, since Docker's would mislead:
+them: `nginx` is `docker.io/library/nginx:latest`. Three results differ on purpose, since Docker's would mislead:
 
 - `sha256:<64 hex>` is refused. Docker reads it as an image named `sha256` with a very long tag; whoever types it
   means an image ID.
+- `a.b_c/d` is refused. Docker takes `a.b_c` for a registry, drops it as an impossible one, and is left with none.
 - The familiar form keeps `docker.io/` where dropping it would name another image (`docker.io/ghcr.io/x`).
 
 Only `sha256` digests are accepted: the engine knows no others for what it pulls.

@@ -132,6 +132,7 @@ REFUSED = [
     ("team/dock..er", "name"),
     ("team/dock_.er", "name"),
     ("team/dock___er", "name"),
+    ("0.0_0/0", "registry"),
     ("docker///docker", "name"),
     ("docker.io/docker///docker", "name"),
     ("docker/", "name"),
@@ -221,13 +222,21 @@ domain = st.from_regex(
 optional_domain = st.one_of(st.just(""), st.sampled_from(["docker.io/", "index.docker.io/"]), domain.map("{}/".format))
 optional_tag = st.one_of(st.just(""), st.from_regex(r":[A-Za-z0-9_][A-Za-z0-9_.-]{0,9}", fullmatch=True))
 optional_digest = st.one_of(st.just(""), st.from_regex(r"@sha256:[0-9a-f]{64}", fullmatch=True))
+
+
+def has_a_readable_first_part(text: str) -> bool:
+    """With a dot the first part is a registry, and no registry has an underscore: `a.b_c/d` is refused."""
+    first, slash, _rest = text.partition("/")
+    return not (slash and "." in first and "_" in first)
+
+
 references = st.builds(
     "{}{}{}{}".format,
     optional_domain,
     st.lists(part, min_size=1, max_size=3).map("/".join),
     optional_tag,
     optional_digest,
-)
+).filter(has_a_readable_first_part)
 
 
 @given(references)
