@@ -37,7 +37,7 @@ def ensure(*files: str) -> None:
 def reenter(script: Path, arguments: list[str]) -> None:
     """Go on as the virtual environment's Python, if this one is not it; the arguments stay the same."""
     if Path(sys.prefix).resolve() != FOLDER.resolve():
-        os.execv(PYTHON, [str(PYTHON), str(script), *arguments])  # noqa: S606
+        os.execv(PYTHON, [str(PYTHON), str(script), *arguments])
 
 
 def _make() -> None:
