@@ -9,7 +9,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django_application = get_asgi_application()
 
-from dashboard import lifespan, logs, stream  # noqa: E402 - they need Django to be set up
+from dashboard import lifespan, stream  # noqa: E402 - they need Django to be set up
+from deployments import logs  # noqa: E402
 
 logs.configure("web")
 

@@ -45,6 +45,15 @@ def number(name: str, default: int, *, least: int = 0) -> int:
     return int(value)
 
 
+def choice(name: str, default: str, *allowed: str) -> str:
+    """One of a few words, whatever its case."""
+    value = text(name, default)
+    for word in allowed:
+        if value.lower() == word.lower():
+            return word
+    raise ImproperlyConfigured(f"{name} is {value!r}; use one of {', '.join(allowed)}.")
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list, blanks dropped."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

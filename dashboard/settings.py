@@ -26,6 +26,9 @@ ESTIVA_BASE_URL = env.text("ESTIVA_BASE_URL", "http://127.0.0.1:8000").rstrip("/
 ESTIVA_REDIS_URL = env.text("ESTIVA_REDIS_URL", f"unix://{ESTIVA_VAR}/valkey.sock")
 ESTIVA_TRUSTED_PROXIES = env.number("ESTIVA_TRUSTED_PROXIES", 0)  # how many proxies in front add to X-Forwarded-For
 ESTIVA_HOST_CHECK_SECONDS = env.number("ESTIVA_HOST_CHECK_SECONDS", 60, least=5)
+ESTIVA_LOG_FORMAT = env.choice("ESTIVA_LOG_FORMAT", "auto", "auto", "json", "console")
+ESTIVA_LOG_LEVEL = env.choice("ESTIVA_LOG_LEVEL", "INFO", "DEBUG", "INFO", "WARNING", "ERROR")
+ESTIVA_METRICS_TOKEN = env.text("ESTIVA_METRICS_TOKEN", "")  # lets Prometheus read /metrics without a session
 ESTIVA_LOG_LIMIT_BYTES = env.number("ESTIVA_LOG_LIMIT_BYTES", 100_000_000, least=1000)
 
 ALLOWED_HOSTS = env.words("ESTIVA_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
@@ -157,4 +160,4 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG or env.flag("ESTIVA_PLAIN_STATIC")
 WHITENOISE_KEEP_ONLY_HASHED_FILES = False
 
-LOGGING_CONFIG = None  # dashboard.logs configures structlog, which carries the standard library's records too
+LOGGING_CONFIG = None  # deployments.logs configures structlog, which carries the standard library's records too

@@ -1,0 +1,1 @@
+"""Forms: what a person may type, checked at its field; the domain checks again."""

@@ -1,35 +1,98 @@
-"""History and one deployment's page."""
+"""History, and one Deployment's page with its log."""
 
-from django.http import HttpResponse
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
-from dashboard.access import ACT, ACTING, EVERYONE, Request, seen_by
+from dashboard.access import ACT, ACTING, EVERYONE, Request, get_deployment, require_act, seen_by
+from dashboard.downloads import streamed_text
+from dashboard.forms.history import HistoryForm
+from deployments import permissions, requests
+from deployments.errors import Refused
+from deployments.live import LogLine
+from deployments.models import Target
+from deployments.queries import history as histories
+from deployments.queries import log
+from deployments.queries.deployment_page import deployment_page
 
 
 @seen_by(*EVERYONE)
 def index(request: Request) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("deployments.index")
+    """The history, filtered by the URL."""
+    form = HistoryForm(request.GET, user=request.user)
+    before, after = _key(request, "before"), _key(request, "after")
+    page = histories.history(permissions.visible_deployments(request.user), form.wanted(), before, after)
+    template = "deployments/_list.html" if request.GET.get("fragment") == "list" else "deployments/list.html"
+    return render(request, template, {"form": form, "page": page, "is_first": before is None and after is None})
 
 
 @seen_by(*EVERYONE)
 def detail(request: Request, deployment: int) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("deployments.detail")
+    """One Deployment: what happened, where, and its log."""
+    row = get_deployment(request, deployment)
+    fragments = {"head": "deployments/_head.html", "steps": "deployments/_steps.html"}
+    template = fragments.get(request.GET.get("fragment", ""), "deployments/detail.html")
+    context = {
+        "deployment": row,
+        "page": deployment_page(row),
+        "may_act": permissions.may_act(request.user, row.placement),
+    }
+    return render(request, template, context)
 
 
 @seen_by(*EVERYONE)
 def lines(request: Request, deployment: int) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("deployments.lines")
+    """JSON lines of the log: `?target=&after=&limit=&step=`, or `?q=` to search all of it."""
+    row = get_deployment(request, deployment)
+    targets = list(Target.objects.filter(deployment=row).values_list("pk", flat=True))
+    if text := request.GET.get("q", "")[:200]:
+        found, more = log.search(_chosen(request, targets), text)
+        return JsonResponse({"found": [[target, *line] for target, line in found], "more": more})
+    chosen = _chosen(request, targets)
+    if len(chosen) != 1:
+        return JsonResponse({"error": _("Name one server's target of this deployment.")}, status=400)
+    limit = min(_key(request, "limit") or log.MOST_LINES, log.MOST_LINES)
+    page, more = log.lines_after(chosen[0], _key(request, "after") or 0, limit, request.GET.get("step", ""))
+    return JsonResponse({"lines": page, "last": _last(page), "more": more})
 
 
 @seen_by(*EVERYONE)
-def raw(request: Request, deployment: int) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("deployments.raw")
+def raw(request: Request, deployment: int) -> HttpResponseBase:
+    """The whole log as a text file."""
+    row = get_deployment(request, deployment)
+    targets = list(Target.objects.filter(deployment=row).order_by("host_name"))
+    name = f"{row.application_name}-{row.environment_name}-{row.pk}.log"
+    return streamed_text(log.as_text(targets), content_type="text/plain", file_name=name)
 
 
 @seen_by(*ACTING, methods=ACT)
 def cancel(request: Request, deployment: int) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("deployments.cancel")
+    """Stop a Deployment's own work, queued or running."""
+    row = get_deployment(request, deployment)
+    require_act(request, row.placement)
+    try:
+        requests.cancel_deployment(actor=request.actor, deployment=row)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("Cancelling deployment #%(number)s.") % {"number": row.pk})
+    return redirect("deployment", row.pk)
+
+
+def _chosen(request: Request, targets: list[int]) -> list[int]:
+    wanted = _key(request, "target")
+    if wanted is None:
+        return targets
+    return [target for target in targets if target == wanted]
+
+
+def _key(request: Request, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+def _last(page: list[LogLine]) -> int:
+    return page[-1].number if page else 0
+
+

@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from dashboard import access, env, stream
+from dashboard import access, stream
 from dashboard import metrics as figures
 from deployments import queue
 from deployments.figures import living_workers
@@ -72,7 +72,7 @@ metrics.seen_by = access.READING_ALL  # type: ignore[attr-defined]
 
 
 def _bears_token(request: HttpRequest) -> bool:
-    wanted = env.text("ESTIVA_METRICS_TOKEN", "")
+    wanted = settings.ESTIVA_METRICS_TOKEN
     given = request.headers.get("Authorization", "")
     return bool(wanted) and hmac.compare_digest(given.encode(), f"Bearer {wanted}".encode())
 
