@@ -142,6 +142,8 @@ class FakeHost(FakeConnection):
         return self._call("probe_tcp", (address, port), lambda: self._probe(address, port, timeout, http=False))
 
     def _probe(self, address: str, port: int, timeout: float, *, http: bool) -> Probe:
+        if not self.server.forwards_tcp:
+            return Probe(ok=False, problem="sshd forbids forwarding to TCP addresses", unreachable=True)
         if address in _HERE and port in self.server.foreign_ports:
             return Probe(ok=True, status=404 if http else 0)
         for each in self.server.containers.values():
@@ -229,7 +231,7 @@ class FakeHost(FakeConnection):
 
         def change() -> None:
             found = self.server.find(name)
-            found.policy, found.retries = policy, retries
+            found.policy, found.retries = policy, retries if policy == "on-failure" else 0
 
         self._call("set_restart_policy", (name, policy, retries), change)
 

@@ -144,7 +144,8 @@ def mounts_of(body: Mapping[str, Any], image: FakeImage, seed: str) -> tuple[Mou
         _mount(each["Type"], each.get("Source", ""), each["Target"], bool(each.get("ReadOnly")))
         for each in host.get("Mounts") or []
     ]
-    bare = [path for path in image.volumes if path not in {mount.path for mount in found}]
+    declared = dict.fromkeys((*image.volumes, *(body.get("Volumes") or ())))
+    bare = [path for path in declared if path not in {mount.path for mount in found}]
     found += [_mount("volume", hashlib.sha256(f"{seed}|{path}".encode()).hexdigest(), path, False) for path in bare]
     return tuple(found)
 

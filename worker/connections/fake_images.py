@@ -32,6 +32,7 @@ class Behaviour:
     hangs: bool = False  # accepts a request and never answers
     start_error: str = ""  # starting fails with these words of the engine
     output: tuple[tuple[float, LogLine], ...] = ()
+    last_words: tuple[LogLine, ...] = ()  # said when SIGTERM arrives
 
     def healthy_at(self, age: float) -> bool:
         """Is a container of this age healthy?"""

@@ -30,6 +30,7 @@ class FakeServer:
         self.networks: dict[str, Mapping[str, str]] = {"bridge": {}, "host": {}, "none": {}}
         self.volumes: dict[str, Mapping[str, str]] = {}
         self.foreign_ports: set[int] = set()  # held by something that isn't a container
+        self.forwards_tcp = True  # False: its sshd forbids probes
         self.disk: tuple[int, int] | None = (50_000_000_000, 100_000_000_000)
         self.reboots = 0
         self._ids = itertools.count(1)
@@ -182,6 +183,7 @@ class FakeServer:
         stubborn = rules.ignores_term or rules.stop_seconds > timeout
         self.advance(float(timeout) if stubborn else rules.stop_seconds)
         if found.running and found.id in self.containers:
+            found.log += () if stubborn else rules.last_words
             found.ended(self.now, 137 if stubborn else rules.stop_exit_code)
 
     def rename(self, name: str, new_name: str) -> None:

@@ -74,20 +74,21 @@ def _open(session: SshSession, address: str, port: int, timeout: float) -> Chann
     except TimeoutError:
         return Probe(ok=False, problem=f"no answer in {timeout:g} s")
     except ChannelRefused as refusal:
-        return Probe(ok=False, problem=_worded(refusal, session, address))
+        return _refused(refusal, session.address.host_name, address)
 
 
-def _worded(refusal: ChannelRefused, session: SshSession, address: str) -> str:
+def _refused(refusal: ChannelRefused, host_name: str, address: str) -> Probe:
+    """sshd passes on what its own connect() was told; what else it says is about the way there, not about the port."""
     said = refusal.words.lower()
     if refusal.code == _PROHIBITED:
-        return (
-            f"sshd on server {session.address.host_name} forbids forwarding to TCP addresses, so nobody can ask "
+        problem = (
+            f"sshd on server {host_name} forbids forwarding to TCP addresses, so nobody can ask "
             "(sshd_config: AllowTcpForwarding yes, or local)"
         )
+        return Probe(ok=False, problem=problem, unreachable=True)
     if "refused" in said:
-        return "connection refused"
+        return Probe(ok=False, problem="connection refused")
     if "timed out" in said:
-        return "no answer: the connection timed out"
-    if "no route" in said or "unreachable" in said:
-        return f"{address} is not reachable from server {session.address.host_name} ({refusal.words})"
-    return f"no connection to {address} from server {session.address.host_name} ({refusal.words or 'refused'})"
+        return Probe(ok=False, problem="no answer: the connection timed out")
+    problem = f"{address} is not reachable from server {host_name} ({refusal.words or 'no reason given'})"
+    return Probe(ok=False, problem=problem, unreachable=True)

@@ -1,0 +1,31 @@
+"""The contract, kept by a real Docker Engine behind a real sshd."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from parts.dockerd import DockerEngine
+from parts.sshd import SshServer
+from tests.real_parts import SampleImages, SshKey
+from tests.worker.connections.contract import ContainerHostContract
+from tests.worker.connections.real_server import RealServer, connected
+from worker.connections.pool import Pool
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    pool = Pool()
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def world(
+    pool: Pool, sshd: SshServer, ssh_key: SshKey, tidy_engine: DockerEngine, sample_images: SampleImages
+) -> Iterator[RealServer]:
+    with connected(pool, sshd, ssh_key, tidy_engine, sample_images) as server:
+        yield server
+
+
+class TestDockerHost(ContainerHostContract):
+    """Every promise, on the real thing."""
