@@ -18,7 +18,9 @@ _NAMES_TRIED = 5
 
 
 def adopt_or_create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps:
-    """Sets `run.candidate`: what an earlier attempt of this Target made if it still fits, else a new container, not started."""
+    """Sets `run.candidate`: what an earlier attempt of this Target made if it still fits, else a new container, not
+    started.
+    """
     mine = inventory.mine
     if mine is not None and _fits(run, mine):
         run.candidate = mine.name
@@ -67,7 +69,9 @@ def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps
 
 
 def start(run: Run) -> Steps:
-    """Start it. What a stale worker may have started under an older fence goes first; a taken port is tried once more then."""
+    """Start it. What a stale worker may have started under an older fence goes first; a taken port is tried once more
+    then.
+    """
     yield from sweep_stale(run)
     try:
         run.host.start(run.candidate)
@@ -198,6 +202,7 @@ def promote(run: Run) -> Generator[Event, None, Proof | None]:
         attempt(doing, run.host.disconnect_network, network, run.candidate)
     attempt(doing, run.host.connect_network, network, run.candidate, spec.network_aliases)
     yield Line(
-        f"{run.candidate} answers as {', '.join(spec.network_aliases)} on {network} now; judging it again at its new address."
+        f"{run.candidate} answers as {', '.join(spec.network_aliases)} on {network} now; judging it again at its new "
+        "address."
     )
     return (yield from prove(run))

@@ -51,7 +51,9 @@ def _tidily(
 
 
 def _old_images(run: Run) -> list[tuple[LocalImage, list[str]]]:
-    """Images with tags of ours for Releases that aren't kept. A number above all that are kept belongs to somebody newer."""
+    """Images with tags of ours for Releases that aren't kept. A number above all that are kept belongs to somebody
+    newer.
+    """
     prefix = run.identity.kept_tag.rpartition(":")[0] + ":"
     keep = {*run.spec.keep_releases, run.identity.release}
     found = []
@@ -68,12 +70,14 @@ def _old_images(run: Run) -> list[tuple[LocalImage, list[str]]]:
 
 
 def _drop(run: Run, image: LocalImage, tags: list[str]) -> Steps:
-    """Drop our tags; the pulled digest too, where our tags were the last that named the image. Docker refuses what is in use."""
-    dropped = []
+    """Drop our tags; the pulled digest too, where our tags were the last that named the image. Docker refuses what is
+    in use.
+    """
+    dropped: dict[str, None] = {}  # in their order
     for tag in tags:
         if (yield from _tidily(run, f"The tag {tag} could not be removed", run.host.remove_image, tag)):
-            dropped.append(tag)
-    left = set(image.repo_tags) - set(dropped)
+            dropped[tag] = None
+    left = set(image.repo_tags) - dropped.keys()
     if not left:
         repository = run.spec.image.reference.partition("@")[0]
         for digest in image.repo_digests:

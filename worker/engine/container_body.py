@@ -12,8 +12,9 @@ _NANO = 1_000_000_000
 def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_aliases: bool) -> dict[str, Any]:
     """The candidate's create request. It reveals secrets: send it, never show it.
 
-    The restart policy is "no" until the container is proven; the Release's own is kept in a label. `inherited` maps paths
-    to the names of volumes taken over. `with_aliases` False keeps an unproven candidate out of reach of its network.
+    The restart policy is "no" until the container is proven; the Release's own is kept in a label. `inherited` maps
+    paths to the names of volumes taken over. `with_aliases` False keeps an unproven candidate out of reach of its
+    network.
     """
     container = spec.container
     body: dict[str, Any] = {

@@ -69,11 +69,13 @@ def exited(
     elif code in _SIGNALS:
         words = {
             "why": f"It was ended by {_SIGNALS[code]}.",
-            "remedy": "See its last lines in the log; if nobody stopped it by hand, look for a crash or a lack of memory.",
+            "remedy": "See its last lines in the log; if nobody stopped it by hand, look for a crash or a lack of "
+            "memory.",
         }
     elif code == 0:
         words = {
-            "why": "Its program finished without an error: it isn't one that keeps running, or the command in the settings is a short one.",
+            "why": "Its program finished without an error: it isn't one that keeps running, or the command in the "
+            "settings is a short one.",
             "remedy": "Check command and entrypoint in the settings.",
         }
     else:
@@ -87,8 +89,13 @@ def exited(
 def never_healthy(
     asked: str, last_answer: str, deadline: float, server: str, port: int | None, hints: Sequence[str]
 ) -> StepFailed:
-    """The deadline passed. `asked` says what was asked, `last_answer` what came; `hints` go before the general advice."""
-    what = f"The new container on {server} did not become healthy within {deadline:g} s. Asked: {asked}; last answer: {last_answer or 'none'}."
+    """The deadline passed. `asked` says what was asked, `last_answer` what came; `hints` go before the general
+    advice.
+    """
+    what = (
+        f"The new container on {server} did not become healthy within {deadline:g} s. Asked: {asked}; last answer: "
+        f"{last_answer or 'none'}."
+    )
     if hints:
         return StepFailed(
             what,
@@ -97,7 +104,10 @@ def never_healthy(
         )
     why = "The application runs, but doesn't answer as the health check expects."
     if port is not None and "refused" in last_answer:
-        why = f"Nothing listens on port {port} in the container: the application starts slowly, listens elsewhere or on 127.0.0.1 only."
+        why = (
+            f"Nothing listens on port {port} in the container: the application starts slowly, listens elsewhere or "
+            "on 127.0.0.1 only."
+        )
     return StepFailed(
         what,
         why=why,
@@ -118,18 +128,21 @@ def listening_elsewhere(
     said = {int(each) for line in recent if _LISTENS.search(line) for each in _PORT.findall(line)} - {port}
     if said:
         return [
-            f"Its log mentions port {listed([str(each) for each in sorted(said)])}, while the health check asks port {port}."
+            f"Its log mentions port {listed([str(each) for each in sorted(said)])}, while the health check asks port "
+            f"{port}."
         ]
     exposed = {int(each.partition("/")[0]) for each in image.exposed_ports} if image else set()
     if exposed and port not in exposed:
         return [
-            f"The image declares port {listed([str(each) for each in sorted(exposed)])}, while the health check asks port {port}."
+            f"The image declares port {listed([str(each) for each in sorted(exposed)])}, while the health check asks "
+            f"port {port}."
         ]
     return []
 
 
 _MISSING_WORDS = {
-    "why": "The program to start isn't in the image: a wrong command or entrypoint, or a script whose interpreter is missing.",
+    "why": "The program to start isn't in the image: a wrong command or entrypoint, or a script whose interpreter is "
+    "missing.",
     "remedy": "Check command and entrypoint in the settings, and that the image holds that file.",
 }
 
@@ -141,8 +154,10 @@ def _failed(what: str, words: Mapping[str, str], exit_code: int | None = None) -
 def _architecture(image: LocalImage | None) -> dict[str, str]:
     built = f" ({image.os}/{image.architecture})" if image else ""
     return {
-        "why": f"The program in the image{built} is built for another processor than the server's, or is a script without a first line that names its interpreter.",
-        "remedy": "Build the image for the server's platform (`docker buildx build --platform linux/amd64,linux/arm64 …`).",
+        "why": f"The program in the image{built} is built for another processor than the server's, or is a script "
+        "without a first line that names its interpreter.",
+        "remedy": "Build the image for the server's platform (`docker buildx build --platform linux/amd64,linux/arm64 "
+        "…`).",
     }
 
 

@@ -20,7 +20,8 @@ def too_late(run: Run) -> Ended:
     """Cancelled past the point of no return."""
     return Ended(
         Verdict.SUCCEEDED,
-        what=f"Release {run.identity.release} of {run.identity.placement_name} serves on {run.server}: the cancel came too late.",
+        what=f"Release {run.identity.release} of {run.identity.placement_name} serves on {run.server}: the cancel "
+        "came too late.",
         why="The old version had been removed already when the cancel arrived.",
         remedy="Roll back to the release before, if that is what you want.",
         serving_release=run.identity.release,
@@ -101,7 +102,8 @@ def _attention(run: Run, failure: StepFailed | None, unproven: str) -> Ended:
         Verdict.NEEDS_ATTENTION,
         what=f"{first} It is not proven that anything serves on {run.server}: {unproven}",
         why=failure.why if failure else "The old version could not be seen serving again.",
-        remedy=f"Look at {run.server} now: `docker ps -a --filter label=estiva.placement={run.identity.placement}` shows what is there; "
+        remedy=f"Look at {run.server} now: `docker ps -a --filter label=estiva.placement={run.identity.placement}` "
+        "shows what is there; "
         "then deploy a release that is known to work.",
         remains=tuple(run.notes),
     )

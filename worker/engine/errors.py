@@ -47,7 +47,7 @@ class SocketRefused(HostLost):
         self.reason = reason
 
 
-class Cancelled(Exception):  # noqa: N818 - a person's wish, not a fault
+class Cancelled(Exception):
     """Somebody asked to stop; raised by the host's calls and waits inside the engine's own thread, once."""
 
 

@@ -6,8 +6,10 @@ from worker.engine.errors import HostError
 from worker.engine.events import StepKey
 
 
-class StepFailed(Exception):  # noqa: N818 - a step failed; it is no programming error
-    """A step came to a bad end. `what` happened, `why` probably, `remedy` says what to do; `exit_code` of the container, if it is known."""
+class StepFailed(Exception):
+    """A step came to a bad end. `what` happened, `why` probably, `remedy` says what to do; `exit_code` of the
+    container, if it is known.
+    """
 
     def __init__(self, what: str, *, why: str = "", remedy: str = "", exit_code: int | None = None) -> None:
         super().__init__(what)

@@ -1,9 +1,9 @@
 """Waiting until a container is proven: N good answers in a row, with an unchanged restart count.
 
-Pace: until the first good answer one asks every `interval`, but at least every 100 ms, so that a quick start is seen at
-once; from then on one asks every `interval`, so that the passes cover some time. The container itself is looked at every
-100 ms throughout: an exit is noticed at once. The deadline is measured from the moment the watch begins, which for a new
-container is its start.
+Pace: until the first good answer one asks every `interval`, but at least every 100 ms, so that a quick start is seen
+at once; from then on one asks every `interval`, so that the passes cover some time. The container itself is looked at
+every 100 ms throughout: an exit is noticed at once. The deadline is measured from the moment the watch begins, which
+for a new container is its start.
 """
 
 from collections import deque
@@ -34,7 +34,9 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How it ended. `container` is the last look at it; None when it is gone. `proven_at` is host time of the first of the passes."""
+    """How it ended. `container` is the last look at it; None when it is gone. `proven_at` is host time of the first
+    of the passes.
+    """
 
     proven: bool
     answer: str

@@ -83,9 +83,9 @@ class Inventory:
     def stopped_by_deploy(self) -> bool:
         """The incumbent doesn't run, because a deploy that never ended stopped it.
 
-        A deploy changes the policy before it stops the old container, and keeps its own container until the old one runs
-        again. So a foreign policy tells it; where the Release's own policy is one of the two that a deploy uses, another
-        container of the Placement does.
+        A deploy changes the policy before it stops the old container, and keeps its own container until the old one
+        runs again. So a foreign policy tells it; where the Release's own policy is one of the two that a deploy uses,
+        another container of the Placement does.
         """
         if self.incumbent is None or self.incumbent.running:
             return False
@@ -101,7 +101,8 @@ class Inventory:
         return self.mine is not None or held or self.stopped_by_deploy
 
     def past_return(self, identity: Identity) -> bool:
-        """Seen when an attempt begins: an earlier one proved our container and removed the old one. There is no way back.
+        """Seen when an attempt begins: an earlier one proved our container and removed the old one. There is no way
+        back.
 
         Where the Release's own policy is "no" the proof doesn't show; there the recorded old one's absence tells.
         """

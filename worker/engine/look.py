@@ -13,8 +13,9 @@ from worker.engine.verify import observed_owned
 class Sight:
     """What was seen. `observed` is what serves or would; None when nothing of the Placement is there.
 
-    `health` is the image's own word ("" where it has no check). `others` are further containers of the Placement, by name:
-    left by deploys that never ended. `policy_held` says that a deploy holds the restart policy, or somebody changed it.
+    `health` is the image's own word ("" where it has no check). `others` are further containers of the Placement, by
+    name: left by deploys that never ended. `policy_held` says that a deploy holds the restart policy, or somebody
+    changed it.
     """
 
     observed: Observed | None

@@ -61,7 +61,8 @@ def _try(host: ContainerHost, port: PortSpec, shown: str, server: str) -> Findin
             "port",
             "bad",
             f"Port {shown} on {server} is taken by a program that isn't a Docker container.",
-            f"See who it is with `ss -ltnp 'sport = :{port.host_port}'` on {server}, and stop it or choose another host port.",
+            f"See who it is with `ss -ltnp 'sport = :{port.host_port}'` on {server}, and stop it or choose another "
+            "host port.",
         )
     if probe.unreachable:
         return Finding(

@@ -1,4 +1,6 @@
-"""Before anything is touched: would this work on this server? Reused by the Plan, which shows the findings before the click."""
+"""Before anything is touched: would this work on this server? Reused by the Plan, which shows the findings before the
+click.
+"""
 
 import re
 from collections.abc import Generator, Iterator
@@ -32,7 +34,9 @@ class Preflight:
 
 
 def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, Preflight]:
-    """Look at everything and change nothing; a `Finding` for each check. Which of them are fatal is the caller's choice."""
+    """Look at everything and change nothing; a `Finding` for each check. Which of them are fatal is the caller's
+    choice.
+    """
     server = spec.host_name or "the server"
     facts = host.facts()
     yield engine_finding(facts, server)
@@ -60,7 +64,8 @@ def engine_finding(facts: EngineFacts, server: str) -> Finding:
         "engine",
         "bad",
         f"The Docker Engine on {server} runs {facts.os_type} containers ({facts.os_type}/{facts.architecture}).",
-        "Estiva deploys to Linux engines only: switch Docker on that machine to Linux containers, or register a Linux server.",
+        "Estiva deploys to Linux engines only: switch Docker on that machine to Linux containers, or register a Linux "
+        "server.",
     )
 
 
@@ -95,7 +100,8 @@ def platform_finding(platforms: tuple[Platform, ...], facts: EngineFacts, refere
         "platform",
         "bad",
         f"no matching manifest for {here}: the image is built for {built} only, and {server} is {here}.",
-        f"Build it for this server too, for example `docker buildx build --platform {here} --push …`, or deploy to a server of its platform.",
+        f"Build it for this server too, for example `docker buildx build --platform {here} --push …`, or deploy to a "
+        "server of its platform.",
     )
 
 
@@ -142,7 +148,8 @@ def _unreachable(error: HostError, local: LocalImage | None, reference: str, ser
         return Finding("image", "warn", f"{said} An older copy is on the server.", error.remedy)
     remedy = (
         error.remedy
-        or f"Check the name and tag, that the registry is up, and that {server} reaches it: `docker pull {reference}` there shows the same error."
+        or f"Check the name and tag, that the registry is up, and that {server} reaches it: `docker pull {reference}` "
+        "there shows the same error."
     )
     return Finding("image", "bad", f"{said} {error.why}".rstrip(), remedy)
 

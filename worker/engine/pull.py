@@ -11,7 +11,9 @@ _PROGRESS_SPACING = 0.1  # seconds: ten updates a second are enough for an eye, 
 
 
 def pull(run: Run, facts: EngineFacts) -> Generator[Event, None, str]:
-    """Pull unless the digest is here already; check what came, and give it the local tag that keeps it. Sets `run.image`."""
+    """Pull unless the digest is here already; check what came, and give it the local tag that keeps it. Sets
+    `run.image`.
+    """
     spec, host = run.spec, run.host
     wanted = spec.image.image_id or spec.image.reference
     image = host.local_image(wanted)
@@ -66,11 +68,13 @@ def _checked(run: Run, image: LocalImage | None, facts: EngineFacts) -> LocalIma
         raise StepFailed(
             f"The image on {run.server} does not carry the digest {run.spec.image.digest}.",
             why=f"The engine knows it as {', '.join(image.repo_digests) or 'an image without a digest'}.",
-            remedy="Remove that image on the server and deploy again; if it stays so, the registry or a mirror serves something else.",
+            remedy="Remove that image on the server and deploy again; if it stays so, the registry or a mirror serves "
+            "something else.",
         )
     if image.os != facts.os_type or image.architecture != facts.architecture:
         raise StepFailed(
-            f"The image is built for {image.os}/{image.architecture}, but {run.server} is {facts.os_type}/{facts.architecture}.",
+            f"The image is built for {image.os}/{image.architecture}, but {run.server} is "
+            f"{facts.os_type}/{facts.architecture}.",
             why="Its program can't run on this server's processor.",
             remedy=f"Build and push the image for {facts.os_type}/{facts.architecture}, then deploy that.",
         )
@@ -78,7 +82,8 @@ def _checked(run: Run, image: LocalImage | None, facts: EngineFacts) -> LocalIma
         raise StepFailed(
             "The health check is set to the image's own, but the image declares none.",
             why="There is no HEALTHCHECK in the Dockerfile it was built from.",
-            remedy="Choose another health check in the settings (HTTP path, TCP port or running time), or add HEALTHCHECK to the image.",
+            remedy="Choose another health check in the settings (HTTP path, TCP port or running time), or add "
+            "HEALTHCHECK to the image.",
         )
     return image
 

@@ -43,8 +43,9 @@ def _choose(run: Run, inventory: Inventory, carried: dict[str, str]) -> Steps:
 
 
 def _make_way(run: Run, inventory: Inventory) -> Steps:
-    """Stop what could collide. Before the old one is stopped its policy becomes "always": an engine that restarts starts a
-    container that was stopped by hand under that policy only, and then something serves again."""
+    """Stop what could collide. Before the old one is stopped its policy becomes "always": an engine that restarts
+    starts a container that was stopped by hand under that policy only, and then something serves again.
+    """
     old = inventory.incumbent
     if old is not None and old.running:
         attempt(
@@ -54,7 +55,8 @@ def _make_way(run: Run, inventory: Inventory) -> Steps:
             "always",
         )
         yield Line(
-            f"Stopping {old.name} (it gets {run.spec.container.stop_timeout} s). From here nothing serves until the new version is up."
+            f"Stopping {old.name} (it gets {run.spec.container.stop_timeout} s). From here nothing serves until the "
+            "new version is up."
         )
         run.incumbent_stopped = True
         if run.gap_since is None:

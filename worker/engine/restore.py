@@ -33,8 +33,8 @@ class Restored:
 def restore(run: Run) -> Generator[Event, None, Restored]:
     """Bring the server back to what it was.
 
-    Everything is decided by what is found, so after a refusal it is simply done again, a few times: an engine that is short
-    of breath must not leave a server with nothing. The last refusal is raised: then nothing is proven.
+    Everything is decided by what is found, so after a refusal it is simply done again, a few times: an engine that is
+    short of breath must not leave a server with nothing. The last refusal is raised: then nothing is proven.
     """
     for pause in _PAUSES:
         try:
@@ -94,8 +94,9 @@ def _leave_idle(run: Run, inventory: Inventory) -> Steps:
 
 
 def bring_back(run: Run, inventory: Inventory, old: Owned) -> Steps:
-    """Stop the new one, start the old one. The new one is removed last: while it is there, it shows that the old one was
-    stopped by us, should this attempt be interrupted as well."""
+    """Stop the new one, start the old one. The new one is removed last: while it is there, it shows that the old one
+    was stopped by us, should this attempt be interrupted as well.
+    """
     mine = inventory.mine
     if old.running:
         return

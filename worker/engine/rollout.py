@@ -23,9 +23,9 @@ from worker.engine.verify import verify
 def deploy(spec: DeploySpec, host: ContainerHost) -> Iterator[Event]:
     """Bring a Release to a server. The last event is `Ended`.
 
-    `HostLost` and `LeaseLost` come out of the generator: nothing more can be said, and a later attempt with a higher fence
-    takes over from whatever state the server is in. `Cancelled` and refusals of the server don't: the old version is
-    brought back first.
+    `HostLost` and `LeaseLost` come out of the generator: nothing more can be said, and a later attempt with a higher
+    fence takes over from whatever state the server is in. `Cancelled` and refusals of the server don't: the old
+    version is brought back first.
     """
     run = Run(spec, host)
     try:
@@ -59,8 +59,9 @@ def _stepping_preflight(run: Run) -> Generator[Event, None, EngineFacts]:
 
 
 def _preflight(run: Run, found: list[EngineFacts]) -> Generator[Event, None, str]:
-    """Look first. Where an earlier attempt has begun the change, the server is put in order, and only the engine is asked
-    again: the rest was found good then, and turning back now would cost more than going on."""
+    """Look first. Where an earlier attempt has begun the change, the server is put in order, and only the engine is
+    asked again: the rest was found good then, and turning back now would cost more than going on.
+    """
     inventory = held_inventory(run.host, run.identity)
     run.know_incumbent(inventory)
     run.past_return = inventory.past_return(run.identity)
@@ -94,7 +95,9 @@ def _look(run: Run) -> Generator[Event, None, tuple[EngineFacts, list[Finding]]]
 
 
 def _prove_and_promote(run: Run) -> Generator[Event, None, str]:
-    """From the moment the new one is proven and has its place a cancel comes too late: going on costs less than going back."""
+    """From the moment the new one is proven and has its place a cancel comes too late: going on costs less than going
+    back.
+    """
     proof = yield from prove(run)
     if run.strategy == "stop-first":
         run.host.shield()

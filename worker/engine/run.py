@@ -77,8 +77,8 @@ class Run:
 def step(key: StepKey, body: Generator[Event, None, str]) -> Steps:
     """Run a step's body between its start and its end; `body` returns the closing message.
 
-    A refusal of the server becomes `StepFailed`, which like `Cancelled` goes on to the caller with the step closed. A lost
-    connection or lease leaves it open: nothing is known, and nothing more is to be said.
+    A refusal of the server becomes `StepFailed`, which like `Cancelled` goes on to the caller with the step closed. A
+    lost connection or lease leaves it open: nothing is known, and nothing more is to be said.
     """
     yield StepStarted(key)
     try:

@@ -11,8 +11,9 @@ from worker.engine.takeover import take_over
 
 
 def settle(run: Run) -> Steps:
-    """Take over what an earlier attempt left. Where it had stopped the old version and nothing runs, the old one is started
-    at once: a pull may take long, and a person may have cancelled."""
+    """Take over what an earlier attempt left. Where it had stopped the old version and nothing runs, the old one is
+    started at once: a pull may take long, and a person may have cancelled.
+    """
     yield from run.touch()
     yield Line("An earlier attempt or deploy was interrupted here: taking over what it left.", level="warn")
     inventory = take_over(run.host, run.identity, run.incumbent_id)

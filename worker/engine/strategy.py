@@ -13,8 +13,8 @@ _ANONYMOUS_LENGTH = 64
 def replacement(container_spec: ContainerSpec, inherited_volumes: Sequence[str]) -> tuple[Strategy, tuple[str, ...]]:
     """How the old container is replaced, with the reasons in words.
 
-    Start-first only where nothing can collide while both run. `inherited_volumes` are the paths of anonymous volumes that
-    the new container takes over from the old one (see `inherited`).
+    Start-first only where nothing can collide while both run. `inherited_volumes` are the paths of anonymous volumes
+    that the new container takes over from the old one (see `inherited`).
     """
     ports = [
         f"host port {port.host_port}/{port.protocol} can be held by one container at a time"
@@ -36,8 +36,8 @@ def replacement(container_spec: ContainerSpec, inherited_volumes: Sequence[str])
 def inherited(incumbent: Container | None, image: LocalImage | None, container_spec: ContainerSpec) -> dict[str, str]:
     """Path → name of the old container's anonymous volumes that go on in the new one.
 
-    Only where the new image declares the path with VOLUME and no setting covers it. With the image not here yet (`None`)
-    every anonymous volume counts: it is said before the click, and "may carry data" is the careful answer.
+    Only where the new image declares the path with VOLUME and no setting covers it. With the image not here yet
+    (`None`) every anonymous volume counts: it is said before the click, and "may carry data" is the careful answer.
     """
     if incumbent is None:
         return {}

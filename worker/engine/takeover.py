@@ -1,7 +1,7 @@
 """Becoming the only one who can change a Placement's containers: everything gets a name with our fence.
 
-A worker that lost its lease without knowing it still addresses the old names, and meets 404 or 409. One thing it can still
-do is create a container under a name of its own fence, so one looks again after the first change, and sweeps.
+A worker that lost its lease without knowing it still addresses the old names, and meets 404 or 409. One thing it can
+still do is create a container under a name of its own fence, so one looks again after the first change, and sweeps.
 """
 
 from contextlib import suppress
@@ -53,8 +53,8 @@ def held_inventory(host: ContainerHost, identity: Identity, incumbent_id: str = 
 def sweep(host: ContainerHost, identity: Identity, own: str) -> list[str]:
     """Remove what a stale holder created since we took over; the names removed.
 
-    If it turns out that we are the stale one, our own container `own` goes (its name bears our fence: a newer holder who
-    adopted it has renamed it), and `LeaseLost` is raised.
+    If it turns out that we are the stale one, our own container `own` goes (its name bears our fence: a newer holder
+    who adopted it has renamed it), and `LeaseLost` is raised.
     """
     try:
         inventory = held_inventory(host, identity)

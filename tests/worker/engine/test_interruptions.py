@@ -1,7 +1,7 @@
 """A deploy may be cut off before or after any change, and another attempt goes on from what it finds.
 
-The connection is lost at one point; what a reboot would give there is tried on a copy; then an attempt with a higher fence
-runs. In the end exactly one version serves, and nothing else of ours is there.
+The connection is lost at one point; what a reboot would give there is tried on a copy; then an attempt with a higher
+fence runs. In the end exactly one version serves, and nothing else of ours is there.
 """
 
 from collections.abc import Iterator
@@ -33,13 +33,13 @@ WHENS: tuple[When, ...] = ("before", "after")
 
 
 def cut(stage: Stage, n: int, when: When) -> bool:
-    """An attempt that loses its connection at the nth change; False when it made fewer changes and so ended by itself."""
+    """An attempt that loses its connection at the nth change; False when it made fewer changes and so ended by
+    itself.
+    """
     host = FakeHost(stage.server)
     (host.fail_before if when == "before" else host.fail_after)("changing", n)
-    said: list[Event] = []
     try:
-        for event in deploy(stage.spec(2), host):
-            said.append(event)
+        list(deploy(stage.spec(2), host))
     except HostLost:
         return True
     return False

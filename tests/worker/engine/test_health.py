@@ -1,0 +1,157 @@
+"""When a container counts as healthy, how fast that is seen, and what is said where it isn't."""
+
+import pytest
+
+from tests.worker.engine.stage import SHOP, Stage, ended, health, lines
+from worker.connections.fake import Behaviour, FakeHost, FakeServer
+from worker.engine.container_host import LogLine
+from worker.engine.events import Event, Line, Progress
+from worker.engine.health import Proof, Watched, watch
+from worker.engine.spec import ContainerSpec, HealthSpec, PortSpec
+
+
+def judged(behaviour: Behaviour, check: HealthSpec, **fields: object) -> tuple[Proof, list[Event], FakeHost]:
+    """Start one container and watch it."""
+    server = FakeServer()
+    reference = server.images.publish(SHOP, "1", behaviour=behaviour, **fields)
+    host = FakeHost(server)
+    list(host.pull(reference, platform=None, deadline=9))
+    host.create("web", {"Image": reference})
+    host.start("web")
+    events: list[Event] = []
+    watching = watch(host, Watched("web", check, check.port))
+    while True:
+        try:
+            events.append(next(watching))
+        except StopIteration as end:
+            return end.value, events, host
+
+
+def test_a_quick_start_is_seen_within_a_tick_though_the_interval_is_long() -> None:
+    proof, _, _ = judged(Behaviour(healthy_after=0.5), health(interval=2.0, passes=2))
+    assert proof.proven
+    assert proof.waited == pytest.approx(2.55, abs=0.2)  # first pass at once, the second an interval later
+
+
+def test_the_passes_have_to_come_in_a_row() -> None:
+    proof, events, _ = judged(
+        Behaviour(healthy_after=0.0, healthy_until=0.3), health(interval=0.2, passes=3, deadline=2)
+    )
+    assert not proof.proven
+    assert proof.timed_out
+    done = [event.done for event in events if isinstance(event, Progress)]
+    assert max(done) == 2
+    assert done[-1] == 0
+
+
+def test_an_exit_ends_the_wait_at_once() -> None:
+    proof, _, _ = judged(Behaviour(healthy_after=None, exits_after=0.4, exit_code=7), health(deadline=60))
+    assert not proof.proven
+    assert not proof.alive
+    assert proof.waited < 1.0
+    assert proof.container is not None
+    assert proof.container.exit_code == 7
+
+
+def test_what_it_wrote_before_it_ended_is_heard() -> None:
+    said = tuple((0.39, LogLine("stderr", f"line {n}")) for n in range(5))
+    _, events, _ = judged(Behaviour(healthy_after=None, exits_after=0.4, output=said), health())
+    assert [event.text for event in events if isinstance(event, Line) and event.stream == "stderr"] == [
+        f"line {n}" for n in range(5)
+    ]
+
+
+def test_running_is_measured_in_seconds_without_a_restart() -> None:
+    proof, _, _ = judged(Behaviour(), HealthSpec(kind="running", run_seconds=3))
+    assert proof.proven
+    assert proof.waited == pytest.approx(3, abs=0.3)
+
+
+def test_a_restart_counts_from_the_start() -> None:
+    server = FakeServer()
+    reference = server.images.publish(SHOP, "1", behaviour=Behaviour(exits_after=0.5, exit_code=1))
+    host = FakeHost(server)
+    list(host.pull(reference, platform=None, deadline=9))
+    host.create("web", {"Image": reference, "HostConfig": {"RestartPolicy": {"Name": "always"}}})
+    host.start("web")
+    events = list(watch(host, Watched("web", HealthSpec(run_seconds=2, deadline=6))))
+    assert any("restarted" in line for line in lines(events))
+
+
+def test_the_images_own_check() -> None:
+    own = HealthSpec(kind="image", interval=0.1, passes=1, deadline=30)
+    proof, _, _ = judged(Behaviour(healthy_after=1.0), own, has_healthcheck=True)
+    assert proof.proven
+    proof, _, _ = judged(Behaviour(healthy_after=None, unhealthy_after=2.0), own, has_healthcheck=True)
+    assert not proof.proven
+    assert proof.waited < 3
+    assert "unhealthy" in proof.answer
+
+
+def test_a_start_period_forgives_the_images_own_unhealthy() -> None:
+    own = HealthSpec(kind="image", interval=0.1, passes=1, deadline=30, start_period=10)
+    proof, _, _ = judged(Behaviour(healthy_after=6.0, unhealthy_after=2.0), own, has_healthcheck=True)
+    assert proof.proven
+
+
+def test_tcp_asks_for_a_connection_only() -> None:
+    proof, _, _ = judged(Behaviour(healthy_after=None), HealthSpec(kind="tcp", port=5000, interval=0.1))
+    assert proof.proven
+
+
+def test_the_deadline_ends_it_with_the_last_answer() -> None:
+    proof, _, _ = judged(Behaviour(healthy_after=None), health(deadline=2))
+    assert proof.timed_out
+    assert proof.answer == "HTTP 503"
+    assert proof.waited == pytest.approx(2, abs=0.2)
+
+
+def failed(behaviour: Behaviour, check: HealthSpec, **fields: object) -> str:
+    """What and why of a first deploy that fails."""
+    stage = Stage(container=ContainerSpec(ports=(PortSpec(5000, 5000),), health=check))
+    stage.publish(1, behaviour, **fields)
+    end = ended(stage.deploy(1))
+    return f"{end.what} {end.why} {end.remedy}"
+
+
+def test_another_port_that_answers_is_found() -> None:
+    said = failed(Behaviour(port=8080), health(deadline=1), exposed_ports=("5000/tcp", "8080/tcp"))
+    assert "answers on port 8080, while the health check asks port 5000" in said
+
+
+def test_another_port_that_the_log_mentions_is_found() -> None:
+    output = ((0.1, LogLine("stdout", "Listening on http://0.0.0.0:3000")),)
+    said = failed(Behaviour(port=3000, output=output), health(deadline=1))
+    assert "log mentions port 3000" in said
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        (Behaviour(exits_after=0.1, exit_code=137, oom_killed=True), "more memory than it may"),
+        (Behaviour(exits_after=0.1, exit_code=127), "isn't in the image"),
+        (Behaviour(exits_after=0.1, exit_code=0), "finished without an error"),
+        (Behaviour(exits_after=0.1, exit_code=139), "SIGSEGV"),
+        (Behaviour(exits_after=3.0, exit_code=1, healthy_after=None), "exited after 3 s with code 1"),
+        (
+            Behaviour(
+                exits_after=0.1, exit_code=1, output=((0.05, LogLine("stderr", "exec /app: exec format error")),)
+            ),
+            "another processor",
+        ),
+        (Behaviour(start_error='exec: "serve": executable file not found in $PATH'), "isn't in the image"),
+        (Behaviour(start_error="exec /app: exec format error"), "another processor"),
+        (Behaviour(listens_after=None), "Nothing listens on port 5000"),
+    ],
+)
+def test_the_cause_is_named(behaviour: Behaviour, words: str) -> None:
+    assert words in failed(behaviour, health(deadline=5))
+
+
+def test_the_images_own_check_is_missing_before_anything_is_touched() -> None:
+    stage = Stage().serving_first()
+    stage.container = ContainerSpec(health=HealthSpec(kind="image"))
+    stage.publish(2)
+    end = ended(stage.deploy(2))
+    assert end.verdict == "failed_untouched"
+    assert "declares none" in end.what
