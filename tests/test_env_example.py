@@ -17,7 +17,7 @@ def read_by_the_code() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 names.add(str(node.args[0].value))
-    return {name for name in names if name.startswith("ESTIVA_")}
+    return {name for name in names if re.fullmatch("ESTIVA_[A-Z_]+", name)}
 
 
 def documented() -> set[str]:
