@@ -1,5 +1,6 @@
 """The in-memory server's reboot is only worth something if a real engine, cut off and started again, decides the same."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 
@@ -8,34 +9,47 @@ import pytest
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from tests.real_parts import SampleImages, SshKey
-from tests.worker.connections.contract import body, pulled, seen, until
+from tests.worker.connections.contract import World, body, pulled, seen, until
 from tests.worker.connections.real_server import connected
 from tests.worker.connections.test_fake_contract import FakeWorld
 from worker.connections.pool import Pool
 from worker.engine.container_host import ContainerHost
 
 POLICIES = ("no", "always", "unless-stopped", "on-failure")
-STATES = ("running", "stopped", "created", "crashed")
+STATES = ("running", "stopped", "killed", "created", "crashed")
 CASES = tuple(itertools.product(POLICIES, STATES))
 
 
-def prepare(host: ContainerHost, plain: str, exits: str) -> None:
-    """One container for each policy and state, as a deploy could leave them."""
+def prepare(world: World) -> dict[str, str]:
+    """One container for each policy and state, as a deploy could leave them; when each was started."""
+    host = world.host
+    images = {"crashed": pulled(world, "exits"), "killed": pulled(world, "ignores_term")}
+    plain = pulled(world)
     for policy, state in CASES:
         name = f"{policy}.{state}"
-        host.create(name, body(exits if state == "crashed" else plain, RestartPolicy={"Name": "no"}))
+        host.create(name, body(images.get(state, plain), RestartPolicy={"Name": "no"}))
         if state != "created":
             host.start(name)
-        if state == "stopped":
-            host.stop(name, timeout=1)
+        if state in ("stopped", "killed"):
+            host.stop(name, timeout=1 if state == "stopped" else 0)
         if state == "crashed":
-            until(host, lambda name=name: seen(host, name).status == "exited")  # type: ignore[misc]
+            until(host, functools.partial(_has_exited, host, name))
         host.set_restart_policy(name, policy)
+    return started(host)
 
 
-def who_came_back(host: ContainerHost) -> set[str]:
-    """The names of what serves after a reboot; crashing ones count as running only while they do."""
-    return {f"{p}.{s}" for p, s in CASES if s != "crashed" and seen(host, f"{p}.{s}").running}
+def _has_exited(host: ContainerHost, name: str) -> bool:
+    return seen(host, name).status == "exited"
+
+
+def started(host: ContainerHost) -> dict[str, str]:
+    """When each container was started last."""
+    return {name: seen(host, name).started_at for name in (f"{policy}.{state}" for policy, state in CASES)}
+
+
+def came_back(host: ContainerHost, before: dict[str, str]) -> set[str]:
+    """The names of those that were started since."""
+    return {name for name, at in started(host).items() if at != before[name]}
 
 
 @pytest.fixture
@@ -53,14 +67,14 @@ def test_a_reboot_brings_back_the_same_containers_as_the_fake_says(
     sample_images: SampleImages,
 ) -> None:
     fake = FakeWorld()
-    prepare(fake.host, pulled(fake), pulled(fake, "exits"))
+    fake_before = prepare(fake)
     fake.server.reboot()
 
     engine = make_engine()
     with connected(pool, sshd, ssh_key, engine, sample_images) as real:
-        prepare(real.host, pulled(real), pulled(real, "exits"))
+        real_before = prepare(real)
         engine.reboot()
     with connected(pool, sshd, ssh_key, engine, sample_images) as real:
         until(real.host, lambda: seen(real.host, "always.running").running)
         real.host.wait(1.0)  # time for one that should not come back to come back
-        assert who_came_back(real.host) == who_came_back(fake.host)
+        assert came_back(real.host, real_before) == came_back(fake.host, fake_before)

@@ -237,8 +237,13 @@ class FakeServer:
             each.restart_at = None
         self.now += 10.0
         for each in self.containers.values():
-            again = each.policy == "always" or (each.policy == "unless-stopped" and not each.stopped_by_hand)
-            if again:
+            # as the engine decides it: one never started stays so, and "on-failure" asks only for the exit code
+            again = {
+                "always": True,
+                "unless-stopped": not each.stopped_by_hand,
+                "on-failure": each.exit_code != 0,
+            }.get(each.policy, False)
+            if again and each.started is not None:
                 self._begin_again(each)
             elif each.status == "restarting":
                 each.status = "exited"
