@@ -77,3 +77,12 @@ def publish(entry: dict[str, str]) -> bool:
 def changed_on_commit(noun: str, object_id: int, placement_id: int | None = None) -> None:
     """Tell the viewers, once committed, that a row moved."""
     transaction.on_commit(functools.partial(publish, live.wake_changed(noun, object_id, placement_id)))
+
+
+def length(name: str) -> int | None:
+    """How many hints the broker holds in a queue; None when it can't be reached."""
+    try:
+        return int(connection().llen(name))
+    except (redis.RedisError, OSError) as error:
+        log.warning("broker not reached", extra={"queue": name, "error": str(error)})
+        return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments import image_reference
+from deployments import image_reference, releases
 from deployments.models import (
     Deployment,
     Host,
@@ -16,10 +16,10 @@ from deployments.models import (
     SecretVersion,
     Target,
 )
-from deployments.sealing import Sealed, open_sealed
+from deployments.sealing import open_sealed
 from deployments.states import TargetStatus
-from worker.container_spec import container_spec, health_spec
 from worker.connections.ssh import HostKey, SshAddress, SshCredential
+from worker.container_spec import container_spec, health_spec
 from worker.engine.spec import DeploySpec, HealthSpec, Identity, ImageSpec, Secret
 
 NO_TARGET = -1
@@ -115,11 +115,6 @@ def address_of(host: Host) -> SshAddress:
     return SshAddress(host.name, host.address, host.port, host.user)
 
 
-def placement_name(placement: Placement) -> str:
-    """`app-environment`, as container names and image tags carry it."""
-    return f"{placement.application.name}-{placement.environment.name}"
-
-
 def installation_name() -> str:
     """What labels everything of ours on a server."""
     return str(Installation.objects.values_list("name", flat=True).get())
@@ -135,12 +130,8 @@ def network_of(placement: Placement, settings: Mapping[str, Any]) -> str | None:
 def open_secrets(releases: Sequence[Release]) -> dict[int, Secret]:
     """SecretVersion id → value, for all variables of these Releases; those destroyed since are left out."""
     wanted = {each["secret"] for release in releases for each in release.variables if "secret" in each}
-    sealed = SecretVersion.objects.filter(pk__in=wanted, sealed__isnull=False).values_list("pk", "sealed")
-    return {pk: _opened(each) for pk, each in sealed}
-
-
-def _opened(sealed: Sealed | None) -> Secret:
-    return Secret(open_sealed(sealed)) if sealed is not None else Secret("")
+    versions = SecretVersion.objects.filter(pk__in=wanted, sealed__isnull=False)
+    return {each.pk: Secret(open_sealed(each.sealed)) for each in versions if each.sealed is not None}
 
 
 def _environment(
@@ -163,7 +154,7 @@ def _identity(
     return Identity(
         installation=installation_name(),
         placement=placement.pk,
-        placement_name=placement_name(placement),
+        placement_name=releases.placement_name(placement),
         release=number,
         deployment=deployment.pk if deployment else 0,
         target=target_id,

@@ -1,19 +1,26 @@
 """The Celery app of the workers: a message is a hint, the row is the truth (see `deployments.claims`).
 
-Early acknowledgement, no result, no retry, no countdown: what is lost with a broker or a worker comes back by lease and reconciler.
-Start it with `celery -A worker.celery worker -P threads -c 32 -Q deploy -n deploy@%h --without-gossip --without-mingle`.
+Early acknowledgement, no result, no retry, no countdown: what is lost with a broker or a worker comes back by lease and
+reconciler. The command: `celery -A worker.celery worker -P threads -c 32 -Q deploy -n deploy@%h`, for looking `-Q look`.
 """
 
 import os
+import threading
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
+import django
+import structlog
 from celery import Celery, signals
 from django.conf import settings
 
-from deployments import queue
-from worker import logs
+from deployments import logs, queue
+
+django.setup()
+
+from worker.keeper import EXIT_SECONDS, Keeper, process_keeper, set_process_keeper  # noqa: E402 - needs Django to be set up
+from worker.logs import open_secrets  # noqa: E402
 
 app = Celery("estiva", broker=queue.broker_url(settings.ESTIVA_REDIS_URL), include=["worker.tasks"])
 app.conf.update(
@@ -40,7 +47,7 @@ app.conf.update(
 
 @signals.setup_logging.connect
 def _configure_logs(**_: Any) -> None:
-    logs.configure()
+    logs.configure("worker", mask=open_secrets.mask)
 
 
 @signals.celeryd_after_setup.connect

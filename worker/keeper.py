@@ -193,7 +193,7 @@ _process_keeper: Keeper | None = None
 
 def set_process_keeper(keeper: Keeper) -> None:
     """Called once, when the worker process starts."""
-    global _process_keeper  # noqa: PLW0603 - one a process, as the tasks need it
+    global _process_keeper
     _process_keeper = keeper
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from deployments.live import LogLine
 from deployments.models import Target
@@ -42,7 +42,10 @@ log = structlog.get_logger(__name__)
 PUBLISH_SECONDS = 0.1
 STORE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
-BATCH_LINES, BATCH_BYTES = 400, 64_000  # more than this waiting makes the engine's thread write, so that memory stays bounded
+BATCH_LINES, BATCH_BYTES = (
+    400,
+    64_000,
+)  # more than this waiting makes the engine's thread write, so that memory stays bounded
 FULL = "From here on only Estiva's own lines are kept: the log has reached its limit of {limit} MB."
 
 
@@ -67,7 +70,9 @@ class Recorder:
         self._masker, self._tail, self._patience, self._tell_lost = masker, tail, patience, lost
         self._buffer_lock, self._write_lock = threading.Lock(), threading.Lock()
         self._clock = DatabaseClock.read()
-        target = Target.objects.values("deployment_id", "placement_id", "last_line", "log_bytes", "log_cut_at").get(pk=target_id)
+        target = Target.objects.values("deployment_id", "placement_id", "last_line", "log_bytes", "log_cut_at").get(
+            pk=target_id
+        )
         self._deployment, self._placement = target["deployment_id"], target["placement_id"]
         self._batch = Batch(first=target["last_line"] + 1)
         self._writing: Batch | None = None
@@ -259,7 +264,7 @@ class Recorder:
         self._published_at = now
         self._tail.progress(self.target_id, self._deployment, progress, self._clean(progress.label)[:200])
 
-    def _note_failure(self, error: DatabaseError) -> None:
+    def _note_failure(self, error: Exception) -> None:
         connection.close()
         self._failed_at = time.monotonic()
         log.warning("log not stored yet", target=self.target_id, error=str(error).strip())
@@ -267,4 +272,3 @@ class Recorder:
     def _give_up(self) -> None:
         self._is_lost = True
         self._tell_lost()
-

@@ -65,7 +65,7 @@ class _Attempt:
             self._end_badly(_Trouble(error.message, remedy=error.remedy))
         except LeaseLost:
             self._let_go()
-        except Exception:  # whatever it was, the Target must not stay as if somebody were at work
+        except Exception:  # noqa: BLE001 - logged with an id; whatever it was, the Target must not stay as if somebody were at work
             self._end_unforeseen()
 
     def _with_recorder(self, brief: Brief, masker: Masker) -> None:

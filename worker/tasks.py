@@ -3,8 +3,9 @@
 from celery import shared_task
 
 from deployments import queue
-from worker import operations, runs
+from worker import runs
 from worker.keeper import process_keeper
+from worker.operations import running
 
 
 @shared_task(name=queue.RUN_TARGET)
@@ -16,4 +17,4 @@ def run_target(target_id: int) -> None:
 @shared_task(name=queue.RUN_OPERATION)
 def run_operation(operation_id: int) -> None:
     """Run one Operation if it can be claimed."""
-    operations.run(operation_id, process_keeper())
+    running.run(operation_id, process_keeper())

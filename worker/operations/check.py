@@ -1,0 +1,143 @@
+"""CHECK: log in anew, reach the engine, see what it is and what of ours runs there. Asked by people and by the reconciler.
+
+The result of a good one: `{"engine", "platform", "disk_free", "clock_skew", "containers"}`; of a bad one `{"what", "why", "remedy"}`.
+Each check logs in anew: only so a changed host key, a withdrawn login or a group membership given meanwhile is seen.
+"""
+
+import time
+from datetime import datetime
+from typing import Any, Final
+
+from deployments import sightings
+from deployments.models import Host
+from deployments.states import HostState, OperationStatus
+from worker.brief import HostConnection, host_connection, installation_name
+from worker.connections.docker import DockerHost
+from worker.connections.pool import Pool, SshSession
+from worker.engine.container_host import ContainerHost, EngineFacts
+from worker.engine.errors import HostKeyChanged, HostLost
+from worker.engine.preflight import disk_finding, engine_finding
+from worker.logs import open_secrets
+from worker.operations.drift import look_for_drift, ours
+from worker.operations.meet import host_of
+from worker.operations.steps import Looking, Outcome
+from worker.redact import Masker
+
+SKEW_SECONDS: Final = 5.0
+STEPS: Final = (
+    ("login", "Login"),
+    ("socket", "Docker socket"),
+    ("engine", "Docker Engine"),
+    ("disk", "Disk"),
+    ("clock", "Clock"),
+    ("containers", "What runs there"),
+)
+
+
+def check(looking: Looking) -> Outcome:
+    """See whether everything a deploy needs is there, and write down what was seen."""
+    host = host_of(looking)
+    looking.plan_steps(STEPS)
+    connection = host_connection(host)
+    credential = connection.credential
+    secrets = [
+        credential.private_key_pem.reveal(),
+        *([credential.passphrase.reveal()] if credential.passphrase else []),
+    ]
+    with open_secrets.using(Masker(secrets)):
+        try:
+            return _checked(looking, host, connection)
+        except HostKeyChanged as error:
+            sightings.host_key_changed(host.pk, error.offered_type, error.offered_key)
+            raise
+        except HostLost as error:
+            sightings.host_seen(host.pk, HostState.UNREACHABLE, f"{error.message} {error.why}".strip())
+            raise
+
+
+def _checked(looking: Looking, host: Host, connection: HostConnection) -> Outcome:
+    pool = Pool()
+    try:
+        with looking.step("login") as step:
+            session = pool.session(connection.address, connection.credential, connection.host_key, looking.signals)
+            step.finish(f"Logged in to {connection.address} as {connection.address.user}.")
+        return _look(looking, host, session, connection.docker_socket)
+    finally:
+        pool.close()
+
+
+def _look(looking: Looking, host: Host, session: SshSession, socket: str) -> Outcome:
+    with looking.step("socket") as step:
+        server: ContainerHost = DockerHost(session, socket, looking.signals)
+        facts, skew = _facts(server)
+        step.finish(f"{socket} answers.")
+    learned: dict[str, Any] = {
+        "engine_version": facts.engine_version,
+        "api_version": facts.api_version,
+        "os_type": facts.os_type,
+        "architecture": facts.architecture,
+        "clock_skew": skew,
+    }
+    with looking.step("engine") as step:
+        finding = engine_finding(facts, host.name)
+        step.finish(finding.message, status=finding.result, remedy=finding.remedy)
+    if finding.result == "bad":
+        sightings.host_seen(host.pk, HostState.UNSUPPORTED, finding.message, learned)
+        return Outcome(OperationStatus.FAILED, {"what": finding.message, "why": "", "remedy": finding.remedy})
+    learned |= _disk(looking, host, server, facts)
+    _clock(looking, skew)
+    with looking.step("containers") as step:
+        running = ours(server, installation_name())
+        step.finish(f"{len(running)} of Estiva's containers, {facts.containers_running} running in all.")
+    sightings.host_seen(host.pk, HostState.READY, "", learned)
+    sightings.containers_seen(host.pk, running)
+    look_for_drift(host, server)
+    result = {
+        "engine": f"Docker {facts.engine_version}",
+        "platform": f"{facts.os_type}/{facts.architecture}",
+        "disk_free": learned.get("disk_free"),
+        "clock_skew": skew,
+        "containers": len(running),
+    }
+    return Outcome(OperationStatus.SUCCEEDED, result)
+
+
+def _facts(server: ContainerHost) -> tuple[EngineFacts, float | None]:
+    """What the engine is, and by how many seconds its clock is ahead of ours."""
+    before = time.time()
+    facts = server.facts()
+    middle = (before + time.time()) / 2
+    try:
+        return facts, round(datetime.fromisoformat(_micro(facts.server_time)).timestamp() - middle, 3)
+    except ValueError:
+        return facts, None
+
+
+def _micro(text: str) -> str:
+    """RFC 3339 with nanoseconds, as Docker writes it, cut to what Python reads."""
+    head, dot, rest = text.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return f"{head}{dot}{digits[:6]}{rest[len(digits) :]}" if dot else text
+
+
+def _disk(looking: Looking, host: Host, server: ContainerHost, facts: EngineFacts) -> dict[str, int]:
+    with looking.step("disk") as step:
+        space = server.disk_free(facts.root_folder)
+        finding = disk_finding(space, already_here=True, folder=facts.root_folder, server=host.name)
+        status = "warn" if finding.result == "unknown" else finding.result
+        step.finish(finding.message, status=status, remedy=finding.remedy)
+    return {"disk_free": space[0], "disk_total": space[1]} if space else {}
+
+
+def _clock(looking: Looking, skew: float | None) -> None:
+    with looking.step("clock") as step:
+        if skew is None:
+            step.finish("The server's time is not known.", status="warn")
+        elif abs(skew) < SKEW_SECONDS:
+            step.finish(f"In step with the worker's, {abs(skew):.1f} s apart.")
+        else:
+            step.finish(
+                f"The server's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the worker's.",
+                status="warn",
+                remedy="Run a time service there: timedatectl set-ntp true.",
+            )

@@ -1,0 +1,87 @@
+"""One Operation from claim to end, whatever its kind."""
+
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+
+from deployments import claims, clock
+from deployments.models import Operation
+from deployments.operations import end_operation
+from deployments.states import OperationStatus
+from worker.brief import CannotBrief
+from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
+from worker.keeper import Held, Keeper, uptime
+from worker.operations import check, meet, plan
+from worker.operations.steps import Looking, Outcome
+
+log = structlog.get_logger(__name__)
+
+KINDS: Final = {Operation.Kind.MEET: meet.meet, Operation.Kind.CHECK: check.check, Operation.Kind.PLAN: plan.plan}
+
+
+def run(operation_id: int, keeper: Keeper) -> None:
+    """Claim this Operation and bring it to its end; nothing when somebody else has it or it is over."""
+    if keeper.stopping:
+        return
+    asked_at = uptime()
+    claim = claims.claim_operation(operation_id, holder=keeper.holder)
+    if claim is None:
+        return
+    with keeper.holding("operation", claim, asked_at) as held:
+        operation = Operation.objects.select_related("host", "placement").get(pk=claim.id)
+        try:
+            with _deadline(operation, held):
+                outcome = KINDS[Operation.Kind(operation.kind)](Looking(operation, held, keeper.tail))
+        except LeaseLost:
+            _let_go(held, keeper)
+            return
+        except Exception as error:  # noqa: BLE001 - logged with an id; whatever it was, the Operation must not stay as if somebody were at work
+            outcome = Outcome(OperationStatus.FAILED, _told(error, operation))
+        if not end_operation(claim, outcome.status, outcome.result):
+            log.warning("lease lost before the end", operation=claim.id, fence=claim.fence)
+
+
+@contextmanager
+def _deadline(operation: Operation, held: Held) -> Iterator[None]:
+    """Cancel the work when its time is over."""
+    left = (operation.deadline_at - clock.now()).total_seconds()
+    timer = threading.Timer(max(0.1, left - 1.0), held.signals.cancelled.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _let_go(held: Held, keeper: Keeper) -> None:
+    if held.handing_back:
+        claims.hand_back_operation(held.claim, reason=f"The worker {keeper.name} was stopped.")
+    else:
+        log.warning("lease lost; nothing more is done", operation=held.claim.id, fence=held.claim.fence)
+
+
+def _told(error: Exception, operation: Operation) -> Mapping[str, Any]:
+    """An error as the result that people read."""
+    match error:
+        case HostLost() | HostError():
+            return {"what": error.message, "why": error.why, "remedy": error.remedy}
+        case CannotBrief():
+            return {"what": error.message, "why": "", "remedy": error.remedy}
+        case Cancelled():
+            return {
+                "what": "This took longer than it may.",
+                "why": "The server, or something on the way to it, answers too slowly.",
+                "remedy": "Try again; if it stays so, look at the server's load and at the network.",
+            }
+    number = uuid.uuid4().hex[:8]
+    log.exception("an Operation failed unforeseen", exc_info=error, operation=operation.pk, error_id=number)
+    return {
+        "what": "Estiva itself failed here, through an error that nobody foresaw.",
+        "why": f"The worker's log has the details under error_id={number}.",
+        "remedy": "Please report it with those lines.",
+    }

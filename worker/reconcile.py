@@ -1,0 +1,147 @@
+"""A plain loop of its own process: what a lost message, a dead worker or a forgotten clock would leave undone.
+
+Every round stands alone and may fail alone: a database or broker that is away is logged, and the next round comes.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+
+from deployments import audit, claims, queue, stalls
+from deployments.actors import ESTIVA
+from deployments.models import Host, Operation, Plan, WorkerProcess
+from deployments.operations import request_operation
+from deployments.states import OPERATION_ENDS, OPERATION_OPEN, HostState
+from worker import presence
+
+log = structlog.get_logger(__name__)
+
+ROUND_SECONDS: Final = 2.0
+KEEP: Final = timedelta(days=30)
+FORGET_WORKERS: Final = timedelta(days=1)
+CHECKED: Final = (HostState.READY, HostState.UNREACHABLE, HostState.UNSUPPORTED)
+CHECK_DEADLINE_SECONDS: Final = 45.0
+
+
+@dataclass(slots=True)
+class Duty:
+    """Something done every so many seconds."""
+
+    name: str
+    seconds: float
+    work: Callable[[], None]
+    due: float = field(default=0.0)
+
+
+class Reconciler:
+    """Runs its duties until `stop` is set. `name` is this process's, as people read it."""
+
+    def __init__(self, name: str | None = None, *, round_seconds: float = ROUND_SECONDS) -> None:
+        self.name = name or f"reconciler@{socket.gethostname()}"
+        self.stop = threading.Event()
+        self._round_seconds = round_seconds
+        self._duties = [
+            Duty("expired leases", 0, release_expired),
+            Duty("hints", 0, send_hints),
+            Duty("host checks", min(5.0, settings.ESTIVA_HOST_CHECK_SECONDS / 2), request_checks),
+            Duty("presence", 7, lambda: presence.beat(self.name, "reconciler")),
+            Duty("signed audit head", 3600, write_signed_head),
+            Duty("retention", 3600, drop_old),
+        ]
+
+    def run(self) -> None:
+        """Round after round; returns soon after `stop` was set."""
+        log.info("reconciler started", name=self.name)
+        while not self.stop.is_set():
+            self.round()
+            self.stop.wait(self._round_seconds)
+        _guarded("presence", lambda: presence.forget(self.name))
+        log.info("reconciler ended", name=self.name)
+
+    def round(self) -> None:
+        """Every duty that is due."""
+        for duty in self._duties:
+            if time.monotonic() >= duty.due and _guarded(duty.name, duty.work):
+                duty.due = time.monotonic() + duty.seconds
+
+
+def _guarded(name: str, work: Callable[[], None]) -> bool:
+    """Do it; a failure is logged and tried again in the next round."""
+    try:
+        work()
+    except Exception:  # one duty's failure must not keep the others from being done
+        log.exception("a duty of the reconciler failed", duty=name)
+        connection.close()
+        return False
+    return True
+
+
+def release_expired() -> None:
+    """Targets and Operations whose worker went silent are given to others."""
+    released = stalls.release_expired()
+    if released:
+        log.warning("leases expired", targets=released)
+
+
+def send_hints() -> None:
+    """Hint what is waiting, but never more than the broker is short of: it would grow without end."""
+    _hint(queue.DEPLOY_QUEUE, queue.RUN_TARGET, claims.waiting_targets(), targets=True)
+    _hint(queue.LOOK_QUEUE, queue.RUN_OPERATION, claims.waiting_operations(), targets=False)
+
+
+def _hint(name: str, task: str, waiting: list[int], *, targets: bool) -> None:
+    if not waiting:
+        return
+    held = queue.length(name)
+    if held is None:
+        return  # the broker is away: the next round tries again
+    short = len(waiting) - held
+    sent = []
+    for object_id in waiting[: max(0, short)]:
+        if not queue.send(task, name, object_id):
+            break
+        sent.append(object_id)
+    if targets:
+        claims.mark_hinted(target_ids=sent)
+    else:
+        claims.mark_hinted(operation_ids=sent)
+
+
+def request_checks() -> None:
+    """A CHECK for each server that wasn't looked at for ESTIVA_HOST_CHECK_SECONDS, unless one is under way."""
+    under_way = Operation.objects.filter(host=OuterRef("pk"), kind=Operation.Kind.CHECK, status__in=OPERATION_OPEN)
+    age = timedelta(seconds=settings.ESTIVA_HOST_CHECK_SECONDS)
+    due = Host.objects.filter(
+        ~Exists(under_way), Q(checked_at=None) | Q(checked_at__lte=Now() - age), state__in=CHECKED
+    )
+    for host in due:
+        request_operation(actor=ESTIVA, kind=Operation.Kind.CHECK, host=host, deadline_seconds=CHECK_DEADLINE_SECONDS)
+
+
+def write_signed_head() -> None:
+    """The audit chain's signed head goes into the log: removing the newest entries shows there."""
+    head = audit.signed_head()
+    log.info("audit head", number=head.number, mac=head.mac, signature=head.signature)
+
+
+def drop_old() -> None:
+    """Operations that ended long ago, with their Plans, and workers that fell silent. History itself is never dropped."""
+    old = Operation.objects.filter(status__in=OPERATION_ENDS, ended_at__lte=Now() - KEEP)
+    Plan.objects.filter(operation__in=old).delete()
+    old.delete()
+    # a check a minute and server: of those that nobody asked for, a day is enough
+    routine = Operation.objects.filter(
+        kind=Operation.Kind.CHECK, requested_by=None, status__in=OPERATION_ENDS, ended_at__lte=Now() - timedelta(days=1)
+    )
+    routine.delete()
+    WorkerProcess.objects.filter(beat_at__lte=Now() - FORGET_WORKERS).delete()
