@@ -1,23 +1,52 @@
-"""Environments."""
+"""Environments: created, named and ordered by admins."""
 
+from django.contrib import messages
 from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
-from dashboard.access import ADMINS, FORM, READING_ALL, Request, seen_by
+from dashboard.access import ADMINS, FORM, READING_ALL, Request, get_environment, seen_by
+from dashboard.forms.environments import EnvironmentForm
+from dashboard.forms.refusals import add_refusal
+from deployments.errors import Refused
+from deployments.inventory import applications as inventory
+from deployments.models import Environment
 
 
 @seen_by(*READING_ALL)
 def index(request: Request) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("environments.index")
+    """All of them, in their order."""
+    return render(request, "environments/list.html", {"environments": Environment.objects.all()})
 
 
 @seen_by(*ADMINS, methods=FORM)
 def new(request: Request) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("environments.new")
+    """Another one, last in the order unless said otherwise."""
+    form = EnvironmentForm(request.POST or None, initial={"position": Environment.objects.count() * 10 + 10})
+    if request.method == "POST" and form.is_valid():
+        try:
+            inventory.create_environment(actor=request.actor, **form.cleaned_data)
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, _("Created."))
+            return redirect("environments")
+    return render(request, "environments/form.html", {"form": form}, status=422 if form.is_bound else 200)
 
 
 @seen_by(*ADMINS, methods=FORM)
 def edit(request: Request, environment: str) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("environments.edit")
+    """Rename, move, or mark as production."""
+    row = get_environment(request, environment)
+    initial = {name: getattr(row, name) for name in EnvironmentForm.base_fields}
+    form = EnvironmentForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            inventory.update_environment(actor=request.actor, environment=row, **form.cleaned_data)
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("environments")
+    context = {"form": form, "environment": row}
+    return render(request, "environments/form.html", context, status=422 if form.is_bound else 200)

@@ -1,0 +1,58 @@
+"""The servers' pages: the list, one server, its latest look and what depends on it."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+
+from deployments.models import Host, Operation, Placement, PlacementHost, Target
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """A server in the list."""
+
+    host: Host
+    placements: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostPage:
+    """One server. `operation` is the newest meeting or check, `seats` what belongs there as far as the person may see."""
+
+    host: Host
+    operation: Operation | None
+    seats: list[PlacementHost]
+    targets: list[Target]
+
+    @property
+    def drifted(self) -> list[PlacementHost]:
+        """What differs from the record."""
+        return [seat for seat in self.seats if seat.drift]
+
+
+def host_list(visible: QuerySet[Host], *, retired: bool = False) -> list[HostRow]:
+    """The servers with how much belongs on each."""
+    active = Q(seats__is_active=True)
+    rows = visible.filter(retired_at__isnull=not retired).annotate(
+        placed=Count("seats", filter=active, distinct=True),
+        running=Count("seats", filter=active & Q(seats__running_release__isnull=False), distinct=True),
+    )
+    return [HostRow(host, host.placed, host.running) for host in rows.order_by("name")]
+
+
+def host_page(host: Host, visible: QuerySet[Placement]) -> HostPage:
+    """The read model, in a constant number of queries."""
+    looked = (Operation.Kind.MEET, Operation.Kind.CHECK)
+    operation = Operation.objects.filter(host=host, kind__in=looked).order_by("-pk").first()
+    seats = PlacementHost.objects.filter(host=host, is_active=True, placement__in=visible)
+    related = seats.select_related(
+        "placement__application", "placement__environment", "running_release", "running_target__deployment"
+    )
+    targets = Target.objects.filter(host=host, placement__in=visible).select_related("deployment__release")
+    return HostPage(
+        host,
+        operation,
+        list(related.order_by("placement__application__name", "placement__environment__position")),
+        list(targets.order_by("-pk")[:10]),
+    )
