@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from parts.dockerd import DockerEngine
-from parts.part import abandoned_folders, end_remembered, remove_folder
+from parts.part import abandoned_folders, end_remembered, part_files, remove_folder
 
 
 def clear_leftovers() -> list[Path]:
@@ -21,5 +21,5 @@ def clear_leftovers() -> list[Path]:
 def clear_folder(folder: Path) -> None:
     """End every part that still runs from this folder, and undo what its engines changed on the machine."""
     end_remembered(folder)
-    for state in folder.rglob("engine.json"):
+    for state in part_files(folder, "engine.json"):
         DockerEngine(state.parent).clear()

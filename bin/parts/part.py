@@ -129,7 +129,13 @@ def abandoned_folders() -> list[Path]:
     return found
 
 
+def part_files(folder: Path, name: str) -> list[Path]:
+    """The files of this name that parts keep in or below a folder; an engine's own data, which is deep, is not searched."""
+    return [found for pattern in (name, f"*/{name}", f"*/*/{name}") for found in folder.glob(pattern)]
+
+
 def end_remembered(folder: Path) -> None:
-    """SIGKILL every process noted anywhere under this folder."""
-    for noted in folder.rglob(PIDS_FILE):
+    """SIGKILL every process noted under this folder, and forget it."""
+    for noted in part_files(folder, PIDS_FILE):
         kill_all(remembered(noted.parent))
+        noted.unlink()

@@ -17,7 +17,10 @@ from parts.screen import say
 
 
 class Service:
-    """One supervised program in a process group of its own; `ready` says when it can be counted on (default: at once)."""
+    """One supervised program in a process group of its own.
+
+    It can be counted on when `ready` says so and, where `ready_words` is given, it has printed a line with them.
+    """
 
     def __init__(
         self,
@@ -26,7 +29,9 @@ class Service:
         *,
         folder: Path,
         env: Mapping[str, str],
+        cwd: Path | None = None,
         ready: Callable[[], bool] = lambda: True,
+        ready_words: str = "",
         ready_seconds: float = 60,
         stop_seconds: float = 10,
     ) -> None:
@@ -34,7 +39,10 @@ class Service:
         self._argv = list(argv)
         self._folder = folder
         self._env = dict(env)
+        self._cwd = cwd
         self._ready = ready
+        self._ready_words = ready_words
+        self._printed = threading.Event()
         self._ready_seconds = ready_seconds
         self._stop_seconds = stop_seconds
         self._child: subprocess.Popen[bytes] | None = None
@@ -49,12 +57,14 @@ class Service:
 
     def start(self) -> None:
         """Start the program and wait until it is ready; PartError if it ends or takes too long."""
+        self._printed.clear()
         child = subprocess.Popen(
             self._argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=self._env,
+            cwd=self._cwd,
             start_new_session=True,
         )
         self._child = child
@@ -62,9 +72,11 @@ class Service:
         if child.stdout is not None:
             self._reader = threading.Thread(target=self._relay, args=(child.stdout,), name=self.name, daemon=True)
             self._reader.start()
-        wait_until(
-            lambda: child.poll() is not None or self._ready(), f"{self.name} was not ready", timeout=self._ready_seconds
-        )
+
+        def settled() -> bool:
+            return child.poll() is not None or ((self._printed.is_set() or not self._ready_words) and self._ready())
+
+        wait_until(settled, f"{self.name} was not ready", timeout=self._ready_seconds)
         if child.poll() is not None:
             raise PartError(
                 f"{self.name} ended with code {child.returncode} while starting; its last lines stand above."
@@ -95,5 +107,8 @@ class Service:
 
     def _relay(self, output: IO[bytes]) -> None:
         with output:
-            for line in output:
-                say(self.name, line.decode(errors="replace").rstrip("\r\n"))
+            for raw in output:
+                line = raw.decode(errors="replace").rstrip("\r\n")
+                say(self.name, line)
+                if self._ready_words in line:
+                    self._printed.set()

@@ -1,0 +1,84 @@
+"""The demo's server: an sshd on a loopback port, a Docker Engine behind it, and a registry that holds the sample application."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from parts import packages, sample_image
+from parts.dockerd import DockerEngine
+from parts.engine_api import answering_socket
+from parts.installation import Installation
+from parts.processes import PartError
+from parts.registry import Registry
+from parts.sample_image import Sample
+from parts.screen import say
+from parts.sshd import SshServer
+from parts.supervisor import Supervisor
+
+REPOSITORY = "harbour/sample"
+APPLICATION_PORT = 5000
+NEEDED = ("sshd", "ssh-keygen", "docker-registry", "static busybox")
+NEEDED_FOR_ENGINE = ("dockerd", "ip")
+
+
+@dataclass(frozen=True)
+class SampleServer:
+    """What the demo registers and deploys."""
+
+    sshd: SshServer
+    socket: Path
+    registry: Registry
+    application_port: int
+
+    @property
+    def image(self) -> str:
+        """The sample application's repository; its tags are 1, 2 and `never-healthy`."""
+        return f"{self.registry.address}/{REPOSITORY}"
+
+
+def needed() -> list[str]:
+    """The programs this machine needs for a sample server: an engine of our own only where none answers."""
+    return [*NEEDED, *(() if answering_socket() else NEEDED_FOR_ENGINE)]
+
+
+def start(installation: Installation, supervisor: Supervisor) -> SampleServer:
+    """Start the parts and fill the registry; PartError naming what this machine lacks."""
+    missing = packages.lacking(needed())
+    if missing:
+        raise PartError(
+            f"The sample server needs {', '.join(missing)} ({' '.join(packages.packages_for(missing))} on Debian)."
+        )
+    folder = installation.folder / "sample"
+    registry = Registry(folder / "registry", installation.port("registry"))
+    supervisor.start(registry)
+    push_images(registry)
+    socket = _engine(folder, supervisor, throwaway=installation.throwaway)
+    sshd = SshServer(folder / "sshd", installation.port("sshd"))
+    supervisor.start(sshd)
+    say("sshd", f"{getpass.getuser()}@{sshd.address} port {sshd.port}, host key {sshd.fingerprint()}")
+    return SampleServer(sshd, socket, registry, installation.port("application", APPLICATION_PORT))
+
+
+def push_images(registry: Registry) -> None:
+    """Version 1, version 2, and one that starts but is never healthy."""
+    sample_image.push(registry, REPOSITORY, "1", Sample("1"))
+    sample_image.push(registry, REPOSITORY, "2", Sample("2", variables={"SAMPLE_GREETING": "Freshly painted."}))
+    sample_image.push(registry, REPOSITORY, "never-healthy", Sample("3", behaviour="never_healthy"))
+    say("registry", f"{registry.address}/{REPOSITORY} holds {', '.join(registry.tags(REPOSITORY))}")
+
+
+def _engine(folder: Path, supervisor: Supervisor, *, throwaway: bool) -> Path:
+    """The socket of an engine that answers here, else of one of our own; somebody else's is not used for throwaway tries."""
+    found = answering_socket()
+    own = throwaway and os.geteuid() == 0 and not packages.lacking(NEEDED_FOR_ENGINE)
+    if found is not None and not own:
+        say("engine", f"using the Docker Engine that answers at {found}")
+        return found
+    engine = DockerEngine(folder / "engine")
+    supervisor.start(engine)
+    version = engine.api.json("GET", "/version")["Version"]
+    say("engine", f"Docker Engine {version} of our own at {engine.socket}")
+    return engine.socket
