@@ -10,8 +10,8 @@ from django.db.models.functions import Coalesce, Now
 from deployments import endings, queue, releases, stalls
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
 from deployments.models import Deployment, Operation, PlacementHost, Target
-from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
 from deployments.stalls import release_expired
+from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
 
 __all__ = [
     "LEASE",

@@ -15,6 +15,7 @@ from deployments.setting_fields import Errors, Field
 
 Change = dict[str, str]
 
+ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - Docker's own default, shown to the person
 RESTARTS: Final = (
     ("unless-stopped", _("Unless stopped by hand")),
     ("always", _("Always")),
@@ -35,8 +36,8 @@ PORT_COLUMNS: Final = (
         "host_port", "integer", _("Server port"), _("Empty: Docker chooses a free one."), None, fields.whole(1, 65535)
     ),
     Field(
-        "host_address", "text", _("Server address"), _("0.0.0.0 listens on every address."), "0.0.0.0", fields.address
-    ),  # noqa: S104 - Docker's default
+        "host_address", "text", _("Server address"), _("0.0.0.0 listens on every address."), ANY_ADDRESS, fields.address
+    ),
     Field("protocol", "choice", _("Protocol"), "", "tcp", fields.choice, choices=PROTOCOLS),
 )
 VOLUME_COLUMNS: Final = (

@@ -15,7 +15,6 @@ from deployments.operations import end_operation
 from deployments.states import (
     DEPLOYMENT_ENDS,
     DEPLOYMENT_OPEN,
-    TARGET_ENDS,
     DeploymentStatus,
     TargetStatus,
     derive_deployment_status,

@@ -4,13 +4,18 @@ PyNaCl's `SealedBox` (X25519, XSalsa20-Poly1305). A sealed value in Python is an
 """
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
+
+if TYPE_CHECKING:
+    _BinaryField = models.BinaryField[Any, Any]
+else:
+    _BinaryField = models.BinaryField
 
 
 class Sealed:
@@ -63,7 +68,7 @@ def new_key_pair() -> tuple[str, str]:
     return base64.b64encode(bytes(key.public_key)).decode(), base64.b64encode(bytes(key)).decode()
 
 
-class SealedField(models.BinaryField):
+class SealedField(_BinaryField):
     """A column of ciphertext whose Python value is `Sealed` (or None)."""
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Sealed | None:

@@ -1,7 +1,8 @@
 """Servers."""
 
-import deployments.sealing
 from django.db import migrations, models
+
+import deployments.sealing
 
 
 class Migration(migrations.Migration):

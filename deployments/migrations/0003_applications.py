@@ -1,10 +1,11 @@
 """What is deployed, and where it belongs."""
 
-import deployments.sealing
 import django.core.serializers.json
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
+
+import deployments.sealing
 
 
 class Migration(migrations.Migration):

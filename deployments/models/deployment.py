@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from deployments.models.application import Placement, Release
 from deployments.models.host import Host
-from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, TARGET_HELD, TARGET_OPEN, TargetStatus
+from deployments.states import DEPLOYMENT_OPEN, TARGET_HELD, TARGET_OPEN, DeploymentStatus, TargetStatus
 
 
 class Plan(models.Model):

@@ -1,0 +1,1 @@
+"""What there is: servers, environments, applications, and what belongs where. Every change takes an actor and is audited."""

@@ -1,0 +1,174 @@
+"""A Placement: an Application in an Environment, its servers, image and settings. One function saves it, new or not."""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from deployments import audit, container_settings, image_reference, queue, releases
+from deployments.actors import Actor
+from deployments.errors import FieldErrors, Refused
+from deployments.models import Application, Environment, Host, Placement, PlacementHost
+from deployments.states import HostState
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+_MOST_KEPT: Final = 50
+_is_url = URLValidator(schemes=("http", "https"))
+
+
+def save_placement(
+    *,
+    actor: Actor,
+    placement: Placement | None,
+    application: Application,
+    environment: Environment,
+    image: str,
+    settings: Mapping[str, Any],
+    host_ids: Collection[int],
+    url: str = "",
+    keep_releases: int | str = 5,
+    version: int | None = None,
+) -> Placement:
+    """Save a Placement, a new one where `placement` is None; FieldErrors with dotted paths, settings' under `settings.`.
+
+    `version` is the one that was edited: Refused when somebody else has saved since.
+    """
+    values = _checked(image, settings, url, keep_releases)
+    with transaction.atomic():
+        hosts = _checked_hosts(host_ids, placement)
+        if placement is None:
+            placement = _create(application, environment, values)
+            before: dict[str, Any] = {}
+        else:
+            placement = _locked(placement, version)
+            before = _shown(placement)
+            for name, value in values.items():
+                setattr(placement, name, value)
+            placement.save(update_fields=tuple(values))
+        was_new = not before
+        _seat(placement, hosts)
+        after = _shown(placement)
+        if before != after:
+            touch(placement)
+            changed = {name for name in after if before.get(name) != after[name]}
+            audit.record(
+                actor,
+                "placement.create" if was_new else "placement.update",
+                placement,
+                before={name: before[name] for name in changed if name in before},
+                after={name: after[name] for name in changed},
+            )
+    return placement
+
+
+def touch(placement: Placement) -> None:
+    """Raise the version after a change, and tell the viewers. Needs a transaction."""
+    Placement.objects.filter(pk=placement.pk).update(version=F("version") + 1)
+    placement.refresh_from_db(fields=("version",))
+    queue.changed_on_commit("placement", placement.pk, placement.pk)
+
+
+def lock(placement: Placement) -> Placement:
+    """The row, locked: every change of settings, servers or variables takes this lock first."""
+    return (
+        Placement.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("application", "environment")
+        .get(pk=placement.pk)
+    )
+
+
+def _locked(placement: Placement, version: int | None) -> Placement:
+    placement = lock(placement)
+    if version is not None and placement.version != version:
+        raise Refused(
+            _("Somebody else saved these settings while you edited them."),
+            remedy=_("Look at what they are now, and make your change again."),
+        )
+    return placement
+
+
+def _create(application: Application, environment: Environment, values: dict[str, Any]) -> Placement:
+    if application.archived_at is not None:
+        raise Refused(_("%(name)s is archived.") % {"name": application.name})
+    if Placement.objects.filter(application=application, environment=environment).exists():
+        raise FieldErrors({"environment": [_("It is in this environment already.")]})
+    placement = Placement(application=application, environment=environment, **values)
+    name = releases.placement_name(placement)
+    others = Placement.objects.select_related("application", "environment")
+    same = next((each for each in others if releases.placement_name(each) == name), None)
+    if same is not None:
+        raise FieldErrors(
+            {
+                "environment": [
+                    _("Its containers would be named %(name)s like those of %(other)s.") % {"name": name, "other": same}
+                ]
+            }
+        )
+    placement.save()
+    return placement
+
+
+def _checked(image: str, settings: Mapping[str, Any], url: str, keep_releases: int | str) -> dict[str, Any]:
+    errors: dict[str, list[str | StrPromise]] = {}
+    image, url = image.strip(), url.strip()
+    try:
+        image_reference.parse(image)
+    except image_reference.ImageReferenceError as error:
+        errors["image"] = [error.message]
+    if url:
+        try:
+            _is_url(url)
+        except ValidationError:
+            errors["url"] = [_("Write a web address, such as https://shop.example.com.")]
+    if not str(keep_releases).isdecimal() or not 1 <= int(keep_releases) <= _MOST_KEPT:
+        errors["keep_releases"] = [_("Use a number from 1 to %(most)s.") % {"most": _MOST_KEPT}]
+    normal: dict[str, Any] = {}
+    try:
+        normal = container_settings.normalise(settings)
+    except FieldErrors as refused:
+        errors.update({f"settings.{path}": messages for path, messages in refused.errors.items()})
+    if errors:
+        raise FieldErrors(errors)
+    return {"image": image, "settings": normal, "url": url, "keep_releases": int(keep_releases)}
+
+
+def _checked_hosts(host_ids: Collection[int], placement: Placement | None) -> list[Host]:
+    """The servers, locked, so that none is retired while it's being chosen."""
+    hosts = list(Host.objects.select_for_update(no_key=True).filter(pk__in=host_ids).order_by("pk"))
+    if len(hosts) != len(set(host_ids)):
+        raise FieldErrors({"hosts": [_("One of these servers doesn't exist.")]})
+    for host in hosts:
+        if host.state == HostState.RETIRED:
+            raise FieldErrors({"hosts": [_("%(server)s is retired.") % {"server": host.name}]})
+    return hosts
+
+
+def _seat(placement: Placement, hosts: list[Host]) -> None:
+    """Seats are never deleted, since their fence must only grow; a server taken out keeps an inactive one."""
+    seats = PlacementHost.objects.filter(placement=placement)
+    seats.exclude(host__in=hosts).filter(is_active=True).update(is_active=False)
+    seats.filter(host__in=hosts, is_active=False).update(is_active=True)
+    seated = set(seats.values_list("host_id", flat=True))
+    PlacementHost.objects.bulk_create(
+        PlacementHost(placement=placement, host=host) for host in hosts if host.pk not in seated
+    )
+    for host in hosts:
+        queue.changed_on_commit("host", host.pk)
+
+
+def _shown(placement: Placement) -> dict[str, Any]:
+    """What the audit entry compares."""
+    seats = placement.seats.filter(is_active=True).order_by("host__name")
+    return {
+        "image": placement.image,
+        "url": placement.url,
+        "keep_releases": placement.keep_releases,
+        "servers": list(seats.values_list("host__name", flat=True)),
+        **container_settings.describe(placement.settings),
+    }
