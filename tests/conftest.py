@@ -95,4 +95,4 @@ def django_db_modify_db_settings(request: pytest.FixtureRequest, folder: Path) -
     if ON_POSTGRES:
         request.getfixturevalue("postgres_server")
     else:
-        settings.DATABASES["default"]["TEST"] = {"NAME": str(folder / "test.sqlite3")}
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(folder / "test.sqlite3")
