@@ -90,9 +90,9 @@ def postgres_url(postgres_server: Postgres) -> str:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request: pytest.FixtureRequest, folder: Path) -> None:
     """Threads must see one another's rows, so the SQLite test database is a file; on PostgreSQL the server must run first."""
-    from django.conf import settings
+    from django.db import connections
 
     if ON_POSTGRES:
         request.getfixturevalue("postgres_server")
     else:
-        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(folder / "test.sqlite3")
+        connections["default"].settings_dict["TEST"]["NAME"] = str(folder / "test.sqlite3")
