@@ -14,7 +14,7 @@ import docker.errors
 from docker.utils import parse_repository_tag
 
 from worker.connections import inspected, probes
-from worker.connections.engine_errors import refusal, translated
+from worker.connections.engine_errors import refusal, stalling, translated
 from worker.connections.engine_http import CALL_SECONDS, EngineClient
 from worker.connections.log_stream import LogStream
 from worker.connections.pool import SshSession
@@ -155,7 +155,7 @@ class DockerHost:
         name, tag = parse_repository_tag(reference)
         until, tracker = time.monotonic() + deadline, PullTracker()
         host = self._session.address.host_name
-        with translated(self._session):
+        with translated(self._session), stalling(self._session, reference):
             stream = self._api.pull(name, tag or "latest", stream=True, decode=True, platform=platform)
             try:
                 for event in stream:

@@ -158,6 +158,21 @@ def translated(session: SshSession) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def stalling(session: SshSession, reference: str) -> Iterator[None]:
+    """A pull that falls silent while the connection lives: the registry's doing, not the connection's."""
+    try:
+        yield
+    except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
+        if not session.transport.is_active():
+            raise
+        raise HostError(
+            f"Server {session.address.host_name}: the pull of {reference} came to a standstill and was broken off.",
+            why="The registry, or the network between it and the server, stopped answering.",
+            remedy="Deploy again: layers that are complete are not downloaded twice.",
+        ) from error
+
+
 def _lost(session: SshSession, error: BaseException) -> HostLost:
     if not session.transport.is_active() or isinstance(error, ConnectionGone):
         return session.lost(error)

@@ -5,6 +5,10 @@ from worker.connections.pool import SshSession
 from worker.connections.transport import ChannelRefused
 from worker.engine.errors import HostLost, SocketRefused
 
+_SSHD = (
+    "sshd_config needs AllowStreamLocalForwarding and AllowTcpForwarding yes (or local), and neither DisableForwarding "
+    "nor PermitOpen; in authorized_keys no restriction may stand before the key."
+)
 _PROHIBITED = 1  # RFC 4254: SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
 
 
@@ -34,18 +38,18 @@ def _explained(session: SshSession, path: str, refusal: ChannelRefused) -> Socke
         "not listening": (
             f"The socket {path} is there, and {user} may open it, but the connection was refused: the engine is not "
             "running, or sshd forbids forwarding to sockets.",
-            "On the server: systemctl status docker; in sshd_config: AllowStreamLocalForwarding yes (or local).",
+            f"On the server: systemctl status docker. If it runs: {_SSHD}",
         ),
         "forbidden": (
             "sshd forbids forwarding to sockets.",
-            "In sshd_config on the server: AllowStreamLocalForwarding yes (or local), and no DisableForwarding.",
+            f"On the server: {_SSHD}",
         ),
     }.get(
         reason,
         (
             f"sshd said: {refusal.words or 'refused'}. It doesn't say whether {path} is absent, closed to {user}, or "
             "whether it forbids forwarding to sockets.",
-            f"On the server, as {user}: ls -l {path}; sshd_config: AllowStreamLocalForwarding yes.",
+            f"On the server, as {user}: ls -l {path}. If that is as it should be: {_SSHD}",
         ),
     )
     return SocketRefused(f"The Docker socket of server {name} can't be reached.", reason=reason, why=why, remedy=remedy)
@@ -54,12 +58,14 @@ def _explained(session: SshSession, path: str, refusal: ChannelRefused) -> Socke
 def _look(session: SshSession, path: str) -> str:
     """Ask the server's own `test`, whose exit codes need no parsing."""
     try:
-        if session.run(["test", "-S", path], deadline=5.0).exit_code != 0:
-            readable = session.run(["test", "-e", path], deadline=5.0).exit_code
-            return "absent" if readable in (0, 1) else "unknown"
-        allowed = session.run(["test", "-w", path], deadline=5.0).exit_code
-    except (ChannelRefused, TimeoutError):
+        if not (_holds(session, "-d", "/") and not _holds(session, "-f", "/")):
+            return "unknown"  # a forced command answers whatever it likes
+        if not _holds(session, "-S", path):
+            return "absent"
+        return "not listening" if _holds(session, "-w", path) else "permission"
+    except (ChannelRefused, TimeoutError, HostLost):
         return "unknown"
-    except HostLost:
-        return "unknown"
-    return {0: "not listening", 1: "permission"}.get(allowed, "unknown")
+
+
+def _holds(session: SshSession, question: str, path: str) -> bool:
+    return session.run(["test", question, path], deadline=5.0).exit_code == 0

@@ -135,8 +135,7 @@ def connect(
     while not _handshakes.acquire(timeout=0.05):
         interrupt()
     try:
-        deadline = time.monotonic() + CONNECT_SECONDS
-        transport = _negotiate(open_socket(address), address, pinned.type, interrupt, deadline - time.monotonic())
+        transport = _begin(address, pinned.type, interrupt)
         try:
             _require_pinned(_shown_key(transport), pinned, address)
             _authenticate(transport, key, address, interrupt)
@@ -147,6 +146,20 @@ def connect(
         _handshakes.release()
     transport.set_keepalive(KEEPALIVE_SECONDS)
     return transport
+
+
+def _begin(address: SshAddress, pinned_type: str, interrupt: Callable[[], None]) -> Transport:
+    """Key exchange, tried again where the server hangs up before its first word: so sshd turns away a crowd."""
+    until = time.monotonic() + CONNECT_SECONDS
+    for pause in (0.2, 0.5, 1.0, None):
+        left = until - time.monotonic()
+        try:
+            return _negotiate(open_socket(address, left), address, pinned_type, interrupt, left)
+        except TurnedAway:
+            if pause is None or left < pause:
+                raise
+            _await(threading.Event(), pause, interrupt)
+    raise AssertionError("the last round returns or raises")
 
 
 def _negotiate(
@@ -169,7 +182,7 @@ def _negotiate(
         transport.start_client(event=done)
         _await(done, deadline, interrupt)
         if not (done.is_set() and transport.is_active()):
-            raise _not_ssh(address, transport.get_exception())
+            raise _not_ssh(address, transport.get_exception(), silent=done.is_set() and not transport.remote_version)
     except BaseException:
         transport.close()
         raise
@@ -182,8 +195,12 @@ def _await(done: threading.Event, seconds: float, interrupt: Callable[[], None])
         interrupt()
 
 
-def _not_ssh(address: SshAddress, error: Exception | None) -> HostLost:
-    return HostLost(
+class TurnedAway(HostLost):
+    """The server accepted the connection and closed it before it said what it is."""
+
+
+def _not_ssh(address: SshAddress, error: Exception | None, *, silent: bool = False) -> HostLost:
+    return (TurnedAway if silent else HostLost)(
         f"Server {address.host_name} accepted the connection at {address} but no SSH session could be begun.",
         why=str(error) if error and str(error) else f"No answer within {CONNECT_SECONDS:g} s.",
         remedy="Is it sshd that listens there? If many connect at once, raise MaxStartups in its configuration.",
