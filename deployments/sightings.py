@@ -16,10 +16,15 @@ FACTS: Final = ("engine_version", "api_version", "os_type", "architecture", "dis
 """What a check may learn; what is missing keeps its last value."""
 
 
-def host_offered_key(host_id: int, key_type: str, key: str) -> HostState:
-    """A server showed its key before anybody logged in: it waits for the admin, unless it is the trusted one."""
+def host_offered_key(host_id: int, where: tuple[str, int], key_type: str, key: str) -> HostState:
+    """A server showed its key before anybody logged in: it waits for the admin, unless it is the trusted one.
+
+    `where` is the address and port that were looked at: what was seen elsewhere than the server is now doesn't count.
+    """
     with transaction.atomic():
         host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
+        if (host.address, host.port) != where or host.state == HostState.RETIRED:
+            return HostState(host.state)
         if host.is_trusted and (host.host_key_type, host.host_key) != (key_type, key):
             return _raise_alarm(host, key_type, key)
         if host.is_trusted:

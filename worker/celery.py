@@ -6,6 +6,7 @@ reconciler. The command: `celery -A worker.celery worker -P threads -c 32 -Q dep
 
 import os
 import threading
+import warnings
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -13,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 import django
 import structlog
 from celery import Celery, signals
+from celery.platforms import SecurityWarning
 from django.conf import settings
 
 from deployments import logs, queue
@@ -43,6 +45,8 @@ app.conf.update(
     broker_connection_timeout=2,
     enable_utc=True,
 )
+if settings.ESTIVA_DEMO:  # it runs as root on a bare machine, and says so itself
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 @signals.setup_logging.connect

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 ROUND_SECONDS: Final = 2.0
 KEEP: Final = timedelta(days=30)
 FORGET_WORKERS: Final = timedelta(days=1)
-CHECKED: Final = (HostState.READY, HostState.UNREACHABLE, HostState.UNSUPPORTED)
+NOT_CHECKED: Final = (HostState.UNTRUSTED, HostState.KEY_CHANGED, HostState.RETIRED)
 CHECK_DEADLINE_SECONDS: Final = 45.0
 
 
@@ -121,10 +121,8 @@ def request_checks() -> None:
     """A CHECK for each server that wasn't looked at for ESTIVA_HOST_CHECK_SECONDS, unless one is under way."""
     under_way = Operation.objects.filter(host=OuterRef("pk"), kind=Operation.Kind.CHECK, status__in=OPERATION_OPEN)
     age = timedelta(seconds=settings.ESTIVA_HOST_CHECK_SECONDS)
-    due = Host.objects.filter(
-        ~Exists(under_way), Q(checked_at=None) | Q(checked_at__lte=Now() - age), state__in=CHECKED
-    )
-    for host in due:
+    due = Host.objects.filter(~Exists(under_way), Q(checked_at=None) | Q(checked_at__lte=Now() - age))
+    for host in due.exclude(host_key="").exclude(state__in=NOT_CHECKED):
         request_operation(actor=ESTIVA, kind=Operation.Kind.CHECK, host=host, deadline_seconds=CHECK_DEADLINE_SECONDS)
 
 

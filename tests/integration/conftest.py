@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from parts.dockerd import DockerEngine
+from parts.sshd import SshServer
+from parts.valkey import Valkey
+
+if TYPE_CHECKING:
+    from tests.integration.harness import Estiva
+
 HERE = Path(__file__).parent
+_numbers = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -14,3 +25,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.real)
+
+
+@pytest.fixture
+def estiva(
+    transactional_db: None, django_db_serialized_rollback: None, valkey: Valkey, folder: Path, request: pytest.FixtureRequest
+) -> Iterator[Estiva]:
+    """Starts workers and reconcilers for one test, on its database and the run's broker; what they said is shown when it fails."""
+    from deployments import queue
+    from tests.integration.harness import Estiva  # models can be imported only once Django is set up
+
+    place = folder / f"estiva-{next(_numbers)}"
+    place.mkdir()
+    queue.connection().flushall()
+    installation = Estiva(place)
+    yield installation
+    installation.stop()
+    print(installation.logs())
+
+
+@pytest.fixture
+def server(sshd: SshServer, tidy_engine: DockerEngine) -> tuple[SshServer, DockerEngine]:
+    """A real server: SSH and an engine without containers."""
+    return sshd, tidy_engine

@@ -25,7 +25,7 @@ def meet(looking: Looking) -> Outcome:
     with looking.step("key") as step:
         offered = ssh.offered_host_key(sock, address, looking.signals.check)
         step.finish(f"{offered.key.type} {offered.key.fingerprint}")
-    state = sightings.host_offered_key(host.pk, offered.key.type, offered.key.base64)
+    state = sightings.host_offered_key(host.pk, (host.address, host.port), offered.key.type, offered.key.base64)
     result = {
         "addresses": found,
         "key_type": offered.key.type,
