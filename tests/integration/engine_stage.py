@@ -28,15 +28,17 @@ LABELS = {"estiva.installation": "it", "estiva.placement": "7"}
 
 
 class Breaking:
-    """A host whose nth change runs an action before or after it, which may raise. Everything else goes through."""
+    """A host whose nth change (pulls not counted) runs an action before or after it, which may raise. Everything else goes through."""
 
-    def __init__(self, host: ContainerHost, n: int = 0, when: str = "before", action: Callable[[], None] | None = None):
+    def __init__(
+        self, host: ContainerHost, n: int = 0, when: str = "before", action: Callable[[], None] | None = None
+    ) -> None:
         self._host, self._n, self._when, self._action = host, n, when, action
         self.changes: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._host, name)
-        if name not in CHANGING:
+        if name not in CHANGING - {"pull"}:
             return call
 
         def counted(*arguments: Any, **options: Any) -> Any:
@@ -45,8 +47,6 @@ class Breaking:
             if struck and self._when == "before" and self._action:
                 self._action()
             answer = call(*arguments, **options)
-            if name == "pull":
-                answer = iter(list(answer))
             if struck and self._when == "after" and self._action:
                 self._action()
             return answer
