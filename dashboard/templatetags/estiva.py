@@ -174,3 +174,32 @@ def query(context: dict[str, Any], **changes: object) -> str:
 def get(mapping: dict[Any, Any], key: object) -> Any:
     """`mapping[key]`, or None: for tables whose columns are known only when they are drawn."""
     return mapping.get(key)
+
+
+@register.filter
+def release_label(release: Any, other: Any = None) -> str:
+    """What people call a Release: `2.4.1`, or `main@41aa7d` for a tag that moves; its number where `other` is called the same."""
+    label = _version(release)
+    return _("release %(n)s") % {"n": release.number} if other is not None and _version(other) == label else label
+
+
+def _version(release: Any) -> str:
+    short = release.digest.partition(":")[2][:6]
+    if not release.tag:
+        return short or image_tag(release.image)
+    is_version = any(character.isdigit() for character in release.tag)
+    return release.tag if is_version or not short else f"{release.tag}@{short}"
+
+
+@register.filter
+def image_tag(image: str) -> str:
+    """The tag of an image reference as it was typed, `latest` where none was."""
+    name = image.partition("@")[0].rpartition("/")[2]
+    return name.partition(":")[2] or ("latest" if name else "")
+
+
+@register.simple_tag
+def elapsed(since: datetime) -> SafeString:
+    """How long something has been running; a script keeps it current."""
+    seconds = (timezone.now() - since).total_seconds()
+    return format_html('<span class="elapsed" data-since="{}">{}</span>', since.isoformat(), duration(int(max(0, seconds))))

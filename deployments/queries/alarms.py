@@ -1,0 +1,87 @@
+"""What burns: servers out of reach or changed, servers that need somebody, stalled work, no worker."""
+
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+
+from deployments.figures import living_workers
+from deployments.models import Deployment, Host, Target, User
+from deployments.permissions import sees_everything, visible_deployments, visible_hosts
+from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
+
+_LOUD = (HostState.KEY_CHANGED, HostState.UNREACHABLE, HostState.UNSUPPORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing somebody should look at. `tone` is bad or warn; the page leads to the Host or Deployment that it is about."""
+
+    tone: str
+    title: str
+    text: str = ""
+    host: Host | None = None
+    deployment: int | None = None
+
+
+def alarms_for(user: User) -> list[Alarm]:
+    """Loudest first, in a constant number of queries."""
+    return [*_host_alarms(user), *_target_alarms(user), *_worker_alarm(user)]
+
+
+def _host_alarms(user: User) -> list[Alarm]:
+    hosts = visible_hosts(user).filter(state__in=_LOUD, retired_at=None).order_by("name")
+    words = {
+        HostState.KEY_CHANGED: _("%(server)s shows another host key."),
+        HostState.UNREACHABLE: _("%(server)s can't be reached."),
+        HostState.UNSUPPORTED: _("%(server)s can't be deployed to."),
+    }
+    found = [
+        Alarm(
+            "warn" if host.state == HostState.UNSUPPORTED else "bad",
+            words[HostState(host.state)] % {"server": host.name},
+            host.state_text,
+            host,
+        )
+        for host in hosts
+    ]
+    return sorted(found, key=lambda alarm: alarm.host is not None and alarm.host.state != HostState.KEY_CHANGED)
+
+
+def _target_alarms(user: User) -> list[Alarm]:
+    later = Target.objects.filter(
+        placement=OuterRef("placement"), host=OuterRef("host"), pk__gt=OuterRef("pk"), status=TargetStatus.SUCCEEDED
+    )
+    targets = Target.objects.filter(status__in=(TargetStatus.NEEDS_ATTENTION, TargetStatus.STALLED))
+    targets = targets.filter(~Exists(later), placement__application__archived_at=None)
+    if not sees_everything(user):
+        targets = targets.filter(deployment__in=visible_deployments(user))
+    return [_of_target(each) for each in targets.select_related("deployment").order_by("-pk")[:20] if not _settled(each)]
+
+
+def _settled(target: Target) -> bool:
+    return target.status == TargetStatus.NEEDS_ATTENTION and "settled" in target.outcome
+
+
+def _of_target(target: Target) -> Alarm:
+    deployment = target.deployment
+    where = {
+        "server": target.host_name,
+        "application": deployment.application_name,
+        "environment": deployment.environment_name,
+    }
+    if target.status == TargetStatus.STALLED:
+        title = _("%(application)s → %(environment)s stalled on %(server)s.") % where
+        return Alarm("warn", title, target.stalled_reason, deployment=deployment.pk)
+    title = _("%(application)s → %(environment)s needs you on %(server)s.") % where
+    text = " ".join(str(target.outcome.get(part, "")) for part in ("what", "remedy")).strip()
+    return Alarm("bad", title, text, deployment=deployment.pk)
+
+
+def _worker_alarm(user: User) -> list[Alarm]:
+    if living_workers().exists():
+        return []
+    waiting = Deployment.objects.filter(status__in=sorted(DEPLOYMENT_OPEN)).count()
+    title = _("No worker is running.")
+    text = _("Nothing is deployed and no server is looked at until one starts; what is asked for meanwhile waits and isn't lost.")
+    return [Alarm("bad" if waiting else "warn", title, text)]

@@ -1,0 +1,123 @@
+"""A harbour full of ships: an installation in the middle of a working day, for looking at pages."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from deployments.models import Host, Placement, Release
+from deployments.states import DeploymentStatus, HostState, TargetStatus
+from tests import factories as make
+
+_DAY = timedelta(days=1)
+_DAILY = (7, 4, 10, 4, 3, 7, 7, 8, 5, 7, 3, 6, 5, 4)
+_FAILURES = {1: 1, 4: 1, 6: 2, 11: 1}
+
+
+def harbour() -> dict[str, Any]:
+    """Everything the overview can show, at once; returns what pages need to be found by."""
+    make.WorkerFactory(name="worker-1")
+    staging = make.EnvironmentFactory(name="staging", position=1)
+    production = make.EnvironmentFactory(name="production", position=2, is_production=True)
+    web = [make.HostFactory(name=f"web-{number}") for number in (1, 2, 3)]
+    lab = make.HostFactory(name="lab-1", disk_free=12_000_000_000)
+    placements: dict[str, Placement] = {}
+    for name, words, url in (
+        ("storefront", "What customers see", "https://shop.example.com"),
+        ("billing-api", "Invoices and payments", ""),
+        ("python-web-app", "The intranet's front page", "http://intranet.example.com:5000"),
+        ("mailer", "", ""),
+    ):
+        application = make.ApplicationFactory(name=name, description=words)
+        placements[f"{name}/staging"] = _place(application, staging, [lab])
+        servers = {"storefront": web, "billing-api": web[:2], "python-web-app": web[:1], "mailer": web[1:]}[name]
+        placements[f"{name}/production"] = _place(application, production, servers, url=url)
+    people = {"ana": make.ana(), "bruno": make.bruno(*placements.values()), "carla": make.carla()}
+    _past(placements)
+    moving = _present(placements, web)
+    return {"placements": placements, "people": people, "hosts": [*web, lab], "moving": moving}
+
+
+def _place(application: Any, environment: Any, hosts: list[Host], **fields: Any) -> Placement:
+    return make.PlacementFactory(application=application, environment=environment, hosts=hosts, **fields)
+
+
+def _past(placements: dict[str, Placement]) -> None:
+    people = ("Ana Prado", "Bruno Lima", "Carla Nunes")
+    some = list(placements.values())
+    for day, count in enumerate(_DAILY):
+        for number in range(count):
+            placement = some[(day + number) % len(some)]
+            release = placement.releases.first() or make.ReleaseFactory(placement=placement, tag="0.9.0")
+            failed = number < _FAILURES.get(day, 0)
+            status = DeploymentStatus.FAILED if failed else DeploymentStatus.SUCCEEDED
+            make.ran(
+                release,
+                status=status,
+                target=TargetStatus.FAILED_RESTORED if failed else TargetStatus.SUCCEEDED,
+                ago=(13 - day) * _DAY + timedelta(hours=1, minutes=number * 7),
+                seconds=12 + number * 3,
+                requested_by_name=people[(day + number) % 3],
+            )
+
+
+def _release(placement: Placement, tag: str, **fields: Any) -> Release:
+    return make.ReleaseFactory(placement=placement, tag=tag, **fields)
+
+
+def _present(placements: dict[str, Placement], web: list[Host]) -> dict[str, Any]:
+    def now_runs(key: str, tag: str, ago: timedelta, who: str) -> None:
+        make.ran(_release(placements[key], tag), ago=ago, requested_by_name=who)
+
+    now_runs("storefront/production", "2.4.1", 3 * _DAY, "Bruno Lima")
+    now_runs("billing-api/staging", "9f31c02", timedelta(hours=2), "Bruno Lima")
+    now_runs("billing-api/production", "9c4410e", 6 * _DAY, "Bruno Lima")
+    now_runs("python-web-app/production", "main", _DAY, "Carla Nunes")
+    now_runs("mailer/staging", "1.9.0", 21 * _DAY, "Ana Prado")
+    now_runs("mailer/production", "1.9.0", 20 * _DAY, "Ana Prado")
+    now_runs("python-web-app/staging", "main", _DAY, "Carla Nunes")
+    drifted = placements["billing-api/production"].seats.get(host=web[1])
+    drifted.drift, drifted.drift_at = "env changed by hand", timezone.now()
+    drifted.save()
+    make.ran(
+        _release(placements["python-web-app/staging"], "main"),
+        status=DeploymentStatus.FAILED,
+        target=TargetStatus.FAILED_RESTORED,
+        ago=timedelta(minutes=4),
+        requested_by_name="Carla Nunes",
+    )
+    now_runs("storefront/staging", "2.5.0-rc1", timedelta(minutes=12), "Ana Prado")
+    make.DeploymentFactory(release=_release(placements["mailer/production"], "1.9.1"), requested_by_name="Ana Prado")
+    return {"deployment": _running(placements["storefront/production"], web)}
+
+
+def _running(placement: Placement, web: list[Host]) -> Any:
+    began = timezone.now() - timedelta(seconds=41)
+    deployment = make.DeploymentFactory(
+        release=_release(placement, "2.4.2"),
+        status=DeploymentStatus.RUNNING,
+        requested_by_name="Bruno Lima",
+        requested_at=began,
+        started_at=began,
+        previous_release=placement.seats.first().running_release,  # type: ignore[union-attr]
+        note="Fix for the cart total, SHOP-311",
+    )
+    for host, status in zip(web, (TargetStatus.SUCCEEDED, TargetStatus.SUCCEEDED, TargetStatus.RUNNING), strict=True):
+        target = make.TargetFactory(deployment=deployment, host=host, status=status, fence=1, started_at=began)
+        if status == TargetStatus.RUNNING:
+            make.StepFactory(target=target, key="pull", done=38_200_000, total=61_000_000, label="layer 4 of 6")
+    return deployment
+
+
+def burning() -> dict[str, Any]:
+    """The same harbour, with everything that raises an alarm."""
+    found = harbour()
+    web = found["hosts"]
+    Host.objects.filter(pk=web[0].pk).update(
+        state=HostState.KEY_CHANGED,
+        state_text="It shows another host key than the trusted one. Nothing was sent to it.",
+    )
+    Host.objects.filter(pk=found["hosts"][3].pk).update(
+        state=HostState.UNREACHABLE, state_text="Port 22 did not answer within 10 s."
+    )
+    return found
