@@ -130,6 +130,7 @@ def prove(run: Run) -> Generator[Event, None, Proof]:
     proof = yield from watch(run.host, Watched(run.candidate, spec.health, port, spec.network, run.recent))
     if not proof.proven:
         raise diagnose(run, proof, port)
+    run.proven_restarts = proof.container.restart_count if proof.container else 0
     yield Line(f"{run.candidate} is healthy after {proof.waited:.1f} s.", level="good")
     return proof
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker.engine.inventory import RESTART_LABEL
+from worker.engine.inventory import RESTART_LABEL, STOP_LABEL
 from worker.engine.spec import ContainerSpec, DeploySpec, PortSpec, Secret
 
 _NANO = 1_000_000_000
@@ -20,7 +20,7 @@ def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_alias
     body: dict[str, Any] = {
         "Image": spec.image.image_id or spec.image.reference,
         "Env": [f"{name}={_plain(value)}" for name, value in container.environment],
-        "Labels": {**spec.identity.labels(), RESTART_LABEL: restart_label(container)},
+        "Labels": {**spec.identity.labels(), **_own_labels(container)},
         "ExposedPorts": {_key(port): {} for port in container.ports},
         "StopTimeout": container.stop_timeout,
         "HostConfig": _host_config(container, inherited),
@@ -35,6 +35,11 @@ def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_alias
         aliases = list(container.network_aliases) if with_aliases else []
         body["NetworkingConfig"] = {"EndpointsConfig": {container.network: {"Aliases": aliases}}}
     return body
+
+
+def _own_labels(container: ContainerSpec) -> dict[str, str]:
+    """What a later deploy, which has other settings, needs to know of these."""
+    return {RESTART_LABEL: restart_label(container), STOP_LABEL: str(container.stop_timeout)}
 
 
 def restart_label(container: ContainerSpec) -> str:

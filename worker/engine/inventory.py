@@ -8,6 +8,7 @@ from worker.engine.names import FENCE_UNKNOWN, fence_of
 from worker.engine.spec import Identity
 
 RESTART_LABEL = "estiva.restart"  # the user's policy, "on-failure:3": it has to survive the worker that changed it
+STOP_LABEL = "estiva.stop"  # the seconds that its own Release gives it to end
 ADOPTABLE = ("created", "running")
 
 
@@ -49,6 +50,11 @@ class Owned:
         if not policy:
             return self.container.restart_policy, self.container.restart_retries
         return policy, _number(retries)
+
+    def stop_timeout(self, otherwise: int) -> int:
+        """Seconds between SIGTERM and SIGKILL that its own Release asks for."""
+        seconds = self.container.labels.get(STOP_LABEL, "")
+        return int(seconds) if seconds.isdigit() else otherwise
 
     @property
     def has_wanted_policy(self) -> bool:

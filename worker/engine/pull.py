@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 
-from worker.engine.container_host import EngineFacts, LocalImage, PullProgress
+from worker.engine.container_host import LocalImage, PullProgress
 from worker.engine.events import Event, Line, Progress
 from worker.engine.failure import StepFailed
 from worker.engine.run import Run, attempt
@@ -10,7 +10,7 @@ from worker.engine.run import Run, attempt
 _PROGRESS_SPACING = 0.1  # seconds: ten updates a second are enough for an eye, and spare the recorder
 
 
-def pull(run: Run, facts: EngineFacts) -> Generator[Event, None, str]:
+def pull(run: Run) -> Generator[Event, None, str]:
     """Pull unless the digest is here already; check what came, and give it the local tag that keeps it. Sets
     `run.image`.
     """
@@ -29,7 +29,7 @@ def pull(run: Run, facts: EngineFacts) -> Generator[Event, None, str]:
     else:
         message = yield from _fetch(run)
         image = host.local_image(wanted)
-    run.image = _checked(run, image, facts)
+    run.image = _checked(run, image)
     attempt(f"The image could not be tagged on {run.server}", host.tag, wanted, run.identity.kept_tag)
     return message
 
@@ -51,12 +51,12 @@ def _fetch(run: Run) -> Generator[Event, None, str]:
     if last is not None:
         yield _progress(last)
     seconds = run.host.now() - begun
-    size = f", {_megabytes(last.total)}" if last is not None and last.total else ""
+    size = f", {_readable(last.total)}" if last is not None and last.total else ""
     yield Line(f"Pulled in {seconds:.1f} s{size}.", level="good")
     return f"pulled in {seconds:.1f} s"
 
 
-def _checked(run: Run, image: LocalImage | None, facts: EngineFacts) -> LocalImage:
+def _checked(run: Run, image: LocalImage | None) -> LocalImage:
     """The local image, proven to be the intended one: end of a pull isn't success."""
     if image is None:
         raise StepFailed(
@@ -71,6 +71,7 @@ def _checked(run: Run, image: LocalImage | None, facts: EngineFacts) -> LocalIma
             remedy="Remove that image on the server and deploy again; if it stays so, the registry or a mirror serves "
             "something else.",
         )
+    facts = run.facts or run.host.facts()
     if image.os != facts.os_type or image.architecture != facts.architecture:
         raise StepFailed(
             f"The image is built for {image.os}/{image.architecture}, but {run.server} is "
@@ -110,5 +111,9 @@ def _progress(now: PullProgress) -> Progress:
     return Progress("pull", now.done, now.total, f"{now.layers_done} of {now.layers} layers", "bytes")
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1_000_000:.1f} MB"
+def _readable(size: int) -> str:
+    """Bytes for people: `312 kB`, `1.2 GB`."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"

@@ -48,21 +48,19 @@ def _make_way(run: Run, inventory: Inventory) -> Steps:
     """
     old = inventory.incumbent
     if old is not None and old.running:
+        grace = old.stop_timeout(run.spec.container.stop_timeout)
         attempt(
             f"The restart policy of {old.name} could not be set",
             run.host.set_restart_policy,
             old.name,
             "always",
         )
-        yield Line(
-            f"Stopping {old.name} (it gets {run.spec.container.stop_timeout} s). From here nothing serves until the "
-            "new version is up."
-        )
+        yield Line(f"Stopping {old.name} (it gets {grace} s). From here nothing serves until the new version is up.")
         run.incumbent_stopped = True
         if run.gap_since is None:
             run.gap_since = run.host.now()
         doing = f"The old container {old.name} could not be stopped on {run.server}"
-        attempt(doing, run.host.stop, old.name, timeout=run.spec.container.stop_timeout)
+        attempt(doing, run.host.stop, old.name, timeout=grace)
     yield from stop_leftovers(run, inventory)
 
 
@@ -77,5 +75,5 @@ def stop_leftovers(run: Run, inventory: Inventory) -> Steps:
                 "no",
             )
             doing = f"{each.name}, left by an earlier deploy, could not be stopped"
-            attempt(doing, run.host.stop, each.name, timeout=run.spec.container.stop_timeout)
+            attempt(doing, run.host.stop, each.name, timeout=each.stop_timeout(run.spec.container.stop_timeout))
             yield Line(f"Stopped {each.name}, left by an earlier deploy.")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from worker.engine.container_host import ContainerHost, LocalImage
+from worker.engine.container_host import ContainerHost, EngineFacts, LocalImage
 from worker.engine.errors import Cancelled, HostError
 from worker.engine.events import Event, Gap, Mutated, StepEnded, StepKey, StepStarted
 from worker.engine.failure import StepFailed
@@ -26,7 +26,8 @@ class Run:
 
     spec: DeploySpec
     host: ContainerHost
-    image: LocalImage | None = None
+    facts: EngineFacts | None = None  # known after preflight
+    image: LocalImage | None = None  # known after the pull
     candidate: str = ""  # the new container's name, once there is one
     incumbent: str = ""  # the old container's name, as we hold it
     incumbent_id: str = ""
@@ -34,6 +35,7 @@ class Run:
     incumbent_served: bool = False  # it ran when we came, or a deploy that never ended had stopped it
     incumbent_stopped: bool = False  # by this attempt or by one before
     strategy: Strategy = "stop-first"
+    proven_restarts: int = 0  # the restart count at the proof
     mutated: bool = False
     past_return: bool = False  # an earlier attempt has removed the old container already
     gap_since: float | None = None  # host.now() when the old one was stopped, while nothing serves

@@ -4,7 +4,6 @@ from datetime import datetime
 
 from worker.engine.events import Line
 from worker.engine.failure import StepFailed
-from worker.engine.inventory import Inventory
 from worker.engine.restore import bring_back, judge_incumbent
 from worker.engine.run import Run, Steps
 from worker.engine.takeover import take_over
@@ -52,8 +51,3 @@ def _short(moment: str) -> str:
     head, dot, tail = moment.partition(".")
     digits = tail.rstrip("Z").partition("+")[0].partition("-")[0]
     return f"{head}{dot}{digits[:6]}{tail[len(digits) :]}"
-
-
-def needs_settling(inventory: Inventory) -> bool:
-    """Is there anything to take care of before the usual way?"""
-    return inventory.needs_care

@@ -36,7 +36,9 @@ def _retire(run: Run) -> Steps:
             yield Line(f"Stopping the old version {run.incumbent}; the new one serves.")
             run.incumbent_stopped = True
             doing = f"The old container {run.incumbent} could not be stopped on {run.server}"
-            attempt(doing, run.host.stop, run.incumbent, timeout=run.spec.container.stop_timeout)
+            attempt(
+                doing, run.host.stop, run.incumbent, timeout=Owned(old).stop_timeout(run.spec.container.stop_timeout)
+            )
     except StepFailed as failure:
         if not isinstance(failure.__cause__, NotFound):
             raise
@@ -75,8 +77,8 @@ def _differences(run: Run, container: Container) -> list[str]:
         for name, value in run.identity.labels().items()
         if name != "estiva.deployment" and labels.get(name) != value
     ]
-    if container.restart_count:
-        wrong.append(f"it was restarted {container.restart_count} times")
+    if container.restart_count != run.proven_restarts:
+        wrong.append("it was restarted since it was proven")
     if container.restart_policy != run.spec.container.restart:
         wrong.append(f"its restart policy is {container.restart_policy}")
     return wrong

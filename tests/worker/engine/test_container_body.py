@@ -29,7 +29,7 @@ def test_the_least_that_can_be_said() -> None:
     assert container_body(given, {}, with_aliases=True) == {
         "Image": given.image.reference,
         "Env": [],
-        "Labels": {**LABELS, "estiva.restart": "unless-stopped"},
+        "Labels": {**LABELS, "estiva.restart": "unless-stopped", "estiva.stop": "10"},
         "ExposedPorts": {},
         "StopTimeout": 10,
         "HostConfig": {"PortBindings": {}, "Mounts": [], "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}},
@@ -56,7 +56,7 @@ def test_everything_at_once() -> None:
     assert container_body(given, {"/cache": "f" * 64}, with_aliases=True) == {
         "Image": given.image.reference,
         "Env": ["GREETING=a=b $X 'c' \"d\" \\e\nf", "TOKEN=s3cret"],
-        "Labels": {**LABELS, "estiva.restart": "on-failure:3"},
+        "Labels": {**LABELS, "estiva.restart": "on-failure:3", "estiva.stop": "33"},
         "ExposedPorts": {"5000/tcp": {}, "53/udp": {}},
         "StopTimeout": 33,
         "Cmd": ["serve", "--all"],

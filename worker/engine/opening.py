@@ -1,0 +1,57 @@
+"""The first step of a deploy: look before touching, and put in order what an earlier attempt left."""
+
+from collections.abc import Generator
+
+from worker.engine.events import Event, Finding
+from worker.engine.failure import StepFailed
+from worker.engine.preflight import engine_finding, preflight
+from worker.engine.run import Run
+from worker.engine.settle import settle
+from worker.engine.takeover import held_inventory
+
+
+def look_first(run: Run) -> Generator[Event, None, str]:
+    """Preflight; sets `run.facts`. A bad finding ends the deploy with nothing touched.
+
+    Where an earlier attempt has begun the change, only the engine is asked again: the rest was found good then, and
+    turning back now would cost more than going on.
+    """
+    inventory = held_inventory(run.host, run.identity)
+    run.know_incumbent(inventory)
+    run.past_return = inventory.past_return(run.identity)
+    if inventory.needs_care:
+        yield from settle(run)
+    if inventory.mine is not None:
+        findings = yield from _ask_the_engine(run)
+    else:
+        findings = yield from _ask_everything(run)
+    bad = [each for each in findings if each.result == "bad"]
+    if bad:
+        raise StepFailed(bad[0].message, why=_how_many(len(bad)), remedy=bad[0].remedy)
+    warnings = sum(each.result in ("warn", "unknown") for each in findings)
+    return f"{len(findings)} checks" + (f", {warnings} to know about" if warnings else ", all good")
+
+
+def _ask_the_engine(run: Run) -> Generator[Event, None, list[Finding]]:
+    run.facts = run.host.facts()
+    finding = engine_finding(run.facts, run.server)
+    yield finding
+    return [finding]
+
+
+def _ask_everything(run: Run) -> Generator[Event, None, list[Finding]]:
+    findings: list[Finding] = []
+    looking = preflight(run.spec, run.host)
+    while True:
+        try:
+            event = next(looking)
+        except StopIteration as end:
+            run.facts = end.value.facts
+            return findings
+        if isinstance(event, Finding):
+            findings.append(event)
+        yield event
+
+
+def _how_many(bad: int) -> str:
+    return "Preflight found it." if bad == 1 else f"Preflight found it, and {bad - 1} more that would fail."
