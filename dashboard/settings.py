@@ -149,15 +149,18 @@ TIME_ZONE = env.text("ESTIVA_TIME_ZONE", "UTC")
 # Files
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("ESTIVA_STATIC_ROOT", str(ESTIVA_VAR / "static")))
+ESTIVA_PLAIN_STATIC = DEBUG or env.flag("ESTIVA_PLAIN_STATIC")  # straight from the source tree, nothing collected
+if ESTIVA_PLAIN_STATIC:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a missing one
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG or env.flag("ESTIVA_PLAIN_STATIC")
+        if ESTIVA_PLAIN_STATIC
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = DEBUG or env.flag("ESTIVA_PLAIN_STATIC")
+WHITENOISE_USE_FINDERS = ESTIVA_PLAIN_STATIC
 WHITENOISE_KEEP_ONLY_HASHED_FILES = False
 
 LOGGING_CONFIG = None  # deployments.logs configures structlog, which carries the standard library's records too

@@ -42,6 +42,8 @@ hypothesis_settings.load_profile("estiva")
 def pytest_configure() -> None:
     """Read the settings, so that pytest-django, whose turn comes later, sets Django up for tests without models too."""
     assert settings.INSTALLED_APPS
+    # A slow hash is what production wants and what a test of anything else waits for.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def pytest_sessionfinish() -> None:

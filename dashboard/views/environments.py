@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from dashboard.access import ADMINS, FORM, READING_ALL, Request, get_environment, seen_by
-from dashboard.forms.environments import EnvironmentForm
+from dashboard.forms.environments import ChangeEnvironmentForm, EnvironmentForm
 from dashboard.forms.refusals import add_refusal
 from deployments.errors import Refused
 from deployments.inventory import applications as inventory
@@ -22,7 +22,7 @@ def index(request: Request) -> HttpResponse:
 @seen_by(*ADMINS, methods=FORM)
 def new(request: Request) -> HttpResponse:
     """Another one, last in the order unless said otherwise."""
-    form = EnvironmentForm(request.POST or None, initial={"position": Environment.objects.count() * 10 + 10})
+    form = EnvironmentForm(request.POST or None, initial={"position": Environment.objects.count() + 1})
     if request.method == "POST" and form.is_valid():
         try:
             inventory.create_environment(actor=request.actor, **form.cleaned_data)
@@ -36,10 +36,10 @@ def new(request: Request) -> HttpResponse:
 
 @seen_by(*ADMINS, methods=FORM)
 def edit(request: Request, environment: str) -> HttpResponse:
-    """Rename, move, or mark as production."""
+    """Move it, or mark it as production; its name is part of containers' names and stays."""
     row = get_environment(request, environment)
-    initial = {name: getattr(row, name) for name in EnvironmentForm.base_fields}
-    form = EnvironmentForm(request.POST or None, initial=initial)
+    initial = {"position": row.position, "is_production": row.is_production}
+    form = ChangeEnvironmentForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             inventory.update_environment(actor=request.actor, environment=row, **form.cleaned_data)
