@@ -61,7 +61,8 @@ def _sealing_keys() -> list[CheckMessage]:
         return [
             Error(
                 "ESTIVA_SEALING_PUBLIC_KEY and ESTIVA_SEALING_PRIVATE_KEY don't belong together.",
-                hint="What the web seals could never be opened. Take both from the same run of `manage.py keys`; if servers are registered already, find the pair they were sealed with.",
+                hint="Nothing that the web seals could be opened. Take both from one run of `manage.py keys`; "
+                "if servers are registered already, find the pair they were sealed with.",
                 id="estiva.E006",
             )
         ]

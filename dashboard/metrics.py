@@ -29,11 +29,17 @@ class _Collector:
         yield _labelled("estiva_targets", "Shares of deployments on one server, by status.", "status", now.targets)
         yield _labelled("estiva_servers", "Registered servers by state.", "state", now.hosts)
         yield _labelled("estiva_workers", "Processes that reported lately, by role.", "role", now.workers)
-        yield GaugeMetricFamily("estiva_operations_waiting", "Looks at servers that wait or run.", now.operations_waiting)
-        yield GaugeMetricFamily("estiva_queue_age_seconds", "How long the oldest waiting deployment waits.", now.queue_age)
+        yield GaugeMetricFamily(
+            "estiva_operations_waiting", "Looks at servers that wait or run.", now.operations_waiting
+        )
+        yield GaugeMetricFamily(
+            "estiva_queue_age_seconds", "How long the oldest waiting deployment waits.", now.queue_age
+        )
         yield GaugeMetricFamily("estiva_stalled_targets", "Shares of deployments whose worker went away.", now.stalled)
         yield GaugeMetricFamily("estiva_workers_busy", "Deploys and looks being worked on.", now.busy)
-        yield GaugeMetricFamily("estiva_workers_capacity", "Deploys and looks that could be worked on at once.", now.capacity)
+        yield GaugeMetricFamily(
+            "estiva_workers_capacity", "Deploys and looks that could be worked on at once.", now.capacity
+        )
         yield GaugeMetricFamily("estiva_streams", "Browsers that this web process feeds live.", self.streams)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django.db.models import Count, Min, QuerySet
 from django.db.models.functions import Now
 
+from deployments import clock
 from deployments.models import Deployment, Host, Operation, Target, WorkerProcess
 from deployments.states import DEPLOYMENT_OPEN, OPERATION_OPEN, TargetStatus
 
@@ -55,12 +56,9 @@ def _by(rows: "QuerySet[Deployment] | QuerySet[Target] | QuerySet[Host]", field:
 
 
 def _queue_age() -> float:
-    oldest = Deployment.objects.filter(status__in=sorted(DEPLOYMENT_OPEN), started_at=None).aggregate(
-        first=Min("requested_at"), now=Now()
-    )
-    if oldest["first"] is None:
-        return 0.0
-    return max(0.0, float((oldest["now"] - oldest["first"]).total_seconds()))
+    waiting = Deployment.objects.filter(status__in=sorted(DEPLOYMENT_OPEN), started_at=None)
+    oldest = waiting.aggregate(first=Min("requested_at"))["first"]
+    return 0.0 if oldest is None else max(0.0, (clock.now() - oldest).total_seconds())
 
 
 def _ago(seconds: int) -> "Now":

@@ -1,7 +1,6 @@
 """Everything the stream asks of the database, in one small shared executor: 500 viewers need 4 threads and no standing connection."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -13,9 +12,9 @@ from django.http import HttpRequest
 
 from dashboard.stream.ring import Entry
 from dashboard.stream.watching import Asked, Rights
-from deployments import audit, live, permissions
+from deployments import audit, permissions
 from deployments.actors import Actor
-from deployments.models import AuditHead, Deployment, Host, LogChunk, Operation, Placement, Step, Target, User
+from deployments.models import AuditHead, Deployment, Host, LogChunk, Operation, Step, Target, User
 
 THREADS = 4
 FILL_CHUNKS = 40
@@ -60,7 +59,7 @@ def rights(session_key: str, asked: Asked, address: str) -> Rights:
     for deployment_id, target_id in pairs:
         targets.setdefault(deployment_id, set()).add(target_id)
     frozen = {deployment_id: frozenset(found) for deployment_id, found in targets.items()}
-    if user.is_admin or user.is_auditor:
+    if permissions.sees_everything(user):
         return Rights(user.pk, sees_all=True, targets=frozen)
     placements = frozenset(permissions.visible_placements(user).values_list("id", flat=True))
     hosts = frozenset(permissions.visible_hosts(user).values_list("id", flat=True))
@@ -94,12 +93,11 @@ def lines_after(target_id: int, line: int) -> list[Entry]:
     chunks = LogChunk.objects.filter(target_id=target_id, last_line__gt=line).order_by("first_line")
     found: list[Entry] = []
     characters = 0
-    with contextlib.closing(chunks[:FILL_CHUNKS].iterator()) as rows:
-        for chunk in rows:
-            found.append(Entry(chunk.first_line, chunk.last_line, chunk.lines).after(line))
-            characters += len(chunk.lines)
-            if characters > FILL_CHARACTERS:
-                break
+    for first, last, lines in chunks.values_list("first_line", "last_line", "lines")[:FILL_CHUNKS]:
+        found.append(Entry(first, last, lines).after(line))
+        characters += len(lines)
+        if characters > FILL_CHARACTERS:
+            break
     return found
 
 
@@ -111,26 +109,26 @@ def marks(keys: Iterable[str]) -> dict[str, object]:
         if number:
             ids.setdefault(kind, []).append(int(number))
     found: dict[str, object] = dict.fromkeys(keys, AuditHead.objects.values_list("number", flat=True).first())
-    for number, *rest in Host.objects.filter(pk__in=ids.get("host", [])).values_list("pk", "state", "checked_at"):
-        found[f"host:{number}"] = rest
+    for host in Host.objects.filter(pk__in=ids.get("host", [])).values_list("pk", "state", "checked_at"):
+        found[f"host:{host[0]}"] = host
     operations = Operation.objects.filter(pk__in=ids.get("operation", []))
-    for number, status, steps in operations.values_list("pk", "status", "steps"):
-        found[f"operation:{number}"] = (status, steps)
+    for operation in operations.values_list("pk", "status", "steps"):
+        found[f"operation:{operation[0]}"] = operation
     _mark_deployments(ids.get("deployment", []), found)
     return found
 
 
 def _mark_deployments(wanted: list[int], found: dict[str, object]) -> None:
     moved: dict[int, list[object]] = {number: [] for number in wanted}
-    for number, *rest in Deployment.objects.filter(pk__in=wanted).values_list("pk", "status", "cancel_requested_at"):
-        moved[number].append(rest)
+    for deployment in Deployment.objects.filter(pk__in=wanted).values_list("pk", "status", "cancel_requested_at"):
+        moved[deployment[0]].append(deployment)
     targets = Target.objects.filter(deployment_id__in=wanted).order_by("pk")
-    for number, *rest in targets.values_list("deployment_id", "pk", "status", "fence", "stalled_reason"):
-        moved[number].append(rest)
+    for target in targets.values_list("deployment_id", "pk", "status", "fence", "stalled_reason"):
+        moved[target[0]].append(target)
     steps = Step.objects.filter(target__deployment_id__in=wanted).order_by("pk")
-    for number, *rest in steps.values_list("target__deployment_id", "pk", "status"):
-        moved[number].append(rest)
-    found.update({f"deployment:{number}": rest for number, rest in moved.items()})
+    for step in steps.values_list("target__deployment_id", "pk", "status"):
+        moved[step[0]].append(step)
+    found.update({f"deployment:{number}": rows for number, rows in moved.items()})
 
 
 def still_there(user_ids: Iterable[int]) -> dict[int, tuple[bool, int, str, bool]]:
@@ -142,8 +140,3 @@ def still_there(user_ids: Iterable[int]) -> dict[int, tuple[bool, int, str, bool
             "pk", "is_active", "session_epoch", "role", "deploys_everything"
         )
     }
-
-
-def placement_of(deployment_id: int) -> int | None:
-    """The Placement of a Deployment."""
-    return Placement.objects.filter(deployments=deployment_id).values_list("pk", flat=True).first()

@@ -3,6 +3,7 @@
 import logging
 import sys
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -46,7 +47,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _bare(request: HttpRequest) -> dict[str, object]:
-    return {"request_id": getattr(request, "id", ""), "path": request.path}
+    return {"request_id": getattr(request, "id", ""), "path": request.path, "static_url": settings.STATIC_URL}
 
 
 def _is_pool_timeout(error: BaseException | None) -> bool:

@@ -1,0 +1,145 @@
+"""The people and things that the dashboard's tests are about: a shop that Ana runs, Bruno ships, and Carla audits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from deployments import live, queue
+from deployments.models import (
+    Application,
+    Deployment,
+    Environment,
+    Grant,
+    Host,
+    LogChunk,
+    Operation,
+    Placement,
+    PlacementHost,
+    Plan,
+    Release,
+    Role,
+    Target,
+    User,
+)
+from deployments.states import DeploymentStatus, HostState, TargetStatus
+
+HOST_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"  # a well-formed Ed25519 key that no server has
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Story:
+    """storefront runs in staging and production; Bruno may act on staging alone."""
+
+    ana: User
+    bruno: User
+    carla: User
+    dora: User  # a deployer with no grant at all
+    staging: Placement
+    production: Placement
+    running: Deployment  # in staging, on two servers
+    foreign: Deployment  # in production
+    host: Host
+    foreign_host: Host
+
+
+def tell() -> Story:
+    """Make them all."""
+    ana = person("Ana Prado", Role.ADMIN)
+    bruno = person("Bruno Lima", Role.DEPLOYER)
+    carla = person("Carla Nunes", Role.AUDITOR)
+    dora = person("Dora Reis", Role.DEPLOYER)
+    application = Application.objects.create(name="storefront")
+    staging_environment = Environment.objects.create(name="staging", position=1)
+    production_environment = Environment.objects.create(name="production", position=2, is_production=True)
+    Grant.objects.create(user=bruno, application=application, environment=staging_environment)
+    host, second, foreign_host = (server(name) for name in ("web-1", "web-2", "web-3"))
+    staging = placement(application, staging_environment, host, second)
+    production = placement(application, production_environment, foreign_host)
+    running = deployment(staging, ana, DeploymentStatus.RUNNING)
+    foreign = deployment(production, ana, DeploymentStatus.RUNNING)
+    return Story(ana, bruno, carla, dora, staging, production, running, foreign, host, foreign_host)
+
+
+def person(name: str, role: Role) -> User:
+    """Somebody who may sign in with PASSWORD."""
+    email = f"{name.split()[0].lower()}@example.com"
+    return User.objects.create_user(email, PASSWORD, name=name, role=role)
+
+
+def server(name: str) -> Host:
+    """A trusted, ready server."""
+    return Host.objects.create(
+        name=name, address="192.0.2.7", host_key_type="ssh-ed25519", host_key=HOST_KEY, state=HostState.READY
+    )
+
+
+def placement(application: Application, environment: Environment, *hosts: Host) -> Placement:
+    """An application in an environment."""
+    made = Placement.objects.create(application=application, environment=environment, image="registry.test/shop:1")
+    for host in hosts:
+        PlacementHost.objects.create(placement=made, host=host)
+    return made
+
+
+def release(of: Placement, by: User) -> Release:
+    """The next release of a placement."""
+    number = of.releases.count() + 1
+    return Release.objects.create(placement=of, number=number, image=of.image, created_by=by, created_by_name=by.name)
+
+
+def deployment(of: Placement, by: User, status: DeploymentStatus) -> Deployment:
+    """A deployment on all of the placement's servers."""
+    made = Deployment.objects.create(
+        placement=of,
+        release=release(of, by),
+        status=status,
+        application_name=of.application.name,
+        environment_name=of.environment.name,
+        requested_by=by,
+        requested_by_name=by.name,
+        requested_at=timezone.now(),
+    )
+    for seat in of.seats.order_by("pk"):
+        Target.objects.create(
+            deployment=made,
+            placement=of,
+            host=seat.host,
+            host_name=seat.host.name,
+            status=TargetStatus(status) if status in {"queued", "running"} else TargetStatus.SUCCEEDED,
+        )
+    return made
+
+
+def plan(of: Placement, by: User) -> Plan:
+    """A plan that still looks at the servers."""
+    now = timezone.now()
+    looking = Operation.objects.create(
+        kind=Operation.Kind.PLAN,
+        placement=of,
+        requested_by=by,
+        requested_by_name=by.name,
+        requested_at=now,
+        deadline_at=now,
+    )
+    return Plan.objects.create(placement=of, placement_version=of.version, operation=looking, created_by=by)
+
+
+def write_lines(target: Target, amount: int, *, publish: bool = True) -> int:
+    """Record the next lines of a target's log as the recorder does: first the record, then the wake entry. The last number."""
+    target.refresh_from_db()
+    first = target.last_line + 1
+    last = target.last_line + amount
+    at = 1_700_000_000_000
+    rows = [
+        live.LogLine(number, at + number, "pull", "stdout", f"line {number} of {target.pk} ·")
+        for number in range(first, last + 1)
+    ]
+    text = live.encode_lines(rows)
+    LogChunk.objects.create(target=target, first_line=first, last_line=last, fence=1, lines=text)
+    Target.objects.filter(pk=target.pk).update(last_line=last)
+    if publish:
+        queue.publish(live.wake_log(target.pk, target.deployment_id, first, last, text))
+    return last
