@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from worker.connections.fake import Behaviour, FakeHost, FakeServer
 from worker.connections.fake_container import FakeContainer
@@ -38,7 +39,7 @@ class Stage:
     fence: int = 0
     incumbent_target: int | None = None
 
-    def publish(self, release: int, behaviour: Behaviour | None = None, **fields: object) -> str:
+    def publish(self, release: int, behaviour: Behaviour | None = None, **fields: Any) -> str:
         """Push the image of a Release."""
         return self.server.images.publish(SHOP, str(release), behaviour=behaviour or Behaviour(), **fields)
 

@@ -1,5 +1,7 @@
 """When a container counts as healthy, how fast that is seen, and what is said where it isn't."""
 
+from typing import Any
+
 import pytest
 
 from tests.worker.engine.stage import SHOP, Stage, ended, health, lines
@@ -10,7 +12,7 @@ from worker.engine.health import Proof, Watched, watch
 from worker.engine.spec import ContainerSpec, HealthSpec, PortSpec
 
 
-def judged(behaviour: Behaviour, check: HealthSpec, **fields: object) -> tuple[Proof, list[Event], FakeHost]:
+def judged(behaviour: Behaviour, check: HealthSpec, **fields: Any) -> tuple[Proof, list[Event], FakeHost]:
     """Start one container and watch it."""
     server = FakeServer()
     reference = server.images.publish(SHOP, "1", behaviour=behaviour, **fields)
@@ -106,7 +108,7 @@ def test_the_deadline_ends_it_with_the_last_answer() -> None:
     assert proof.waited == pytest.approx(2, abs=0.2)
 
 
-def failed(behaviour: Behaviour, check: HealthSpec, **fields: object) -> str:
+def failed(behaviour: Behaviour, check: HealthSpec, **fields: Any) -> str:
     """What and why of a first deploy that fails."""
     stage = Stage(container=ContainerSpec(ports=(PortSpec(5000, 5000),), health=check))
     stage.publish(1, behaviour, **fields)
