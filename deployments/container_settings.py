@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.utils.translation import gettext_lazy as _
 
 from deployments import setting_fields as fields
+from deployments import setting_words
 from deployments.errors import FieldErrors
 from deployments.setting_fields import Errors, Field
 
@@ -106,13 +107,13 @@ HEALTH_FIELDS: Final = (
     Field("run_seconds", "decimal", _("Seconds it has to run"), "", 5.0, fields.decimal(0.1, 3600), when=("running",)),
 )
 FIELDS: Final = (
-    Field("ports", "rows", _("Ports"), _("Published on the server."), (), fields.rows, columns=PORT_COLUMNS, show=fields.show_ports),
-    Field("volumes", "rows", _("Volumes"), _("Data that outlives a container."), (), fields.rows, columns=VOLUME_COLUMNS, show=fields.show_volumes),
-    Field("command", "lines", _("Command"), _("One argument a line; empty: the image's own."), None, fields.arguments, show=fields.show_arguments),
-    Field("entrypoint", "lines", _("Entrypoint"), _("One argument a line; empty: the image's own."), None, fields.arguments, show=fields.show_arguments),
+    Field("ports", "rows", _("Ports"), _("Published on the server."), (), fields.rows, columns=PORT_COLUMNS, show=setting_words.ports_text),
+    Field("volumes", "rows", _("Volumes"), _("Data that outlives a container."), (), fields.rows, columns=VOLUME_COLUMNS, show=setting_words.volumes_text),
+    Field("command", "lines", _("Command"), _("One argument a line; empty: the image's own."), None, fields.arguments, show=setting_words.arguments_text),
+    Field("entrypoint", "lines", _("Entrypoint"), _("One argument a line; empty: the image's own."), None, fields.arguments, show=setting_words.arguments_text),
     Field("restart", "choice", _("Restart"), _("What Docker does when it ends or the server starts again."), "unless-stopped", fields.choice, choices=RESTARTS),
     Field("restart_retries", "integer", _("Restarts at most"), _("0: no limit."), 0, fields.whole(0, 1000)),
-    Field("memory", "size", _("Memory limit"), _("Such as 512m or 2g; empty: none."), None, fields.size(6 * 1024**2), show=fields.show_size),
+    Field("memory", "size", _("Memory limit"), _("Such as 512m or 2g; empty: none."), None, fields.size(6 * 1024**2), show=setting_words.size_text),
     Field("cpus", "decimal", _("CPU limit"), _("Such as 0.5 or 2; empty: none."), None, fields.decimal(0.01, 1024)),
     Field("stop_timeout", "integer", _("Seconds to stop in"), _("Between being asked and being killed."), 10, fields.whole(0, 3600)),
     Field("user", "text", _("User"), _("Name or number, also user:group; empty: the image's own."), "", fields.user),
@@ -142,7 +143,7 @@ def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """The settings that differ, as `{"kind": "setting", "name", "before", "after"}` in words."""
-    before, after = fields.describe(FIELDS, old), fields.describe(FIELDS, new)
+    before, after = setting_words.describe(FIELDS, old), setting_words.describe(FIELDS, new)
     return [
         {"kind": "setting", "name": name, "before": before.get(name, ""), "after": after.get(name, "")}
         for name in dict.fromkeys((*after, *before))
@@ -152,7 +153,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
 
 def describe(settings: Mapping[str, Any]) -> dict[str, str]:
     """Every setting by its label, in words."""
-    return fields.describe(FIELDS, settings)
+    return setting_words.describe(FIELDS, settings)
 
 
 def privileged_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

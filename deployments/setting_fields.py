@@ -1,11 +1,10 @@
-"""Readers and writers of single settings: from what was typed to what is stored, and to words.
+"""Single settings, and readers from what was typed to what is stored (`setting_words` goes on to words).
 
 A reader takes (value, path, field, errors), returns the stored value and puts refusals at their path. What a person leaves
 empty is the default.
 """
 
 import ipaddress
-import json
 import math
 import posixpath
 import re
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
+from deployments import setting_words
+
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
@@ -25,8 +26,7 @@ Reader = Callable[[Any, str, "Field", Errors], Any]
 _VOLUME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?")
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?)*")
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE)
-_UNITS: Final = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE)
 _TRUE: Final = frozenset({"1", "true", "on", "yes"})
 _FALSE: Final = frozenset({"", "0", "false", "off", "no"})
 _MOST_ROWS: Final = 100
@@ -67,7 +67,7 @@ def read_all(fields: Iterable[Field], raw: Any, prefix: str, errors: Errors) -> 
     fields = tuple(fields)
     if not isinstance(raw, Mapping):
         refuse(errors, prefix.rstrip("."), _("This is not a group of settings."))
-        raw = {}
+        return {field.name: field.default for field in fields}
     for unknown in sorted(set(map(str, raw)) - {field.name for field in fields}):
         refuse(errors, f"{prefix}{unknown}", _("There is no such setting."))
     return {field.name: _read_one(field, raw.get(field.name), f"{prefix}{field.name}", errors) for field in fields}
@@ -111,7 +111,7 @@ def decimal(least: float, most: float) -> Reader:
     def read(value: Any, path: str, field: Field, errors: Errors) -> Any:
         try:
             number = float(value.replace(",", ".")) if isinstance(value, str) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if isinstance(value, bool) or not least <= number <= most:  # nan is in no range
             refuse(errors, path, _t("Write a number from %(least)s to %(most)s.") % {"least": least, "most": most})
@@ -129,9 +129,9 @@ def size(least: int) -> Reader:
         if found is None or isinstance(value, bool):
             refuse(errors, path, _("Write a size such as 512m or 2g."))
             return field.default
-        number = int(float(found[1]) * _UNITS[found[2].lower()])
+        number = int(float(found[1]) * setting_words.UNITS[found[2].lower()])
         if not least <= number < 2**63:
-            refuse(errors, path, _t("Docker takes no less than %(least)s.") % {"least": show_size(least)})
+            refuse(errors, path, _t("Docker takes no less than %(least)s.") % {"least": setting_words.size_text(least)})
             return field.default
         return number
 
@@ -178,7 +178,7 @@ def volume_name(value: Any, path: str, field: Field, errors: Errors) -> Any:
 def container_path(value: Any, path: str, field: Field, errors: Errors) -> Any:
     """A folder in the container, made canonical."""
     text = str(value)
-    if not text.startswith("/") or not _printable(text) or ":" in text:
+    if not text.startswith("/") or not text.isprintable() or ":" in text:
         refuse(errors, path, _("Write a full path in the container, such as /data."))
         return value
     canonical = "/" + posixpath.normpath(text).lstrip("/")
@@ -190,7 +190,7 @@ def container_path(value: Any, path: str, field: Field, errors: Errors) -> Any:
 def url_path(value: Any, path: str, field: Field, errors: Errors) -> Any:
     """What follows the address in an HTTP request, query included."""
     text = str(value)
-    if not text.startswith("/") or not text.isascii() or not _printable(text) or " " in text or len(text) > 500:
+    if not text.startswith("/") or not text.isascii() or not text.isprintable() or " " in text or len(text) > 500:
         refuse(errors, path, _("Write a path that begins with “/”, such as /healthz; other letters as %XX."))
     return text
 
@@ -214,8 +214,8 @@ def arguments(value: Any, path: str, field: Field, errors: Errors) -> Any:
     if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
         refuse(errors, path, _("Write a list of arguments."))
         return None
-    if any("\x00" in each for each in given):
-        refuse(errors, path, _("An argument can't contain a NUL character."))
+    if any("\x00" in each or not _is_text(each) for each in given):
+        refuse(errors, path, _("An argument can't contain a NUL character or half a character."))
     return list(given) or None
 
 
@@ -281,66 +281,6 @@ def _overlap(one: str, other: str) -> bool:
     return first == second or (first.version == second.version and (first.is_unspecified or second.is_unspecified))
 
 
-def _printable(text: str) -> bool:
-    return text.isprintable()
-
-
-def describe(fields: Iterable[Field], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Label to text, groups as `Health: Path`; only what matters to the chosen kind of check."""
-    texts: dict[str, str] = {}
-    for field in fields:
-        value = settings.get(field.name, field.default)
-        if field.kind == "group":
-            kind = (value or {}).get("kind")
-            shown = [column for column in field.columns if not column.when or kind in column.when]
-            inner = describe(shown, value or {})
-            texts.update({f"{field.label}: {label}": text for label, text in inner.items()})
-        else:
-            texts[str(field.label)] = _show(field, value)
-    return texts
-
-
-def _show(field: Field, value: Any) -> str:
-    if field.show is not None:
-        return field.show(value)
-    if value is None or value == "":
-        return ""
-    if field.choices:
-        return str(dict(field.choices).get(value, value))
-    if isinstance(value, bool):
-        return _t("yes") if value else _t("no")
-    if isinstance(value, float):
-        return f"{value:g}"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def show_ports(ports: Any) -> str:
-    """`0.0.0.0:8080 → 5000/tcp`, one after another."""
-    return ", ".join(f"{_host_side(port)} → {port['container_port']}/{port['protocol']}" for port in ports or ())
-
-
-def _host_side(port: Mapping[str, Any]) -> str:
-    host = f"[{port['host_address']}]" if ":" in port["host_address"] else port["host_address"]
-    return f"{host}:{port['host_port'] or '*'}"
-
-
-def show_volumes(volumes: Any) -> str:
-    """`data at /data`, one after another."""
-    return ", ".join(
-        f"{each['name']} → {each['path']}" + (" (read only)" if each["read_only"] else "") for each in volumes or ()
-    )
-
-
-def show_arguments(given: Any) -> str:
-    """The arguments as a JSON list, so that spaces within them show."""
-    return "" if given is None else json.dumps(list(given), ensure_ascii=False)
-
-
-def show_size(number: Any) -> str:
-    """The largest unit that leaves a whole number: `512m`."""
-    if number is None:
-        return ""
-    for unit in ("t", "g", "m", "k"):
-        if number % _UNITS[unit] == 0:
-            return f"{number // _UNITS[unit]}{unit}"
-    return f"{number}b"
+def _is_text(text: str) -> bool:
+    """Nothing that UTF-8 can't hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,6 +1,5 @@
 """The domain's tests need no broker: what would be sent is written down instead."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -25,7 +24,7 @@ class Sent:
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """Everything that was sent on commit."""
     record = Sent()
 
@@ -39,4 +38,4 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
 
     monkeypatch.setattr(queue, "send", send)
     monkeypatch.setattr(queue, "publish", publish)
-    yield record
+    return record

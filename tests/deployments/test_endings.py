@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from deployments import audit, claims, endings, requests
+from deployments.errors import Refused
 from deployments.models import AuditEntry, Deployment, PlacementHost, Step, Target
 from deployments.states import DeploymentStatus, TargetStatus, derive_deployment_status
 from tests.deployments.conftest import Sent
@@ -41,7 +42,7 @@ def test_success_is_what_runs_now(world: World) -> None:
         claim,
         {"verdict": "succeeded", "what": "Release 1 serves.", "serving_release": 1},
         {"container": "storefront-production-r1.f1", "image_id": "sha256:1"},
-        [["0.0.0.0", 8080, 5000, "tcp"]],
+        [["127.0.0.1", 8080, 5000, "tcp"]],
         0.8,
     )
 
@@ -49,7 +50,7 @@ def test_success_is_what_runs_now(world: World) -> None:
     deployment.refresh_from_db()
     now = seat(world)
     assert (target.status, target.gap_seconds, target.serving_release) == (TargetStatus.SUCCEEDED, 0.8, 1)
-    assert target.published == [["0.0.0.0", 8080, 5000, "tcp"]]
+    assert target.published == [["127.0.0.1", 8080, 5000, "tcp"]]
     assert (now.running_release, now.running_target) == (deployment.release, target)
     assert now.observed["container"] == "storefront-production-r1.f1"
     assert now.running_since is not None
@@ -243,7 +244,7 @@ def test_cancelling_what_is_over_is_refused(world: World) -> None:
     deployment = deployed(world)
     finish(only_target(deployment))
 
-    with pytest.raises(requests.Refused):
+    with pytest.raises(Refused):
         requests.cancel_deployment(actor=world.actor, deployment=deployment)
     deployment.refresh_from_db()
     assert deployment.cancel_requested_at is None
@@ -266,7 +267,7 @@ def test_settling_takes_the_alarm_off(world: World) -> None:
     assert target.status == TargetStatus.NEEDS_ATTENTION
     assert (target.outcome["what"], target.outcome["settled"]["by"]) == ("Nobody knows.", "Ana Prado")
     other = finish(only_target(deployed(world)))
-    with pytest.raises(requests.Refused):
+    with pytest.raises(Refused):
         requests.settle_target(actor=world.actor, target=other)
 
 
