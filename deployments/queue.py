@@ -17,7 +17,14 @@ DEPLOY_QUEUE = "deploy"
 LOOK_QUEUE = "look"
 RUN_TARGET = "worker.run_target"
 RUN_OPERATION = "worker.run_operation"
-BROKER_OPTIONS = {"socket_timeout": 3, "socket_connect_timeout": 2, "max_retries": 1}
+BROKER_OPTIONS = {
+    "socket_timeout": 3,
+    "socket_connect_timeout": 2,
+    "max_retries": 1,
+    "interval_start": 0,  # a broker that is away must not hold up a click: kombu would sleep 2 s before its retry
+    "interval_step": 0,
+    "interval_max": 0,
+}
 
 
 def broker_url(url: str) -> str:

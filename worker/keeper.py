@@ -18,6 +18,7 @@ from deployments import claims
 from deployments.claims import Claim
 from worker import presence
 from worker.connections.signals import Signals
+from worker.engine.errors import LeaseLost
 from worker.flusher import Flusher
 from worker.live_tail import LiveTail
 
@@ -51,11 +52,21 @@ class LeaseSignals(Signals):
         """Seconds for which the lease surely lasts; 0 or less when it may be over."""
         return self._safe_until - uptime()
 
+    def rearm(self) -> None:
+        """Raise `Cancelled` again: what was shielded is over."""
+        self._shielded = False
+
     def check(self) -> None:
         """As the base does, the lease looked at first."""
+        self.check_lease()
+        super().check()
+
+    def check_lease(self) -> None:
+        """`LeaseLost` if it is lost or may be over."""
         if self.patience() <= 0:
             self.lost.set()
-        super().check()
+        if self.lost.is_set():
+            raise LeaseLost("Another worker may hold this work now.")
 
 
 class Held:

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from deployments.live import LogLine
 from deployments.models import Target
@@ -34,6 +34,7 @@ from worker.engine.events import (
 )
 from worker.live_tail import LiveTail
 from worker.log_text import finished_line, storable
+from worker.patience import AWAY, RETRY_SECONDS, patiently
 from worker.record_store import Batch, StepClosed, StepMoved, StepOpened
 from worker.redact import Masker
 
@@ -41,7 +42,6 @@ log = structlog.get_logger(__name__)
 
 PUBLISH_SECONDS = 0.1
 STORE_SECONDS = 1.0
-RETRY_SECONDS = 0.5
 BATCH_LINES, BATCH_BYTES = (
     400,
     64_000,
@@ -136,8 +136,10 @@ class Recorder:
             self._write()
         except LeaseLost:
             self._give_up()
-        except (OperationalError, InterfaceError) as error:
-            self._note_failure(error)
+        except AWAY as error:
+            connection.close()
+            self._failed_at = time.monotonic()
+            log.warning("log not stored yet", target=self.target_id, error=str(error).strip())
         self._publish_progress()
 
     # taking in
@@ -215,22 +217,13 @@ class Recorder:
     # writing and publishing
 
     def _write_patiently(self) -> None:
-        while True:
-            try:
-                self._write()
-            except LeaseLost:
-                self._give_up()
-                raise
-            except (OperationalError, InterfaceError) as error:
-                self._note_failure(error)
-                if self._patience() <= RETRY_SECONDS:
-                    self._give_up()
-                    raise LeaseLost("The database has been away for so long that the lease may be over.") from error
-                time.sleep(RETRY_SECONDS)  # nothing announces that a database is back
-            else:
-                return
-            finally:
-                connection.close()  # the engine's thread may not write again for minutes
+        try:
+            patiently(self._write, self._patience)
+        except LeaseLost:
+            self._give_up()
+            raise
+        finally:
+            connection.close()  # the engine's thread may not write again for minutes
 
     def _write(self) -> None:
         """Write the batch and tell the viewers, in order: one writer at a time."""
@@ -263,11 +256,6 @@ class Recorder:
             return
         self._published_at = now
         self._tail.progress(self.target_id, self._deployment, progress, self._clean(progress.label)[:200])
-
-    def _note_failure(self, error: Exception) -> None:
-        connection.close()
-        self._failed_at = time.monotonic()
-        log.warning("log not stored yet", target=self.target_id, error=str(error).strip())
 
     def _give_up(self) -> None:
         self._is_lost = True

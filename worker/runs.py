@@ -1,7 +1,10 @@
 """One Target from claim to end. Whatever happens, it ends, is handed back, or its lease expires: it is never stuck."""
 
 import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from typing import Final, TypeVar
 
 import structlog
 from django.db import connection as database
@@ -9,19 +12,23 @@ from django.db import connection as database
 from deployments import claims, endings, sightings
 from deployments.models import Target
 from worker.brief import Brief, CannotBrief, target_brief
-from worker.engine.errors import AuthenticationRefused, HostKeyChanged, HostLost, LeaseLost, SocketRefused
+from worker.engine.container_host import ContainerHost
+from worker.engine.errors import AuthenticationRefused, Cancelled, HostKeyChanged, HostLost, LeaseLost, SocketRefused
 from worker.engine.events import Ended, StepEnded, StepStarted, Verdict
 from worker.engine.rollout import deploy
 from worker.keeper import Held, Keeper, uptime
 from worker.logs import open_secrets
+from worker.patience import patiently
 from worker.recorder import Recorder
 from worker.redact import Masker
 from worker.servers import Opener, open_server
 
 log = structlog.get_logger(__name__)
 
-UNTOUCHED_DELAYS = (2, 5, 10, 20)
-TOUCHED_DELAYS = (2, 5, 10, 20, 40, 60, 60, 60)  # a server that reboots in the middle of a swap is waited for
+_T = TypeVar("_T")
+
+UNTOUCHED_DELAYS: Final = (2, 5, 10, 20)
+TOUCHED_DELAYS: Final = (2, 5, 10, 20, 40, 60, 60, 60)  # a server that reboots in the middle of a swap is waited for
 
 
 def run(target_id: int, keeper: Keeper, opener: Opener = open_server) -> None:
@@ -50,14 +57,19 @@ class _Attempt:
 
     def __init__(self, held: Held, keeper: Keeper, opener: Opener) -> None:
         self.held, self.claim, self.keeper, self.opener = held, held.claim, keeper, opener
-        self.target = Target.objects.select_related("host", "deployment").get(pk=self.claim.id)
-        self.touched = self.target.touched
+        self.signals = held.signals
+        self.target = self._patiently(lambda: Target.objects.select_related("host", "deployment").get(pk=held.claim.id))
         self.recorder: Recorder | None = None
+
+    @property
+    def touched(self) -> bool:
+        """The server was changed, by this attempt or by one before."""
+        return self.target.touched or bool(self.recorder and self.recorder.touched)
 
     def carry_out(self) -> None:
         """Brief, then deploy; every way out of it ends in a written state."""
         try:
-            brief = target_brief(self.claim.id, self.claim.fence)
+            brief = self._patiently(lambda: target_brief(self.claim.id, self.claim.fence))
             masker = Masker(secret.reveal() for secret in brief.secrets)
             with open_secrets.using(masker):
                 self._with_recorder(brief, masker)
@@ -65,74 +77,101 @@ class _Attempt:
             self._end_badly(_Trouble(error.message, remedy=error.remedy))
         except LeaseLost:
             self._let_go()
-        except Exception:  # noqa: BLE001 - logged with an id; whatever it was, the Target must not stay as if somebody were at work
+        except Exception:  # noqa: BLE001 - logged with an id; whatever it was, it must not look as if somebody were at work
             self._end_unforeseen()
 
     def _with_recorder(self, brief: Brief, masker: Masker) -> None:
-        self.recorder = recorder = Recorder(
-            self.claim.id,
-            self.claim.fence,
-            masker,
-            tail=self.keeper.tail,
-            patience=self.held.signals.patience,
-            lost=self.held.signals.lost.set,
+        self.recorder = recorder = self._patiently(
+            lambda: Recorder(
+                self.claim.id,
+                self.claim.fence,
+                masker,
+                tail=self.keeper.tail,
+                patience=self.signals.patience,
+                lost=self.signals.lost.set,
+            )
         )
         database.close()  # not needed while the engine works; the recorder opens its own for each write
         with self.keeper.flusher.watching(recorder):
             try:
                 self._deploy(brief, recorder)
-                recorder.flush()
             except HostLost as error:
                 self._host_lost(error, recorder)
-                return
-        self._end(recorder)
+            else:
+                recorder.flush()
+                self._end(recorder)
 
     def _deploy(self, brief: Brief, recorder: Recorder) -> None:
-        """Connect, then write down what the engine says."""
+        """Connect, then write down what the engine says. Where an earlier attempt left the server half changed, even a
+        cancel has to connect: it is the engine that restores."""
+        if self.touched:
+            self.signals.shield()
+        with ExitStack() as stack:
+            try:
+                host = self._connect(brief, recorder, stack)
+            except Cancelled:
+                recorder.record(StepEnded("connect", "cancelled", "cancelled"))
+                recorder.record(_cancelled_before(self.target.host_name))
+                return
+            self.signals.rearm()
+            for event in deploy(brief.spec, host):
+                recorder.record(event)
+
+    def _connect(self, brief: Brief, recorder: Recorder, stack: ExitStack) -> ContainerHost:
         address = brief.connection.address
         recorder.record(StepStarted("connect"))
         if self.target.attempts > 1:
             recorder.say(f"Attempt {self.target.attempts}, by {self.keeper.name}.", "warn")
         recorder.say(f"Connecting to {address.host_name} at {address} as {address.user}.")
-        with self.opener(brief.connection, self.held.signals) as host:
-            facts = host.facts()
-            seen = f"Docker {facts.engine_version}, {facts.os_type}/{facts.architecture}"
-            recorder.say(f"Connected: {seen}.", "good")
-            recorder.record(StepEnded("connect", "good", seen))
-            for event in deploy(brief.spec, host):
-                recorder.record(event)
+        host = stack.enter_context(self.opener(brief.connection, self.signals))
+        facts = host.facts()
+        seen = f"Docker {facts.engine_version}, {facts.os_type}/{facts.architecture}"
+        recorder.say(f"Connected: {seen}.", "good")
+        recorder.record(StepEnded("connect", "good", seen))
+        return host
+
+    def _patiently(self, work: Callable[[], _T]) -> _T:
+        return patiently(work, self.signals.patience)
 
     # ways out
 
     def _end(self, recorder: Recorder) -> None:
-        if recorder.ended is None:
+        ended = recorder.ended
+        if ended is None:
             raise RuntimeError("The engine ended without saying how.")
-        endings.end_target(
-            self.claim, recorder.ended, observed=recorder.observed, published=recorder.published, gap=recorder.gap
+        written = self._patiently(
+            lambda: endings.end_target(
+                self.claim, ended, observed=recorder.observed, published=recorder.published, gap=recorder.gap
+            )
         )
+        if not written:
+            log.warning("somebody else ended this first", target=self.claim.id, fence=self.claim.fence)
 
     def _host_lost(self, error: HostLost, recorder: Recorder) -> None:
         """Try again later where that may help; else end, truthfully."""
-        touched = self.touched or recorder.touched
-        trouble = _Trouble(error.message, error.why, error.remedy)
+        self.signals.check_lease()
         recorder.say(f"{error.message} {error.why}".strip(), "bad")
         if isinstance(error, HostKeyChanged):
-            sightings.host_key_changed(self.target.host_id, error.offered_type, error.offered_key)
-            self._end_badly(trouble)
-            return
-        delay = self._delay(touched, hopeless=isinstance(error, AuthenticationRefused | SocketRefused))
+            offered = error.offered_type, error.offered_key
+            self._patiently(lambda: sightings.host_key_changed(self.target.host_id, *offered))
+        delay = self._delay(error)
         if delay is None:
-            self._end_badly(trouble)
+            self._end_badly(_Trouble(error.message, error.why, error.remedy))
             return
         recorder.say(f"Trying again in {delay} s.", "warn")
         recorder.flush()
-        claims.hand_back_target(self.claim, reason=error.message, delay_seconds=delay, broke=True)
+        self._hand_back(error.message, delay=delay, broke=True)
 
-    def _delay(self, touched: bool, *, hopeless: bool) -> int | None:
-        """Seconds until the next attempt, None when there is none: nothing was touched and waiting doesn't mend it."""
-        delays = TOUCHED_DELAYS if touched else UNTOUCHED_DELAYS
+    def _delay(self, error: HostLost) -> int | None:
+        """Seconds until the next attempt, None when there is none: a changed key is never tried again, and what waiting
+        doesn't mend only where something was begun on the server."""
+        if isinstance(error, HostKeyChanged):
+            return None
+        if isinstance(error, AuthenticationRefused | SocketRefused) and not self.touched:
+            return None
+        delays = TOUCHED_DELAYS if self.touched else UNTOUCHED_DELAYS
         lost_before = self.target.connections_lost
-        return None if (hopeless and not touched) or lost_before >= len(delays) else delays[lost_before]
+        return delays[lost_before] if lost_before < len(delays) else None
 
     def _let_go(self) -> None:
         """Not ours any more: write nothing. Or the process ends: what is still ours goes back at once."""
@@ -140,7 +179,16 @@ class _Attempt:
             log.warning("lease lost; nothing more is done", target=self.claim.id, fence=self.claim.fence)
             return
         reason = f"The worker {self.keeper.name} was stopped."
-        claims.hand_back_target(self.claim, reason=reason)
+        try:
+            if self.recorder:
+                self.recorder.say(f"{reason} Another one goes on.", "warn")
+                self.recorder.flush()
+            self._hand_back(reason)
+        except LeaseLost:
+            log.warning("lease lost before it was handed back", target=self.claim.id, fence=self.claim.fence)
+
+    def _hand_back(self, reason: str, *, delay: float = 0.0, broke: bool = False) -> None:
+        self._patiently(lambda: claims.hand_back_target(self.claim, reason=reason, delay_seconds=delay, broke=broke))
 
     def _end_unforeseen(self) -> None:
         number = uuid.uuid4().hex[:8]
@@ -155,24 +203,25 @@ class _Attempt:
 
     def _end_badly(self, trouble: _Trouble) -> None:
         """End without the engine's own word: it is only known whether the server was touched."""
-        touched = self.touched or bool(self.recorder and self.recorder.touched)
-        name = self.target.host_name
-        state = (
-            f"{name} was changed already, and what runs there now is not known."
-            if touched
-            else f"Nothing was changed on {name}."
-        )
-        ended = Ended(
-            Verdict.NEEDS_ATTENTION if touched else Verdict.FAILED_UNTOUCHED,
-            what=f"{trouble.what} {state}",
-            why=trouble.why,
-            remedy=trouble.remedy,
-        )
+        ended = _ended(trouble, self.target.host_name, touched=self.touched)
         try:
             if self.recorder:
-                self.recorder.record(ended)
                 self.recorder.fail_open_step(trouble.what)
+                self.recorder.record(ended)
                 self.recorder.flush()
-            endings.end_target(self.claim, (self.recorder and self.recorder.ended) or asdict(ended))
+            outcome = (self.recorder.ended if self.recorder else None) or asdict(ended)
+            self._patiently(lambda: endings.end_target(self.claim, outcome))
         except LeaseLost:
             self._let_go()
+
+
+def _ended(trouble: _Trouble, name: str, *, touched: bool) -> Ended:
+    if touched:
+        verdict, state = Verdict.NEEDS_ATTENTION, f"{name} was changed already; what runs there now is not known."
+    else:
+        verdict, state = Verdict.FAILED_UNTOUCHED, f"Nothing was changed on {name}."
+    return Ended(verdict, what=f"{trouble.what} {state}", why=trouble.why, remedy=trouble.remedy)
+
+
+def _cancelled_before(name: str) -> Ended:
+    return Ended(Verdict.CANCELLED_UNTOUCHED, what=f"Cancelled before anything was changed on {name}.")

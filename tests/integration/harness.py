@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from deployments.models import Deployment, Host, Operation, Placement, Plan, Rel
 from deployments.states import DEPLOYMENT_ENDS, OPERATION_ENDS, OperationStatus
 from parts.dockerd import DockerEngine
 from parts.environment import ROOT
-from parts.processes import Process, wait_until
+from parts.processes import Process, free_port, wait_until
 from parts.sshd import SshServer
 from tests.real_parts import Pushed
 
@@ -224,3 +225,22 @@ def all_ours(engine: DockerEngine) -> list[str]:
     """The names of all of Estiva's containers, running or not."""
     found = engine.api.json("GET", "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22estiva.installation%22%5D%7D")
     return sorted(each["Names"][0].lstrip("/") for each in found)
+
+
+def containers_as_they_are(engine: DockerEngine) -> list[tuple[str, str, str]]:
+    """Every container on the server: ID, name, and whether and since when it runs."""
+    found = engine.api.json("GET", "/containers/json?all=1")
+    inspected = [engine.api.json("GET", f"/containers/{each['Id']}/json") for each in found]
+    return sorted((each["Id"], each["Name"], f"{each['State']['Status']} {each['State']['StartedAt']}") for each in inspected)
+
+
+def pause(pid: int) -> None:
+    """SIGSTOP, awaited."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "T", "the process stops")
+
+
+def resume(pid: int) -> None:
+    """SIGCONT, and out of the stage's pause."""
+    os.kill(pid, signal.SIGCONT)
+    os.kill(pid, signal.SIGUSR1)

@@ -185,11 +185,11 @@ def test_an_engine_that_stops_and_comes_back(
             real.host.container("web")
         os.kill(engine.process.pid, signal.SIGCONT)
         assert real.host.container("web") is None
-        engine.kill_daemon()
+        engine.kill()
         with pytest.raises((HostLost, SocketRefused)):
             real.host.facts()
         with pytest.raises(SocketRefused) as caught:
             real.host.facts()
         assert caught.value.reason == "not listening"
-        engine.restart()
+        engine.reboot()
         real.host.facts()

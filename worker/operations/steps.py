@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from deployments.models import Operation
@@ -101,4 +102,5 @@ class Looking:
         )
         if not held.update(steps=steps):
             raise LeaseLost(f"Operation {self._claim.id} is no longer held with fence {self._claim.fence}.")
+        connection.close()  # a look may take long, and connections are fewer than threads
         self._tail.changed("operation", self._claim.id, self.operation.placement_id)

@@ -1,0 +1,153 @@
+"""A worker killed at every call that changes something: another one finishes, nothing is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from deployments import stalls
+from deployments.models import Deployment, PlacementHost, Target
+from parts.dockerd import DockerEngine
+from parts.sshd import SshServer
+from parts.valkey import Valkey
+from tests.integration import harness, kill_stage
+from tests.integration.kill_stage import Point
+from tests.real_parts import SampleImages
+from worker import runs
+from worker.keeper import Keeper
+
+Server = tuple[SshServer, DockerEngine]
+SECONDS = 30
+
+
+@pytest.fixture
+def deployed(
+    transactional_db: None,
+    django_db_serialized_rollback: None,
+    valkey: Valkey,
+    server: Server,
+    sample_images: SampleImages,
+) -> Any:
+    """Version 1 serves, stop-first (it publishes a port); a second image is there to be deployed."""
+    host = harness.trusted_host(*server)
+    one, two = sample_images.push("1"), sample_images.push("2")
+    ports = [{"container_port": 5000, "host_port": harness.free_port(), "host_address": "127.0.0.1", "protocol": "tcp"}]
+    place = harness.placement(host, one, ports=ports)
+    finish(harness.deploy(place, one))
+    return place, one, two
+
+
+def finish(deployment: Deployment) -> Target:
+    """Run it to its end in this process."""
+    keeper = Keeper("second@test", "deploy", 1)
+    keeper.start()
+    try:
+        runs.run(deployment.targets.get().pk, keeper)
+    finally:
+        keeper.begin_stop()
+        keeper.join()
+    return deployment.targets.get()
+
+
+def killed_at(deployment: Deployment, point: Point) -> str | None:
+    """Let a worker come to this point and kill it there; the call's name, None when it ended before."""
+    child, hears = kill_stage.start(harness.environment(), deployment.targets.get().pk, point)
+    try:
+        assert hears.poll(SECONDS), "the worker neither paused nor ended"
+        word, what = hears.recv()
+    finally:
+        child.kill()
+        child.join()
+    return str(what) if word == "paused" else None
+
+
+def lease_runs_out(deployment: Deployment) -> None:
+    """Half a minute passes."""
+    assert deployment.targets.update(lease_until=Now() - timedelta(seconds=1))
+    assert stalls.release_expired() == [deployment.targets.get().pk]
+
+
+def test_killed_before_and_after_every_change(deployed: Any, server: Server) -> None:
+    """Deploys go back and forth between two versions, each killed one call further; the second worker always finishes."""
+    place, one, two = deployed
+    index, after, images = 0, False, [two, one]
+    calls: list[str] = []
+    while True:
+        image = images[0]
+        images.reverse()
+        harness.change_image(place, image)
+        deployment = harness.deploy(place, image)
+        call = killed_at(deployment, Point(index, after))
+        if call is None:
+            break
+        calls.append(f"{'after' if after else 'before'} {call}")
+        lease_runs_out(deployment)
+        target = finish(deployment)
+        context = f"killed {calls[-1]} (call {index}): {target.outcome} {harness.lines_of(target)}"
+        assert target.status == "succeeded", context
+        assert harness.all_ours(server[1]) == [f"shop-production-r{deployment.release.number}.f{target.fence}"], context
+        seat = PlacementHost.objects.get()
+        assert (seat.running_release, seat.running_target) == (deployment.release, target)
+        index, after = (index + 1, False) if after else (index, True)
+    assert {"before create", "after stop", "after start", "before remove", "after rename"} <= set(calls), calls
+
+
+@pytest.mark.parametrize("call", ["pull", "probe_http"])
+def test_killed_while_pulling_or_waiting(
+    deployed: Any, server: Server, sample_images: SampleImages, call: str
+) -> None:
+    """In the pull nothing is changed yet; in the health wait the old version is stopped."""
+    place, _, _ = deployed
+    image = sample_images.push(f"killed-in-{call}")
+    harness.change_image(place, image)
+    deployment = harness.deploy(place, image)
+    assert killed_at(deployment, Point(call=call)) == call
+    lease_runs_out(deployment)
+    target = finish(deployment)
+    assert target.status == "succeeded", target.outcome
+    assert harness.all_ours(server[1]) == [f"shop-production-r2.f{target.fence}"]
+
+
+def test_killed_then_never_healthy(deployed: Any, server: Server, sample_images: SampleImages) -> None:
+    """The worker dies while a bad version is on trial; the next one brings the old version back."""
+    place, _, _ = deployed
+    bad = sample_images.push("never", behaviour="never_healthy")
+    harness.change_image(place, bad, health={**place.settings["health"], "deadline": 2})
+    deployment = harness.deploy(place, bad)
+    assert killed_at(deployment, Point(call="probe_http")) == "probe_http"
+    lease_runs_out(deployment)
+    target = finish(deployment)
+    assert (target.status, target.serving_release) == ("failed_restored", 1), target.outcome
+    assert harness.serving(server[1]) == [f"shop-production-r1.f{target.fence}"]
+    assert len(harness.all_ours(server[1])) == 1
+
+
+def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: Server) -> None:
+    """SIGSTOP in the middle of a swap; another worker takes over and finishes; then the first one goes on."""
+    place, one, two = deployed
+    harness.change_image(place, two)
+    first = harness.deploy(place, two)
+    child, hears = kill_stage.start(harness.environment(), first.targets.get().pk, Point(call="start"))
+    try:
+        assert hears.poll(SECONDS)
+        assert hears.recv() == ("paused", "start")
+        harness.pause(child.pid)
+        lease_runs_out(first)
+        target = finish(first)
+        assert target.status == "succeeded", target.outcome
+        before = harness.containers_as_they_are(server[1])
+        log = harness.lines_of(target)
+        harness.resume(child.pid)
+        assert hears.poll(SECONDS)
+        word, calls = hears.recv()
+        assert word == "ended"
+    finally:
+        child.kill()
+        child.join()
+    assert harness.containers_as_they_are(server[1]) == before, calls
+    after = first.targets.get()
+    assert (after.status, after.fence, after.outcome) == (target.status, target.fence, target.outcome)
+    assert harness.lines_of(after) == log
