@@ -203,3 +203,9 @@ def elapsed(since: datetime) -> SafeString:
     """How long something has been running; a script keeps it current."""
     seconds = (timezone.now() - since).total_seconds()
     return format_html('<span class="elapsed" data-since="{}">{}</span>', since.isoformat(), duration(int(max(0, seconds))))
+
+
+@register.simple_tag
+def setting_name(cell: Any, number: object = None) -> str:
+    """The name of a cell in a table of settings; `number` takes the place of the blank row's own."""
+    return str(cell.path) if number is None else str(cell.path).replace(".__.", f".{number}.")

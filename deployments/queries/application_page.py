@@ -1,0 +1,56 @@
+"""The list of Applications, and one Application's page."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from deployments.models import Application, Deployment, Environment, User
+from deployments.permissions import visible_applications, visible_deployments, visible_placements
+from deployments.queries.overview import Cell, cells_of
+
+LATELY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationRow:
+    """One Application with its Placements in the Environments' order."""
+
+    application: Application
+    cells: list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationsList:
+    """The list; archived ones apart."""
+
+    rows: list[ApplicationRow]
+    archived: list[Application]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationPage:
+    """Where it is placed, where it could be (`missing`), what happened lately."""
+
+    cells: list[Cell]
+    missing: list[Environment]
+    lately: list[Deployment]
+
+
+def applications_list(user: User) -> ApplicationsList:
+    """In a constant number of queries."""
+    applications = list(visible_applications(user))
+    placements = visible_placements(user).filter(application__archived_at=None)
+    cells: defaultdict[int, list[Cell]] = defaultdict(list)
+    for cell in cells_of(placements.select_related("application", "environment")).values():
+        cells[cell.placement.application_id].append(cell)
+    rows = [ApplicationRow(each, cells[each.pk]) for each in applications if each.archived_at is None]
+    return ApplicationsList(rows, [each for each in applications if each.archived_at is not None])
+
+
+def application_page(user: User, application: Application) -> ApplicationPage:
+    """In a constant number of queries."""
+    placements = visible_placements(user).filter(application=application)
+    cells = list(cells_of(placements.select_related("application", "environment")).values())
+    taken = {cell.placement.environment_id for cell in cells}
+    lately = visible_deployments(user).filter(placement__application=application).select_related("release")
+    missing = [each for each in Environment.objects.all() if each.pk not in taken] if user.is_admin else []
+    return ApplicationPage(cells, missing, list(lately[:LATELY]))
