@@ -168,6 +168,7 @@ class DockerHost:
                         raise _too_slow(host, reference, deadline)
             finally:
                 stream.close()
+        yield tracker.progress("")
         if self.local_image(reference) is None:
             raise HostError(
                 f"Server {host}: the pull of {reference} ended without an error, but the image is not there.",

@@ -159,6 +159,7 @@ class LogStream:
     @property
     def ended(self) -> bool:
         """The stream is over; why is for the container's state to say."""
+        self._take_what_is_there()
         return self._ended and not self._lines
 
     def await_answer(self, deadline: float) -> None:
@@ -174,11 +175,14 @@ class LogStream:
 
     def available(self) -> Sequence[LogLine]:
         """The lines since the last call, without waiting."""
+        self._take_what_is_there()
+        lines, self._lines = self._lines, []
+        return lines
+
+    def _take_what_is_there(self) -> None:
         taken = 0
         while not self._ended and taken < _MOST_AT_ONCE and self._sock.ready:
             taken += self._read()
-        lines, self._lines = self._lines, []
-        return lines
 
     def all(self, deadline: float) -> list[LogLine]:
         """Every line up to the end of the stream. TimeoutError, ConnectionGone."""

@@ -28,7 +28,6 @@ class PullTracker:
     def __init__(self) -> None:
         self._layers: dict[str, _Layer] = {}
         self._done = 0
-        self.notable: str = ""
 
     def feed(self, event: Mapping[str, Any]) -> PullProgress | None:
         """One event of the stream; None when it changes nothing. The caller looks after `error` events."""
@@ -57,20 +56,23 @@ class PullTracker:
         return self._layers.setdefault(name, _Layer())
 
     def progress(self, status: str) -> PullProgress:
-        """Where it stands; `status` is worded for people."""
+        """Where it stands; the answer's `status` is worded for people."""
         layers = self._layers.values()
         size, downloaded = sum(each.size for each in layers), sum(each.downloaded for each in layers)
         self._done = max(self._done, (downloaded + sum(each.unpacked for each in layers)) // 2)
         finished = sum(each.done for each in layers)
-        phase = status.split(" in ")[0].lower() if status.startswith("Retrying") else _phase(downloaded, size)
+        if not layers:
+            return PullProgress(0, 0, 0, 0, "nothing to download")
+        if status.startswith("Retrying"):
+            phase = status.split(" in ")[0].lower()
+        elif finished == len(layers):
+            phase = "complete:"
+        else:
+            phase = "unpacking" if size and downloaded >= size else "downloading"
         return PullProgress(
             done=min(self._done, size),
             total=size,
             layers_done=finished,
-            layers=len(self._layers),
-            status=f"{phase} {downloaded / 1e6:.1f} of {size / 1e6:.1f} MB, {finished} of {len(self._layers)} layers",
+            layers=len(layers),
+            status=f"{phase} {downloaded / 1e6:.1f} of {size / 1e6:.1f} MB, {finished} of {len(layers)} layers",
         )
-
-
-def _phase(downloaded: int, size: int) -> str:
-    return "downloading" if downloaded < size or not size else "unpacking"

@@ -1,0 +1,116 @@
+"""What the engine says in its own words is explained; what its JSON says is read without surprises."""
+
+import pytest
+
+from worker.connections import inspected
+from worker.connections.engine_errors import explain, refusal
+from worker.connections.probes import _refused
+from worker.connections.transport import ChannelRefused
+from worker.engine.errors import Conflict, HostError, NotFound
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "remedy"),
+    [
+        (
+            "no matching manifest for linux/amd64 in the manifest list entries",
+            "platform, linux/amd64.",
+            "--platform linux/amd64",
+        ),
+        ("manifest for team/shop:9 not found: manifest unknown: manifest unknown", "no such tag", "spelling"),
+        ("toomanyrequests: You have reached your pull rate limit.", "limits how often", "Wait"),
+        ("failed to register layer: write /x: no space left on device", "disk is full", "docker image prune"),
+        ("pull access denied for x, repository does not exist or may require 'docker login'", "refuses", "credentials"),
+        ('Get "https://r.test/v2/": unauthorized: authentication required', "refuses", "credentials"),
+        ('Get "https://r.test/v2/": http: server gave HTTP response to HTTPS client', "plain HTTP", "insecure"),
+        ('Get "https://r.test/v2/": x509: certificate signed by unknown authority', "not trusted", "certs.d"),
+        ('Get "https://r.test/v2/": dial tcp: lookup r.test: no such host', "resolve", "name servers"),
+        ('Get "https://r.test/v2/": dial tcp 10.0.0.1:443: connect: connection refused', "does not reach", "firewall"),
+        (
+            'Get "https://r.test/v2/": net/http: request canceled while waiting for connection (Client.Timeout exceeded)',
+            "in time",
+            "Try again",
+        ),
+        ("Bind for 0.0.0.0:80 failed: port is already allocated", "Another container", "another host port"),
+        ("listen tcp4 0.0.0.0:80: bind: address already in use", "no container", "ss -ltnp"),
+        ("standard_init_linux.go:228: exec user process caused: exec format error", "architecture", "platform"),
+        (
+            'OCI runtime create failed: exec: "serve": executable file not found in $PATH: unknown',
+            "does not exist in the image",
+            "spelling",
+        ),
+    ],
+)
+def test_each_of_the_engines_complaints_is_explained(said: str, why: str, remedy: str) -> None:
+    found_why, found_remedy = explain(said)
+    assert why in found_why
+    assert remedy in found_remedy
+
+
+def test_what_is_not_known_is_not_guessed() -> None:
+    assert explain("something entirely new happened") == ("", "")
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, NotFound), (409, Conflict), (500, HostError), (0, HostError)])
+def test_a_refusal_keeps_the_engines_words_and_the_servers_name(status: int, kind: type[HostError]) -> None:
+    error = refusal("it can't be {done}\n", "web-1", status)
+    assert type(error) is kind
+    assert (str(error), error.status) == ("Server web-1: it can't be {done}", status)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "problem", "unreachable"),
+    [
+        (2, "Connection refused", "connection refused", False),
+        (2, "Connection timed out", "timed out", False),
+        (2, "No route to host", "10.0.0.9 is not reachable from server web-1 (No route to host)", True),
+        (2, "Network is unreachable", "not reachable", True),
+        (1, "open failed", "AllowTcpForwarding", True),
+        (2, "", "not reachable", True),
+    ],
+)
+def test_sshds_answers_to_a_probe(code: int, words: str, problem: str, unreachable: bool) -> None:
+    probe = _refused(ChannelRefused(code, words), "web-1", "10.0.0.9")
+    assert (probe.ok, probe.status, probe.unreachable) == (False, 0, unreachable)
+    assert problem in probe.problem
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (
+            b"Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 1000 600 400 60% /\n",
+            (400 * 1024, 1000 * 1024),
+        ),
+        (b"Filesystem ...\n//nas/my share of it 1000 600 400 60% /mnt/my 50% disk\n", (400 * 1024, 1000 * 1024)),
+        (b"Filesystem ...\noverfull 1000 1100 -100 110% /\n", (0, 1000 * 1024)),
+        (b"", None),
+        (b"df: /nowhere: No such file or directory\n", None),
+        (b"Filesystem\n- - - - /\n", None),
+    ],
+)
+def test_disk_free_reads_df_or_admits_that_it_cannot(said: bytes, found: tuple[int, int] | None) -> None:
+    assert inspected.disk_free(said) == found
+
+
+def test_an_inspected_container_may_lack_almost_everything() -> None:
+    found = inspected.container({"Id": "a", "Name": "/web", "Image": "sha256:b"})
+    assert (found.name, found.status, found.restart_policy, found.networks, found.health) == ("web", "", "no", {}, "")
+
+
+def test_an_image_whose_check_is_switched_off_has_none() -> None:
+    off = inspected.local_image({"Id": "a", "Config": {"Healthcheck": {"Test": ["NONE"]}, "Volumes": {"/d": {}}}})
+    assert (off.has_healthcheck, off.volumes) == (False, ("/d",))
+
+
+def test_published_ports_leave_out_what_is_only_exposed() -> None:
+    listed = [
+        {
+            "Names": ["/web"],
+            "Ports": [
+                {"PrivatePort": 1, "Type": "tcp"},
+                {"IP": "::", "PublicPort": 8, "PrivatePort": 1, "Type": "tcp"},
+            ],
+        }
+    ]
+    assert inspected.published_ports(listed) == [("::", 8, "tcp", "web")]
