@@ -244,6 +244,7 @@ class FakeServer:
                 "on-failure": each.exit_code != 0,
             }.get(each.policy, False)
             if again and each.started is not None:
+                each.stopped_by_hand = False  # a start by the engine counts as any start
                 self._begin_again(each)
             elif each.status == "restarting":
                 each.status = "exited"
