@@ -10,4 +10,4 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the system checks."""
-        from dashboard import checks  # noqa: F401, PLC0415 - registration needs the app registry to be ready
+        from dashboard import checks  # noqa: F401 - registration needs the app registry to be ready

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from deployments import audit, queue
 from deployments.accounts import links
-from deployments.accounts.passwords import checked_name
+from deployments.accounts.passwords import check_password, checked_name
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.models import AccessLink, Application, Environment, Grant, Role, User
@@ -82,6 +82,18 @@ def rename(*, actor: Actor, user: User, name: str) -> User:
             user.name = name
             user.save(update_fields=("name",))
             audit.record(actor, "person.rename", user, before=before, after={"name": name})
+    return user
+
+
+def change_password(*, actor: Actor, user: User, password: str) -> User:
+    """Give a person another password: every session and stream of theirs ends. FieldErrors when it's too weak."""
+    check_password(password, email=user.email, name=user.name)
+    with transaction.atomic():
+        user = _locked(user)
+        user.set_password(password)
+        user.save(update_fields=("password",))
+        end_sessions(user)
+        audit.record(actor, "person.password", user)
     return user
 
 
