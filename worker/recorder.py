@@ -159,7 +159,7 @@ class Recorder:
             case Mutated():
                 self._batch.touched = self.touched = True
             case Gap():
-                self.gap = event.seconds
+                self.gap = (self.gap or 0.0) + event.seconds
             case Observed():
                 self.observed, self.published = asdict(event), [list(each) for each in event.published]
             case Ended():

@@ -65,7 +65,11 @@ class Mutated:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """For how long nothing served, in seconds, as measured from the stop of the old to the first pass of what serves now."""
+    """For how long nothing served, in seconds, from the stop of the old to the first good answer of what serves now.
+
+    Several in one Target add up. 0.0 says that it was looked for and there was none; no `Gap` at all that there was
+    nothing before, or that nothing serves now.
+    """
 
     seconds: float
 

@@ -12,10 +12,10 @@ from worker.engine.verify import verify
 
 def change(run: Run) -> Steps:
     """Replace, prove, verify, clean up."""
-    yield from step("replace", replace(run))
-    yield from step("health", _prove_and_promote(run))
-    yield from step("verify", verify(run))
-    yield from step("cleanup", clean_up(run))
+    yield from step(run, "replace", replace(run))
+    yield from step(run, "health", _prove_and_promote(run))
+    yield from step(run, "verify", verify(run))
+    yield from step(run, "cleanup", clean_up(run))
 
 
 def _prove_and_promote(run: Run) -> Generator[Event, None, str]:

@@ -38,7 +38,7 @@ def _restore(run: Run, failure: StepFailed | None) -> Steps:
     yield from run.touch()
     outcome: list[Restored] = []
     try:
-        yield from step("restore", _restoring(run, outcome))
+        yield from step(run, "restore", _restoring(run, outcome))
     except StepFailed as trouble:
         outcome = outcome or [Restored(unproven=f"{trouble.what} {trouble.why}".strip())]
         yield Line(trouble.what, level="bad")

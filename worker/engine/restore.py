@@ -122,7 +122,7 @@ def judge_incumbent(run: Run, old: Owned) -> Generator[Event, None, Proof]:
         health = replace(health, run_seconds=min(health.run_seconds, _GLANCE))
     container = _fresh(run, old).container
     watched = Watched(
-        old.name, health, health.port or _port(run, container), _network(container), audible=False, step="restore"
+        old.name, health, health.port or _port(run, container), _network(container), audible=False, step=run.step
     )
     proof = yield from watch(run.host, watched)
     if proof.proven:

@@ -24,8 +24,8 @@ def deploy(spec: DeploySpec, host: ContainerHost) -> Iterator[Event]:
     """
     run = Run(spec, host)
     try:
-        yield from step("preflight", look_first(run))
-        yield from step("pull", pull(run))
+        yield from step(run, "preflight", look_first(run))
+        yield from step(run, "pull", pull(run))
         yield from change(run)  # replace, health, verify, cleanup
         yield succeeded(run)
     except Cancelled:

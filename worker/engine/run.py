@@ -26,6 +26,7 @@ class Run:
 
     spec: DeploySpec
     host: ContainerHost
+    step: StepKey = "preflight"  # the one that is going on
     facts: EngineFacts | None = None  # known after preflight
     image: LocalImage | None = None  # known after the pull
     candidate: str = ""  # the new container's name, once there is one
@@ -76,12 +77,13 @@ class Run:
             self.gap_since = None
 
 
-def step(key: StepKey, body: Generator[Event, None, str]) -> Steps:
+def step(run: Run, key: StepKey, body: Generator[Event, None, str]) -> Steps:
     """Run a step's body between its start and its end; `body` returns the closing message.
 
     A refusal of the server becomes `StepFailed`, which like `Cancelled` goes on to the caller with the step closed. A
     lost connection or lease leaves it open: nothing is known, and nothing more is to be said.
     """
+    run.step = key
     yield StepStarted(key)
     try:
         message = yield from body
