@@ -244,3 +244,10 @@ def resume(pid: int) -> None:
     """SIGCONT, and out of the stage's pause."""
     os.kill(pid, signal.SIGCONT)
     os.kill(pid, signal.SIGUSR1)
+
+
+def checked(host: Host) -> Operation:
+    """Ask for a check and wait for its good end."""
+    operation = finished(hosts.check(actor=admin(), host=host))
+    assert operation.status == "succeeded", operation.steps
+    return operation

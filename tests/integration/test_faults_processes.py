@@ -1,0 +1,142 @@
+"""Whole processes go away: workers, the broker, the web between commit and message. Real Celery, real Valkey, real server."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from deployments import queue, requests
+from deployments.models import Placement, WorkerProcess
+from parts.dockerd import DockerEngine
+from parts.processes import Process, wait_until
+from parts.sshd import SshServer
+from parts.valkey import Valkey
+from tests.integration import harness
+from tests.integration.harness import Estiva
+from tests.real_parts import Pushed, SampleImages
+
+Server = tuple[SshServer, DockerEngine]
+
+
+@pytest.fixture
+def slow(sample_images: SampleImages) -> Pushed:
+    """An image whose health takes four seconds to come: time enough to break something."""
+    return sample_images.push("slow", behaviour="slow_start", variables={"SAMPLE_SECONDS": "4"})
+
+
+@pytest.fixture
+def shop(server: Server, slow: Pushed, estiva: Estiva) -> Placement:
+    """An application on the real server, on a published port."""
+    port = {"container_port": 5000, "host_port": harness.free_port(), "host_address": "127.0.0.1", "protocol": "tcp"}
+    return harness.placement(harness.trusted_host(*server), slow, ports=[port], stop_timeout=1)
+
+
+def in_health_wait(deployment: Any) -> None:
+    """Wait until its container is on trial."""
+    harness.until_target(deployment, lambda each: each.steps.filter(key="health").exists(), "the health wait begins")
+
+
+def holder_of(deployment: Any, workers: list[Process]) -> Process:
+    """The worker process that holds the Target."""
+    pid = int(deployment.targets.get().holder.rpartition("#")[2])
+    return next(each for each in workers if each.pid == pid)
+
+
+def test_a_stopped_worker_hands_over_within_seconds(estiva: Estiva, shop: Placement, slow: Pushed, server: Server) -> None:
+    """SIGTERM in the middle of a deploy: the worker is gone in five seconds, another one has it in ten."""
+    workers = [estiva.worker(), estiva.worker()]
+    for each in workers:
+        harness.ready(each)
+    deployment = harness.deploy(shop, slow)
+    in_health_wait(deployment)
+    holder, first = holder_of(deployment, workers), deployment.targets.get()
+    began = time.monotonic()
+    holder.send_signal(15)
+    assert holder.wait() == 0
+    assert time.monotonic() - began < 5
+    harness.until_target(
+        deployment, lambda each: each.fence > first.fence and each.status == "running", "taken over", timeout=10
+    )
+    assert time.monotonic() - began < 10
+    assert harness.ended(deployment).status == "succeeded", deployment.targets.get().outcome
+    log = harness.lines_of(deployment.targets.get())
+    assert any("was stopped. Another one goes on." in line for line in log)
+    assert harness.all_ours(server[1]) == ["shop-production-r1.f2"]
+    assert WorkerProcess.objects.filter(role="deploy").count() == 1
+
+
+def test_a_dead_worker_shows_as_stalled_and_another_finishes(
+    estiva: Estiva, shop: Placement, slow: Pushed, server: Server
+) -> None:
+    """SIGKILL, with nobody's help but the reconciler's: stalled within 45 s, then brought to its end."""
+    estiva.reconciler()
+    dying = estiva.worker()
+    harness.ready(dying)
+    deployment = harness.deploy(shop, slow)
+    in_health_wait(deployment)
+    dying.kill()
+    began = time.monotonic()
+    harness.until_target(deployment, lambda each: each.status == "stalled", "shown as stalled", timeout=45)
+    assert "has not been heard from" in deployment.targets.get().stalled_reason
+    assert time.monotonic() - began < 45
+    assert deployment.targets.get().steps.filter(status="broken_off", key="health").exists()
+    estiva.worker()
+    assert harness.ended(deployment).status == "succeeded", deployment.targets.get().outcome
+    assert harness.all_ours(server[1]) == ["shop-production-r1.f2"]
+
+
+def test_a_click_whose_message_was_never_sent_runs(
+    estiva: Estiva, shop: Placement, slow: Pushed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The web dies between commit and message: the row is the truth."""
+    estiva.reconciler()
+    estiva.worker()
+    with monkeypatch.context() as patched:
+        patched.setattr(queue, "send", lambda *_: False)
+        deployment = harness.deploy(shop, slow)
+    assert queue.length(queue.DEPLOY_QUEUE) == 0
+    assert harness.ended(deployment).status == "succeeded"
+
+
+def test_the_broker_dies_and_forgets_everything(
+    estiva: Estiva, shop: Placement, slow: Pushed, server: Server, valkey: Valkey
+) -> None:
+    """Killed and flushed with one deploy running and two waiting: all end, in order, each once."""
+    estiva.reconciler()
+    harness.ready(estiva.worker())
+    deployments = [harness.deploy(shop, slow) for _ in range(3)]
+    in_health_wait(deployments[0])
+    valkey.kill()
+    wait_until(lambda: not valkey.answers(), "the broker is gone")
+    valkey.start()
+    queue.connection().flushall()
+    for each in deployments:
+        assert harness.ended(each, timeout=90).status == "succeeded", each.targets.get().outcome
+        harness.lines_of(each.targets.get())
+    assert [each.targets.get().attempts for each in deployments] == [1, 1, 1]
+    starts = [each.started_at for each in deployments]
+    assert starts == sorted(starts)
+    (name,) = harness.all_ours(server[1])
+    assert name.startswith("shop-production-r1.f3")
+
+
+def test_cancelled_while_running_restores(
+    estiva: Estiva, shop: Placement, slow: Pushed, server: Server, sample_images: SampleImages
+) -> None:
+    """Somebody changes their mind in the health wait: the old version serves, and what is waiting ends at once."""
+    harness.ready(estiva.worker())
+    assert harness.ended(harness.deploy(shop, slow)).status == "succeeded"
+    never = sample_images.push("never", behaviour="never_healthy")
+    harness.change_image(shop, never)
+    running, waiting = harness.deploy(shop, never), harness.deploy(shop, never)
+    in_health_wait(running)
+    requests.cancel_deployment(actor=harness.admin(), deployment=waiting)
+    waiting.refresh_from_db()
+    assert waiting.status == "cancelled"
+    requests.cancel_deployment(actor=harness.admin(), deployment=running)
+    assert harness.ended(running, timeout=20).status == "cancelled"
+    target = running.targets.get()
+    assert (target.status, target.serving_release) == ("cancelled_restored", 1), target.outcome
+    assert harness.serving(server[1]) == [f"shop-production-r1.f{target.fence}"]
