@@ -4,6 +4,7 @@ Factories write rows as they stand after something happened; what is done by the
 """
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import factory
@@ -35,7 +36,7 @@ DIGEST = "sha256:" + "9f2c41d0" * 8
 
 
 def _digest(number: int) -> str:
-    return f"sha256:{number * 0x9E3779B97F4A7C15 % 2**256:064x}"
+    return "sha256:" + sha256(str(number).encode()).hexdigest()
 
 
 class UserFactory(factory.django.DjangoModelFactory[User]):

@@ -1,29 +1,117 @@
-"""An application in an environment."""
+"""An application in an environment: its page, its settings, its releases."""
 
-from django.http import HttpResponse
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
-from dashboard.access import ACTING, ADMINS, EVERYONE, FORM, Request, seen_by
+from dashboard.access import ACTING, ADMINS, EVERYONE, FORM, Request, get_application, get_placement, get_release, seen_by
+from dashboard.forms.applications import EnvironmentChoiceForm
+from dashboard.forms.placements import PlacementForms
+from deployments import container_settings, permissions
+from deployments.errors import Refused
+from deployments.inventory import applications as inventory
+from deployments.models import Environment, Host, Placement
+from deployments.queries.placement_page import placement_page, release_page
 
 
 @seen_by(*ADMINS, methods=FORM)
 def new(request: Request, application: str) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("placements.new")
+    """Add an application to one more environment; begins with what it has in another."""
+    row = get_application(request, application)
+    missing = list(Environment.objects.exclude(placements__application=row))
+    like = row.placements.select_related("environment").last()
+    post = request.POST if request.method == "POST" else None
+    wanted = request.GET.get("environment") or (missing[0].name if missing else "")
+    choosing = EnvironmentChoiceForm(post, environments=missing, initial={"environment": wanted})
+    placing = PlacementForms(post, hosts=Host.objects.filter(retired_at=None), placement=like, initial={"hosts": [], "url": ""})
+    if post is not None and all([choosing.is_valid(), placing.is_valid()]):
+        try:
+            placement = inventory.save_placement(
+                actor=request.actor,
+                placement=None,
+                application=row,
+                environment=choosing.chosen(),
+                **placing.values(),
+            )
+        except Refused as refusal:
+            placing.refuse(refusal, choosing)
+        else:
+            messages.success(request, _("Saved. Nothing runs there yet: deploy it when you are ready."))
+            return redirect("placement", row.name, placement.environment.name)
+    context = {"application": row, "choosing": choosing, "placing": placing, "environments": missing, "like": like}
+    return render(request, "placements/new.html", context, status=422 if post is not None else 200)
 
 
 @seen_by(*EVERYONE)
 def detail(request: Request, application: str, environment: str) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("placements.detail")
+    """What runs on which server, what waits to be deployed, releases and deployments."""
+    placement = get_placement(request, application, environment)
+    template = "placements/_detail.html" if request.GET.get("fragment") == "detail" else "placements/detail.html"
+    context = {"placement": placement, "page": placement_page(placement), "acts": _may_deploy(request, placement)}
+    return render(request, template, context)
 
 
 @seen_by(*ACTING, methods=FORM)
 def settings(request: Request, application: str, environment: str) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("placements.settings")
+    """Image, servers, ports, health and the rest. Saving touches no server."""
+    placement = get_placement(request, application, environment)
+    if placement.application.archived_at is not None:
+        raise Http404(_("%(name)s is archived.") % {"name": placement.application.name})
+    post = request.POST if request.method == "POST" else None
+    forms = PlacementForms(post, hosts=_choosable_hosts(request, placement), placement=placement)
+    if post is not None and forms.is_valid() and _save(request, placement, forms):
+        messages.success(request, _("Saved. What runs is as it was: the next deploy brings the change."))
+        return redirect("placement", application, environment)
+    context = {"placement": placement, "placing": forms, "tab": "settings"}
+    return render(request, "placements/settings.html", context, status=422 if post is not None else 200)
 
 
 @seen_by(*EVERYONE)
 def release(request: Request, application: str, environment: str, number: int) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("placements.release")
+    """A release exactly as it was, and what changed with it."""
+    row = get_release(request, application, environment, number)
+    context = {
+        "placement": row.placement,
+        "release": row,
+        "page": release_page(row),
+        "acts": _may_deploy(request, row.placement),
+    }
+    return render(request, "placements/release.html", context)
+
+
+def _may_deploy(request: Request, placement: Placement) -> bool:
+    return placement.application.archived_at is None and permissions.may_act(request.user, placement)
+
+
+def _choosable_hosts(request: Request, placement: Placement) -> list[Host]:
+    """Those this person may see, and those it is on already."""
+    seen = set(permissions.visible_hosts(request.user).filter(retired_at=None).values_list("pk", flat=True))
+    seated = set(placement.seats.filter(is_active=True).values_list("host_id", flat=True))
+    return list(Host.objects.filter(pk__in=seen | seated))
+
+
+def _save(request: Request, placement: Placement, forms: PlacementForms) -> bool:
+    values = forms.values()
+    try:
+        _check_privilege(request, placement, values["settings"])
+        inventory.save_placement(
+            actor=request.actor,
+            placement=placement,
+            application=placement.application,
+            environment=placement.environment,
+            version=forms.placing.cleaned_data["version"],
+            **values,
+        )
+    except Refused as refusal:
+        forms.refuse(refusal)
+        return False
+    return True
+
+
+def _check_privilege(request: Request, placement: Placement, raw: dict[str, object]) -> None:
+    if permissions.may_administer(request.user):
+        return
+    changed = container_settings.privileged_changes(placement.settings, container_settings.normalise(raw))
+    if changed:
+        raise Refused(_("Only an admin may change: %(names)s.") % {"names": ", ".join(changed)})

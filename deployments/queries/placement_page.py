@@ -1,0 +1,130 @@
+"""A Placement's page, and one Release's: what runs where, what waits to be deployed, what can be gone back to."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db.models import Exists, OuterRef
+
+from deployments import container_settings, plan, releases
+from deployments.models import Deployment, Placement, PlacementHost, Release
+from deployments.queries.overview import Cell, cells_of
+from deployments.releases import Content
+from deployments.states import DeploymentStatus
+
+LATELY: Final = 10
+RELEASES: Final = 30
+
+Change = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One server of the Placement and what was seen there last."""
+
+    seat: PlacementHost
+
+    @property
+    def published(self) -> list[tuple[str, int, int, str]]:
+        """(address, server port, container port, protocol) as Docker published them."""
+        target = self.seat.running_target
+        return [tuple(each) for each in target.published] if target else []  # type: ignore[misc]
+
+    @property
+    def container(self) -> str:
+        """The container's name as last seen."""
+        return str(self.seat.observed.get("container", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """A Release in the list. `runs_on` counts servers; `is_kept` says that its image stays there."""
+
+    release: Release
+    runs_on: int
+    was_deployed: bool
+    is_kept: bool
+
+    @property
+    def can_return(self) -> bool:
+        """Worth offering to go back to."""
+        return self.was_deployed and not self.runs_on and not self.release.lost_secrets
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementPage:
+    """Everything the page shows. `waiting` is what a deploy would change, as far as can be said without looking."""
+
+    cell: Cell
+    seats: list[Seat]
+    running: Release | None
+    waiting: list[Change]
+    releases: list[ReleaseRow]
+    deployments: list[Deployment]
+    has_more_releases: bool = False
+    has_more_deployments: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePage:
+    """A Release as it was, and what it changed."""
+
+    release: Release
+    settings: dict[str, str]
+    before: Release | None
+    changes: list[Change]
+    runs_on: list[str] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
+
+
+def placement_page(placement: Placement) -> PlacementPage:
+    """The read model, in a constant number of queries."""
+    seats = list(
+        PlacementHost.objects.filter(placement=placement, is_active=True)
+        .select_related("host", "running_release", "running_target__deployment")
+        .order_by("host__name")
+    )
+    running = releases.running_release(placement.pk)
+    rows = _release_rows(placement, seats)
+    deployments = list(Deployment.objects.filter(placement=placement).select_related("release")[: LATELY + 1])
+    return PlacementPage(
+        cell=cells_of([placement])[placement.pk],
+        seats=[Seat(each) for each in seats],
+        running=running,
+        waiting=waiting_changes(placement, running),
+        releases=rows[:RELEASES],
+        deployments=deployments[:LATELY],
+        has_more_releases=len(rows) > RELEASES,
+        has_more_deployments=len(deployments) > LATELY,
+    )
+
+
+def waiting_changes(placement: Placement, running: Release | None) -> list[Change]:
+    """What differs between the settings and what runs; whether a tag has moved only a Plan can tell."""
+    if running is None:
+        return []
+    now, then = releases.content_now(placement), releases.content_as_recorded(running)
+    digest = then.digest if now.image == then.image else ""
+    return plan.differences(then, Content(now.image, now.settings, now.variables, digest))
+
+
+def release_page(release: Release) -> ReleasePage:
+    """The read model, in a constant number of queries."""
+    before = Release.objects.filter(placement=release.placement_id, number__lt=release.number).first()
+    as_was = releases.content_as_recorded(release)
+    seats = PlacementHost.objects.filter(placement=release.placement_id, is_active=True, running_release=release)
+    return ReleasePage(
+        release,
+        container_settings.describe(release.settings),
+        before,
+        plan.differences(releases.content_as_recorded(before), as_was) if before else [],
+        list(seats.order_by("host__name").values_list("host__name", flat=True)),
+        list(Deployment.objects.filter(release=release)[:LATELY]),
+    )
+
+
+def _release_rows(placement: Placement, seats: list[PlacementHost]) -> list[ReleaseRow]:
+    succeeded = Deployment.objects.filter(release=OuterRef("pk"), status=DeploymentStatus.SUCCEEDED)
+    rows = list(Release.objects.filter(placement=placement).annotate(was_deployed=Exists(succeeded))[: RELEASES + 1])
+    on = [seat.running_release_id for seat in seats]
+    kept = {row.pk for row in [row for row in rows if row.was_deployed][: placement.keep_releases]}
+    return [ReleaseRow(row, on.count(row.pk), row.was_deployed, row.pk in kept) for row in rows]
