@@ -1,6 +1,6 @@
 """What a claim is, and the locks that every change of a run takes, in one order.
 
-Locks are taken in this order everywhere: Host, Placement, Deployment, Target, PlacementHost, Operation, AuditHead. On
+Locks are taken in this order everywhere: Host, Application, Placement, Deployment, Target, PlacementHost, Operation, AuditHead. On
 SQLite a transaction is IMMEDIATE, so it holds the only write lock; there and on PostgreSQL a status moves by
 compare-and-swap along `states`, so that a forgotten lock could lose time but never a status.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
 
-from deployments.models import Deployment, Target
+from deployments.models import Deployment, Placement, Target
 from deployments.states import TARGET_MOVES, TargetStatus
 
 LEASE: Final = timedelta(seconds=30)
@@ -35,6 +35,12 @@ class Held:
 
     deployment: Deployment
     target: Target
+
+
+def lock_placement(placement_id: int) -> Placement:
+    """Lock a Placement: its settings, servers, variables and the numbers of its Releases. Needs a transaction."""
+    rows = Placement.objects.select_for_update(no_key=True, of=("self",)).select_related("application", "environment")
+    return rows.get(pk=placement_id)
 
 
 def lock_target(target_id: int) -> Held | None:

@@ -11,8 +11,8 @@ from deployments import audit, clock, endings, queue, releases
 from deployments import plan as plans
 from deployments.actors import Actor
 from deployments.errors import PlanChanged, Refused
-from deployments.leases import Held
-from deployments.models import Deployment, Host, Operation, Placement, PlacementHost, Plan, Release, Target
+from deployments.leases import Held, lock_placement
+from deployments.models import Application, Deployment, Host, Operation, Placement, PlacementHost, Plan, Release, Target
 from deployments.operations import request_operation
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
 
@@ -30,6 +30,7 @@ def request_plan(
     A rollback takes everything as it was but today's values of secrets; `secrets_of_release` takes those it had too.
     """
     with transaction.atomic():
+        _check_in_use(placement)
         content = _content(placement, of_release, secrets_of_release)
         if not content.image:
             raise Refused(_("This has no image yet."), "image", _("Name one in the settings."))
@@ -68,7 +69,8 @@ def request_deployment(
     """
     with transaction.atomic():
         # The lock orders simultaneous clicks: numbers are given out, and seen by workers, one after another.
-        placement = Placement.objects.select_for_update(no_key=True).get(pk=plan.placement_id)
+        placement = lock_placement(plan.placement_id)
+        _check_in_use(placement)
         plan = Plan.objects.select_related("of_release").get(pk=plan.pk)
         content = _content(placement, plan.of_release, plan.secrets_of_release)
         _check_unchanged(placement, plan, content, fingerprint)
@@ -134,6 +136,11 @@ def settle_target(*, actor: Actor, target: Target, way: str = "as_is") -> Target
             after={"way": way},
         )
     return target
+
+
+def _check_in_use(placement: Placement) -> None:
+    if Application.objects.filter(pk=placement.application_id, archived_at__isnull=False).exists():
+        raise Refused(_("%(name)s is archived.") % {"name": placement.application.name})
 
 
 def _content(placement: Placement, of_release: Release | None, secrets_of_release: bool) -> releases.Content:

@@ -27,16 +27,26 @@ def host_offered_key(host_id: int, where: tuple[str, int], key_type: str, key: s
             return HostState(host.state)
         if host.is_trusted and (host.host_key_type, host.host_key) != (key_type, key):
             return _raise_alarm(host, key_type, key)
-        if host.is_trusted:
+        if host.is_trusted and host.state != HostState.KEY_CHANGED:
             return HostState(host.state)
         changes: dict[str, Any] = {"offered_key_type": key_type, "offered_key": key, "checked_at": Now()}
+        if host.is_trusted:
+            # The trusted key is back. The alarm stays until an admin has said so, by trusting it again.
+            text = "It shows its trusted host key again. Trust it again to end the alarm."
+            return _move(host, HostState.KEY_CHANGED, text, changes)
         return _move(host, HostState.UNTRUSTED, "Confirm its host key.", changes)
 
 
 def host_key_changed(host_id: int, key_type: str, key: str) -> HostState:
-    """A trusted server showed another key: everything for it stops until an admin has trusted it again."""
+    """A trusted server showed another key: everything for it stops until an admin has trusted it again.
+
+    What a worker saw before the key was trusted again, or the server moved or retired, raises no alarm any more.
+    """
     with transaction.atomic():
-        return _raise_alarm(Host.objects.select_for_update(no_key=True).get(pk=host_id), key_type, key)
+        host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
+        if not host.is_trusted or host.state == HostState.RETIRED or host.host_key == key:
+            return HostState(host.state)
+        return _raise_alarm(host, key_type, key)
 
 
 def host_seen(host_id: int, state: HostState, text: str = "", facts: Mapping[str, Any] | None = None) -> HostState:

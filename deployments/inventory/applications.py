@@ -97,13 +97,15 @@ def archive_application(*, actor: Actor, application: Application) -> Applicatio
         application = Application.objects.select_for_update(no_key=True).get(pk=application.pk)
         if application.archived_at is not None:
             return application
+        # Whoever asks for a Deployment holds this lock too, and looks at the application under it.
+        placement_ids = [each.pk for each in application.placements.select_for_update(no_key=True).order_by("pk")]
         if application.placements.filter(deployments__status__in=DEPLOYMENT_OPEN).exists():
             raise Refused(_("A deployment of it is still open."), remedy=_("Wait for it, or cancel it."))
         running = PlacementHost.objects.filter(placement__application=application, running_release__isnull=False)
         names = sorted(set(running.values_list("host__name", flat=True)))
         application.archived_at = clock.now()
         application.save(update_fields=("archived_at",))
-        for placement_id in application.placements.values_list("pk", flat=True):
+        for placement_id in placement_ids:
             queue.changed_on_commit("placement", placement_id, placement_id)
         audit.record(actor, "application.archive", application, after={"still_runs_on": names})
     return application

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from deployments import audit, container_settings, image_reference, queue, releases
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
+from deployments.leases import lock_placement
 from deployments.models import Application, Environment, Host, Placement, PlacementHost
 from deployments.states import HostState
 
@@ -74,17 +75,8 @@ def touch(placement: Placement) -> None:
     queue.changed_on_commit("placement", placement.pk, placement.pk)
 
 
-def lock(placement: Placement) -> Placement:
-    """The row, locked: every change of settings, servers or variables takes this lock first."""
-    return (
-        Placement.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("application", "environment")
-        .get(pk=placement.pk)
-    )
-
-
 def _locked(placement: Placement, version: int | None) -> Placement:
-    placement = lock(placement)
+    placement = lock_placement(placement.pk)
     if version is not None and placement.version != version:
         raise Refused(
             _("Somebody else saved these settings while you edited them."),
@@ -94,6 +86,7 @@ def _locked(placement: Placement, version: int | None) -> Placement:
 
 
 def _create(application: Application, environment: Environment, values: dict[str, Any]) -> Placement:
+    application = Application.objects.select_for_update(no_key=True).get(pk=application.pk)
     if application.archived_at is not None:
         raise Refused(_("%(name)s is archived.") % {"name": application.name})
     if Placement.objects.filter(application=application, environment=environment).exists():

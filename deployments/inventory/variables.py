@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from deployments import audit, clock, dotenv
 from deployments.actors import Actor
 from deployments.errors import Refused
-from deployments.inventory.placements import lock, touch
+from deployments.inventory.placements import touch
+from deployments.leases import lock_placement
 from deployments.models import Placement, Release, SecretVersion, Variable
 from deployments.sealing import seal
 
@@ -25,7 +26,7 @@ def set_variable(*, actor: Actor, placement: Placement, name: str, value: str, i
     A secret never becomes plain by this: its value couldn't be shown. A plain one may become a secret.
     """
     with transaction.atomic():
-        placement = lock(placement)
+        placement = lock_placement(placement.pk)
         variable, changed = _set(placement, name, value, is_secret)
         if changed:
             touch(placement)
@@ -37,7 +38,7 @@ def set_variable(*, actor: Actor, placement: Placement, name: str, value: str, i
 def delete_variable(*, actor: Actor, placement: Placement, name: str) -> None:
     """Remove one variable. A secret's values are destroyed, all of them, and the Releases that used them say so."""
     with transaction.atomic():
-        placement = lock(placement)
+        placement = lock_placement(placement.pk)
         variable = placement.variables.filter(name=name).first()
         if variable is None:
             raise Refused(_("There is no variable %(name)s.") % {"name": name}, "name")
@@ -59,7 +60,7 @@ def import_variables(*, actor: Actor, placement: Placement, text: str, secret_na
     except dotenv.DotenvError as error:
         raise Refused(error.message, "text") from error
     with transaction.atomic():
-        placement = lock(placement)
+        placement = lock_placement(placement.pk)
         secret = set(secret_names) | set(placement.variables.filter(is_secret=True).values_list("name", flat=True))
         changed = [name for name, value in pairs if _set(placement, name, value, name in secret)[1]]
         if changed:
