@@ -1,16 +1,22 @@
 """What the demo does with a running Estiva: registers the sample server, deploys to it, and for --check breaks and mends it.
 
-It speaks to the domain as the pages do, in a process of its own that has Estiva's settings.
+It speaks to the domain as the pages do, in a process of its own that has Estiva's settings (`parts.story_steps`).
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-from parts.installation import Installation
+from parts.environment import ROOT
+from parts.installation import BIN, Installation
 from parts.processes import PartError
 from parts.sample_server import SampleServer
+from parts.screen import say
+
+_RESULT = "RESULT "
 
 
 @dataclass(frozen=True)
@@ -23,9 +29,35 @@ class Links:
 
 def first_deploy(installation: Installation, server: SampleServer | None) -> Links:
     """Register the server, the application and its placement, and deploy version 1, unless that was done before."""
-    raise PartError("The story is not written yet.")
+    told = _tell(installation, "first", server)
+    return Links(str(told["sign_in"]), str(told["application"]))
 
 
 def walk(installation: Installation, server: SampleServer) -> dict[str, Any]:
     """Deploy 1 and 2, roll back, try an image that is never healthy, read the log: figures, or PartError with what went wrong."""
-    raise PartError("The story is not written yet.")
+    return _tell(installation, "walk", server)
+
+
+def _tell(installation: Installation, chapter: str, server: SampleServer | None) -> dict[str, Any]:
+    argv = [str(BIN / "python"), "-m", "parts.story_steps", chapter, installation.url]
+    if server is not None:
+        argv += [
+            str(server.sshd.folder),
+            str(server.sshd.port),
+            str(server.socket),
+            server.image,
+            str(server.application_port),
+        ]
+    env = {**installation.environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
+    result = None
+    with subprocess.Popen(
+        argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as child:
+        for line in child.stdout or ():
+            if line.startswith(_RESULT):
+                result = json.loads(line.removeprefix(_RESULT))
+            else:
+                say("story", line.rstrip())
+    if child.returncode != 0 or result is None:
+        raise PartError("The sample could not be deployed; the reason stands in the lines above.")
+    return dict(result)

@@ -1,0 +1,255 @@
+"""The demo's story in a process of its own with Estiva's settings: `python -m parts.story_steps first|walk URL [server…]`.
+
+Everything goes the ordinary way: the domain's functions write rows, the workers act, this waits for the rows to say so.
+The last line is `RESULT ` and JSON; a failure is said in words and ends with exit code 1.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import django
+
+django.setup()
+
+from deployments import fingerprints, requests  # noqa: E402 - Django has to be set up first
+from deployments.accounts import people, setup  # noqa: E402
+from deployments.actors import ESTIVA, Actor  # noqa: E402
+from deployments.container_settings import defaults  # noqa: E402
+from deployments.errors import Refused  # noqa: E402
+from deployments.inventory import applications, hosts, placements  # noqa: E402
+from deployments.models import (  # noqa: E402
+    Application,
+    Deployment,
+    Environment,
+    Host,
+    Placement,
+    PlacementHost,
+    Plan,
+    Release,
+    Role,
+    Target,
+    User,
+)
+from deployments.states import DEPLOYMENT_OPEN, OPERATION_OPEN, HostState  # noqa: E402
+from parts.processes import PartError, wait_until  # noqa: E402
+from parts.sshd import SshServer  # noqa: E402
+from parts.story_browser import Browser  # noqa: E402
+
+_VERSION = re.compile("<title>Sample application, version ([^<]+)</title>")
+SERVER, APPLICATION, ENVIRONMENT = "sample-1", "sample", "production"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample server as the demo started it."""
+
+    sshd: SshServer
+    socket: str
+    image: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where the sample application answers."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def version(self) -> str:
+        """The version that answers now, from its page; "" when nothing does."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)
+        try:
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            found = _VERSION.search(answer.read().decode())
+            return found.group(1) if found and answer.status == 200 else ""
+        except (OSError, http.client.HTTPException):
+            return ""
+        finally:
+            connection.close()
+
+
+def first(sample: Sample | None, url: str) -> dict[str, Any]:
+    """The demo's first chapter; on a second start it finds everything as it was."""
+    user, actor = _admin()
+    if sample is not None:
+        placement = _placement(actor, _host(actor, sample), sample)
+        if not sample.version():
+            _deploy(actor, placement)
+        print(f"the sample application answers version {sample.version()}", flush=True)
+    token = people.issue_sign_in_token(actor=ESTIVA, user=user)
+    return {"sign_in": f"{url}/account/link/{token}", "application": sample.url if sample else ""}
+
+
+def walk(sample: Sample, url: str) -> dict[str, Any]:
+    """Deploy 1, then 2, roll back to 1, try what is never healthy; then read the last log as a browser does."""
+    user, actor = _admin()
+    figures: dict[str, Any] = {}
+    placement = _placement(actor, _host(actor, sample), sample)
+    for step, tag, release, expected in (
+        ("deploy_1", "1", None, "1"),
+        ("deploy_2", "2", None, "2"),
+        ("rollback", "2", 1, "1"),
+        ("never_healthy", "never-healthy", None, "1"),
+    ):
+        placement = _save(actor, placement, sample, tag) if release is None else placement
+        began = time.monotonic()
+        target = _deploy(actor, placement, release)
+        wanted = "failed_restored" if step == "never_healthy" else "succeeded"
+        _check(step, target.status == wanted, f"ended as {target.status}: {target.outcome}")
+        _check(step, sample.version() == expected, f"version {sample.version()!r} answers, not {expected}")
+        figures[f"{step}_seconds"] = round(time.monotonic() - began, 2)
+        figures[f"{step}_gap_seconds"] = round(target.gap_seconds or 0.0, 2)
+        print(f"{step}: {target.status}, version {expected} answers", flush=True)
+    browser = Browser(url)
+    browser.sign_in(people.issue_sign_in_token(actor=ESTIVA, user=user))
+    numbers = browser.log_lines(target.deployment_id, target.pk, target.last_line)
+    _check("events", numbers == list(range(1, target.last_line + 1)), f"lines {numbers[:5]}… of {target.last_line}")
+    figures["log_lines"] = len(numbers)
+    return figures
+
+
+def _admin() -> tuple[User, Actor]:
+    if setup.needs_setup():
+        token = setup.issue_setup_token()
+        if token is None:
+            raise PartError("The first admin can't be made: no setup link could be issued.")
+        password = secrets.token_urlsafe(24)
+        setup.complete_setup(token=token, name="Demo Admin", email="admin@example.com", password=password)
+        print("made the first admin, admin@example.com", flush=True)
+    user = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk")[0]
+    return user, Actor.of(user)
+
+
+def _host(actor: Actor, sample: Sample) -> Host:
+    given = {"address": "127.0.0.1", "port": sample.sshd.port, "user": sample.sshd.user}
+    host = Host.objects.filter(name=SERVER).first()
+    if host is None:
+        host, _operation = hosts.register_host(actor=actor, name=SERVER, docker_socket=sample.socket, **given)
+    else:
+        host, _operation = hosts.update_host(actor=actor, host=host, docker_socket=sample.socket, **given)
+    sample.sshd.authorize(host.public_key)
+    if not host.is_trusted:
+        _await_look(host)
+        host.refresh_from_db()
+        shown = fingerprints.fingerprint(host.offered_key) if host.offered_key else "no key"
+        print(f"{SERVER} shows {shown}; its own sshd says {sample.sshd.fingerprint()}", flush=True)
+        hosts.trust_host(actor=actor, host=host, key=host.offered_key, pasted=sample.sshd.fingerprint())
+        host.refresh_from_db()
+    else:
+        hosts.check(actor=actor, host=host)
+    _await_look(host)
+    host.refresh_from_db()
+    _check("server", host.state == HostState.READY, f"{host.get_state_display()}: {host.state_text}")
+    print(f"{SERVER} is ready: Docker {host.engine_version}, {host.os_type}/{host.architecture}", flush=True)
+    return host
+
+
+def _await_look(host: Host) -> None:
+    def is_over() -> bool:
+        latest = host.operations.order_by("-pk").first()
+        return latest is not None and latest.status not in OPERATION_OPEN
+
+    wait_until(is_over, f"{host.name} was not looked at", timeout=60)
+
+
+def _placement(actor: Actor, host: Host, sample: Sample) -> Placement:
+    environment = Environment.objects.filter(name=ENVIRONMENT).first()
+    if environment is None:
+        applications.create_environment(actor=actor, name="staging", position=1)
+        environment = applications.create_environment(actor=actor, name=ENVIRONMENT, is_production=True, position=2)
+    application = Application.objects.filter(name=APPLICATION).first() or applications.create_application(
+        actor=actor, name=APPLICATION, description="What the demo deploys"
+    )
+    placement = Placement.objects.filter(application=application, environment=environment).first()
+    if placement is not None:
+        return placement
+    return placements.save_placement(
+        actor=actor,
+        placement=None,
+        application=application,
+        environment=environment,
+        image=f"{sample.image}:1",
+        settings=_settings(sample),
+        host_ids=[host.pk],
+        url=sample.url,
+    )
+
+
+def _save(actor: Actor, placement: Placement, sample: Sample, tag: str) -> Placement:
+    seats = PlacementHost.objects.filter(placement=placement, is_active=True)
+    return placements.save_placement(
+        actor=actor,
+        placement=placement,
+        application=placement.application,
+        environment=placement.environment,
+        image=f"{sample.image}:{tag}",
+        settings=_settings(sample),
+        host_ids=list(seats.values_list("host_id", flat=True)),
+        url=sample.url,
+    )
+
+
+def _settings(sample: Sample) -> dict[str, Any]:
+    settings = defaults()
+    settings["ports"] = [
+        {"container_port": 5000, "host_port": sample.port, "host_address": "127.0.0.1", "protocol": "tcp"}
+    ]
+    settings["health"] = {**settings["health"], "kind": "http", "path": "/healthz", "port": 5000, "deadline": 10}
+    return settings
+
+
+def _deploy(actor: Actor, placement: Placement, release: int | None = None) -> Target:
+    """Plan, click, and wait for the end."""
+    earlier = Release.objects.get(placement=placement, number=release) if release is not None else None
+    plan = requests.request_plan(actor=actor, placement=placement, of_release=earlier)
+
+    def is_planned() -> bool:
+        plan.operation.refresh_from_db()
+        return plan.operation.status not in OPERATION_OPEN
+
+    wait_until(is_planned, "the plan was not worked out", timeout=60)
+    plan = Plan.objects.get(pk=plan.pk)
+    _check("plan", plan.is_ready, f"{plan.operation.result}")
+    deployment = requests.request_deployment(actor=actor, plan=plan, fingerprint=plan.fingerprint, note="The demo's")
+
+    def is_over() -> bool:
+        return Deployment.objects.get(pk=deployment.pk).status not in DEPLOYMENT_OPEN
+
+    wait_until(is_over, f"deployment #{deployment.pk} did not end", timeout=120)
+    return Target.objects.get(deployment=deployment)
+
+
+def _check(what: str, holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise PartError(f"{what}: {otherwise}.")
+
+
+def main(arguments: list[str]) -> int:
+    """Tell the chapter; the exit code."""
+    chapter, url, *rest = arguments
+    sample = None
+    if rest:
+        folder, port, socket, image, application_port = rest
+        sample = Sample(SshServer(Path(folder), int(port)), socket, image, int(application_port))
+    try:
+        if chapter == "walk" and sample is not None:
+            result = walk(sample, url)
+        else:
+            result = first(sample, url)
+    except (PartError, Refused) as error:
+        print(f"{error}", flush=True)
+        return 1
+    print(f"RESULT {json.dumps(result)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
