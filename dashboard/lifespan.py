@@ -2,12 +2,22 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import DatabaseError, connections
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from dashboard import stream
+from deployments.accounts import setup
 
 log = logging.getLogger(__name__)
+_PRINTED_SECONDS: Final = 20
+
 Message = MutableMapping[str, Any]
 
 
@@ -25,4 +35,20 @@ async def run(receive: Callable[[], Awaitable[Message]], send: Callable[[Message
 
 
 def print_setup_link() -> None:
-    """placeholder"""
+    """Print the one-time link of a new installation, from one process of however many start together."""
+    try:
+        if setup.needs_setup() and cache.add("estiva.setup_link", "printed", timeout=_PRINTED_SECONDS):
+            _print(setup.issue_setup_token())
+    except DatabaseError as error:
+        log.warning("the database can't tell whether there is an admin", extra={"error": str(error)})
+    finally:
+        connections.close_all()
+
+
+def _print(token: str | None) -> None:
+    if token is None:
+        return
+    address = settings.ESTIVA_BASE_URL + reverse("account_link", args=[token])
+    text = _("Estiva has no admin yet. Open this once, within a day, to become the first:")
+    sys.stderr.write(f"\n  {text}\n\n    {address}\n\n")
+    sys.stderr.flush()

@@ -20,6 +20,7 @@ from dashboard.views import (
 
 handler400 = "dashboard.views.errors.bad_request"
 handler403 = "dashboard.views.errors.forbidden"
+handler429 = "dashboard.views.errors.too_many"  # allauth's rate limits ask for it
 handler404 = "dashboard.views.errors.not_found"
 handler500 = "dashboard.views.errors.server_error"
 
@@ -72,6 +73,7 @@ urlpatterns = [
     path("people/<int:person>/", people.detail, name="person"),
     path("people/<int:person>/deactivate", people.deactivate, name="person_deactivate"),
     path("people/<int:person>/reactivate", people.reactivate, name="person_reactivate"),
+    path("people/<int:person>/link", people.sign_in_link, name="person_link"),
     # the audit trail
     path("audit/", audit.index, name="audit"),
     path("audit/export.csv", audit.export_csv, name="audit_csv"),

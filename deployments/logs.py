@@ -13,7 +13,9 @@ import structlog
 from django.conf import settings
 from structlog.types import EventDict, Processor, WrappedLogger
 
-_TELLING: Final = re.compile(r"passw|passphrase|secret|token|private_key|authorization|cookie|credential", re.IGNORECASE)
+_TELLING: Final = re.compile(
+    r"passw|passphrase|secret|token|private_key|authorization|cookie|credential", re.IGNORECASE
+)
 _LINK: Final = re.compile(r"(/account/link/)[^\s/?\"']+")
 _QUIET: Final = ("amqp", "asyncio", "celery.app.trace", "docker", "kombu", "paramiko", "urllib3")
 

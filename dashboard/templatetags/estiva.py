@@ -1,5 +1,6 @@
 """Small pieces that every template may use (they are built in: no load needed): times, sizes, states, faces, links of filters."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -202,10 +203,29 @@ def image_tag(image: str) -> str:
 def elapsed(since: datetime) -> SafeString:
     """How long something has been running; a script keeps it current."""
     seconds = (timezone.now() - since).total_seconds()
-    return format_html('<span class="elapsed" data-since="{}">{}</span>', since.isoformat(), duration(int(max(0, seconds))))
+    return format_html(
+        '<span class="elapsed" data-since="{}">{}</span>', since.isoformat(), duration(int(max(0, seconds)))
+    )
 
 
 @register.simple_tag
 def setting_name(cell: Any, number: object = None) -> str:
     """The name of a cell in a table of settings; `number` takes the place of the blank row's own."""
     return str(cell.path) if number is None else str(cell.path).replace(".__.", f".{number}.")
+
+
+@register.simple_tag
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str | None]]:
+    """What an audit entry says of each value, in the order of names: `{"name", "before", "after"}`, texts or None where it wasn't."""
+    return [
+        {"name": name, "before": _as_text(before, name), "after": _as_text(after, name)}
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _as_text(values: dict[str, Any], name: str) -> str | None:
+    value = values.get(name)
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -30,6 +30,12 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return render(request, "errors/404.html", status=404)
 
 
+def too_many(request: HttpRequest) -> HttpResponse:
+    """429: too many attempts to sign in."""
+    page = render_to_string("errors/429.html", _bare(request))
+    return HttpResponse(page, status=429, headers={"Retry-After": "60"})
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """500; or 503 where the database doesn't answer. Needs neither database nor session, since they may be what is broken."""
     error = sys.exc_info()[1]
