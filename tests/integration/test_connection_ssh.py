@@ -10,6 +10,7 @@ import paramiko
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL
 
 from parts.processes import free_port, run
 from parts.sshd import SshServer
@@ -40,11 +41,11 @@ class NosyServer(paramiko.ServerInterface):
 
     def check_auth_none(self, username: str) -> int:
         self.asked.append("none")
-        return paramiko.AUTH_FAILED
+        return AUTH_FAILED
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         self.asked.append(f"publickey {username}")
-        return paramiko.AUTH_SUCCESSFUL
+        return AUTH_SUCCESSFUL
 
 
 @pytest.fixture
@@ -205,6 +206,29 @@ def test_words_for_an_address_that_does_not_answer(ssh_key: SshKey) -> None:
     with pytest.raises(HostLost, match="does not answer") as caught:
         open_socket(closed)
     assert "connection refused" in caught.value.why
+
+
+def test_connecting_to_a_server_that_is_down_can_be_given_up() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = SshAddress("web-1", "127.0.0.1", full.getsockname()[1])
+        waiting = [
+            open_socket(address, deadline=1)
+        ]  # what listens takes one or two and then no more, as if it were down
+        begun = time.monotonic()
+
+        def cancel() -> None:
+            raise Cancelled
+
+        with pytest.raises(Cancelled):
+            waiting.extend(open_socket(address, cancel) for _ in range(5))
+        assert time.monotonic() - begun < 1
+        with pytest.raises(HostLost, match="does not answer") as caught:
+            open_socket(address, deadline=0.2)
+        assert "No answer within 0.2 s" in caught.value.why
+        for sock in waiting:
+            sock.close()
 
 
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])

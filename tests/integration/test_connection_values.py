@@ -28,7 +28,7 @@ NASTY = [
     "-----BEGIN KEY-----\nMIIB\n-----END KEY-----\n",
 ]
 VALUES = st.lists(
-    st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=60), min_size=1, max_size=25
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60), min_size=1, max_size=25
 )
 
 

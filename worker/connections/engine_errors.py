@@ -142,10 +142,7 @@ def translated(session: SshSession) -> Iterator[None]:
     except _OURS:
         raise
     except docker.errors.APIError as error:
-        said = error.explanation or str(error)
-        if isinstance(said, bytes):
-            said = said.decode("utf-8", "replace")
-        raise refusal(str(said), name, error.status_code or 0) from error
+        raise refusal(str(error.explanation or error), name, error.status_code or 0) from error
     except ChannelRefused as error:
         raise HostError(f"Server {name}: sshd refused a channel: {error.words}.") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, paramiko.SSHException, EOFError, OSError) as error:

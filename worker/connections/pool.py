@@ -98,7 +98,7 @@ class SshSession:
         with self._lock:
             self._channels = [each for each in self._channels if not each.closed]
             self._channels.append(channel)
-        if self._closed:
+        if not self.alive:  # aborted meanwhile
             channel.close()
         return channel
 

@@ -15,33 +15,26 @@ from dataclasses import dataclass
 
 import paramiko
 
+from worker.connections.address import CONNECT_SECONDS, SshAddress, nobody, open_socket, resolve
 from worker.connections.keys import load_private_key
 from worker.connections.transport import Transport
 from worker.engine.errors import AuthenticationRefused, HostKeyChanged, HostLost
 from worker.engine.spec import Secret
 
-CONNECT_SECONDS = 10.0
+__all__ = [
+    "HostKey",
+    "OfferedKey",
+    "SshAddress",
+    "SshCredential",
+    "connect",
+    "offered_host_key",
+    "open_socket",
+    "resolve",
+]
+
 KEEPALIVE_SECONDS = 15
-_DEAD_PEER_SECONDS = 30  # unacknowledged data for so long: the peer is gone
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 _handshakes = threading.BoundedSemaphore(8)  # sshd's MaxStartups drops more at once, at random
-
-
-def _nothing() -> None:
-    """Nobody interrupts."""
-
-
-@dataclass(frozen=True, slots=True)
-class SshAddress:
-    """Where a server is and as whom to log in. `host_name` is the server's name in Estiva, for messages."""
-
-    host_name: str
-    address: str
-    port: int = 22
-    user: str = "root"
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,48 +67,10 @@ class OfferedKey:
     banner: str  # "SSH-2.0-OpenSSH_9.2p1 …"
 
 
-def resolve(address: SshAddress) -> list[str]:
-    """The IP addresses a name stands for."""
-    try:
-        found = socket.getaddrinfo(address.address, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise HostLost(
-            f"The address {address.address} of server {address.host_name} can't be resolved.",
-            why=str(error),
-            remedy="Check the spelling and the name server that the worker uses, or enter an IP address.",
-        ) from error
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
-
-
-def open_socket(address: SshAddress, deadline: float = CONNECT_SECONDS) -> socket.socket:
-    """A TCP connection to the server's SSH port, within `deadline` seconds."""
-    resolve(address)
-    try:
-        sock = socket.create_connection((address.address, address.port), timeout=deadline)
-    except OSError as error:
-        why, remedy = _tcp_words(error, address, deadline)
-        raise HostLost(f"Server {address.host_name} does not answer at {address}.", why=why, remedy=remedy) from error
-    # paramiko never sets it: without it every small request waits up to 40 ms for an acknowledgement
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # paramiko's keepalive expects no answer; this makes the unanswered ones count
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_SECONDS * 1000)
-    return sock
-
-
-def _tcp_words(error: OSError, address: SshAddress, deadline: float) -> tuple[str, str]:
-    if isinstance(error, ConnectionRefusedError):
-        return "The port is closed: connection refused.", f"Is sshd running there, and on port {address.port}?"
-    if isinstance(error, TimeoutError):
-        return f"No answer within {deadline:g} s.", "Is the server up, and does a firewall let the worker through?"
-    return str(error.strerror or error), "Check the network between the worker and the server."
-
-
 def offered_host_key(
     sock: socket.socket,
     address: SshAddress,
-    interrupt: Callable[[], None] = _nothing,
+    interrupt: Callable[[], None] = nobody,
     deadline: float = CONNECT_SECONDS,
 ) -> OfferedKey:
     """The key that the server shows, without logging in. Closes the socket."""
@@ -128,7 +83,7 @@ def offered_host_key(
 
 
 def connect(
-    address: SshAddress, credential: SshCredential, pinned: HostKey, interrupt: Callable[[], None] = _nothing
+    address: SshAddress, credential: SshCredential, pinned: HostKey, interrupt: Callable[[], None] = nobody
 ) -> Transport:
     """An authenticated transport to the server that holds the pinned key. At most eight handshakes run at once."""
     key = load_private_key(credential, address.host_name)
@@ -154,7 +109,7 @@ def _begin(address: SshAddress, pinned_type: str, interrupt: Callable[[], None])
     for pause in (0.2, 0.5, 1.0, None):
         left = until - time.monotonic()
         try:
-            return _negotiate(open_socket(address, left), address, pinned_type, interrupt, left)
+            return _negotiate(open_socket(address, interrupt, left), address, pinned_type, interrupt, left)
         except TurnedAway:
             if pause is None or left < pause:
                 raise

@@ -1,5 +1,6 @@
 """paramiko's transport with the one channel it lacks, and with refusals kept apart per channel."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from paramiko.channel import Channel
 from paramiko.common import cMSG_CHANNEL_CLOSE, cMSG_CHANNEL_OPEN
 from paramiko.message import Message
 from paramiko.transport import ChannelMap
+
+# every failure reaches somebody as an error of ours; paramiko would log it again, with a traceback
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 Kind = Literal["direct-streamlocal@openssh.com", "direct-tcpip", "session"]
 

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from parts.sample_image import Behaviour
 from worker.connections.signals import Signals
-from worker.engine.container_host import Container, ContainerHost, LogLine
+from worker.engine.container_host import Container, ContainerHost, Follow, LogLine
 from worker.engine.errors import Cancelled, Conflict, HostError, LeaseLost, NotFound
 
 LABELS = {"estiva.installation": "test", "estiva.placement": "7"}
@@ -15,10 +16,15 @@ LABELS = {"estiva.installation": "test", "estiva.placement": "7"}
 class World(Protocol):
     """A server, a connection to it, and a registry with sample images."""
 
-    host: ContainerHost
-    signals: Signals
+    @property
+    def host(self) -> ContainerHost:
+        """The connection."""
 
-    def image(self, behaviour: str = "plain", *, healthcheck: bool = False) -> str:
+    @property
+    def signals(self) -> Signals:
+        """What interrupts it."""
+
+    def image(self, behaviour: Behaviour = "plain", *, healthcheck: bool = False) -> str:
         """`name@digest` in the registry, not yet on the server."""
 
     def windows_image(self) -> str:
@@ -33,7 +39,7 @@ def body(reference: str, **host_config: Any) -> dict[str, Any]:
     return {"Image": reference, "Labels": LABELS, "ExposedPorts": {"5000/tcp": {}}, "HostConfig": host_config}
 
 
-def pulled(world: World, behaviour: str = "plain", *, healthcheck: bool = False) -> str:
+def pulled(world: World, behaviour: Behaviour = "plain", *, healthcheck: bool = False) -> str:
     """The reference of an image that is on the server."""
     reference = world.image(behaviour, healthcheck=healthcheck)
     for _ in world.host.pull(reference, platform=None, deadline=60):
@@ -54,6 +60,12 @@ def until(host: ContainerHost, met: Callable[[], bool], seconds: float = 20) -> 
     while not met():
         assert host.now() < end, "did not happen in time"
         host.wait(0.05)
+
+
+def gathered(follow: Follow, lines: list[LogLine]) -> list[LogLine]:
+    """The lines so far, with those that arrived meanwhile."""
+    lines += follow.available()
+    return lines
 
 
 class ContainerHostContract:
@@ -227,10 +239,11 @@ class ContainerHostContract:
         host.start("web")
         follow = host.follow("web")
         lines: list[LogLine] = []
-        until(host, lambda: bool(lines.extend(follow.available()) or len(lines) == 2))
+        until(host, lambda: len(gathered(follow, lines)) == 2)
         assert not follow.ended
         host.stop("web", timeout=10)
-        until(host, lambda: bool(lines.extend(follow.available()) or follow.ended))
+        until(host, lambda: bool(gathered(follow, lines)) and follow.ended)
+        gathered(follow, lines)
         assert lines[-1].text == "sample: asked to stop, closing"
         follow.close()
         assert list(follow.available()) == []

@@ -1,5 +1,7 @@
 """The in-memory server keeps Docker's rules, so that the engine's tests mean something."""
 
+from typing import Any
+
 import pytest
 
 from worker.connections.fake import Behaviour, FakeHost, FakeServer
@@ -13,7 +15,7 @@ def body(image: str, **host_config: object) -> dict[str, object]:
     return {"Image": image, "Labels": {"estiva.placement": "7"}, "HostConfig": host_config}
 
 
-def ready(behaviour: Behaviour | None = None, **fields: object) -> tuple[FakeHost, str]:
+def ready(behaviour: Behaviour | None = None, **fields: Any) -> tuple[FakeHost, str]:
     """A host with the shop's image pulled; its reference."""
     server = FakeServer()
     reference = server.images.publish(SHOP, "1", behaviour=behaviour or Behaviour(), **fields)

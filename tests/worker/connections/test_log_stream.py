@@ -28,7 +28,7 @@ def decoded(pieces: list[bytes], *, tty: bool = False) -> list[LogLine]:
     return [line for piece in pieces for line in decoder.feed(piece)] + decoder.rest()
 
 
-LINES = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)), max_size=30)
+LINES = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30)
 WRITTEN = st.lists(st.tuples(st.sampled_from(("stdout", "stderr")), LINES), max_size=20)
 
 
