@@ -69,6 +69,7 @@ def target_brief(target_id: int, fence: int) -> Brief:
         incumbent_health=_health_of(incumbent),
         keep_releases=_kept(target, release.number),
         host_name=target.host_name,
+        touched=target.touched,
     )
     connection = host_connection(target.host)
     return Brief(spec, connection, (*opened.values(), *_secrets_of(connection)))

@@ -7,7 +7,8 @@ from worker.engine.errors import HostError
 from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
 from worker.engine.forward import change
-from worker.engine.restore import Restored, restore
+from worker.engine.inventory import Inventory
+from worker.engine.restore import PAUSES, Restored, restore
 from worker.engine.run import Run, Steps, step
 from worker.engine.takeover import held_inventory
 
@@ -24,18 +25,25 @@ def go_back(run: Run, failure: StepFailed | None) -> Steps:
 
 def _needs_care(run: Run) -> Generator[Event, None, bool]:
     """Nothing was changed by this attempt; was something left half done by one before?"""
-    try:
-        inventory = held_inventory(run.host, run.identity)
-    except HostError as error:
-        yield Line(f"{run.server} could not be looked at once more: {error.message}", level="warn")
-        return False
+    inventory = yield from _seen(run)
+    if inventory is None:
+        return run.spec.touched  # unknown: restoring will find out, or say that nothing is proven
     run.know_incumbent(inventory)
     run.past_return = inventory.past_return(run.identity)
     return inventory.needs_care
 
 
+def _seen(run: Run) -> Generator[Event, None, Inventory | None]:
+    for pause in PAUSES:
+        try:
+            return held_inventory(run.host, run.identity)
+        except HostError as error:
+            yield Line(f"{run.server} could not be looked at once more: {error.message}", level="warn")
+            run.host.wait(pause)
+    return None
+
+
 def _restore(run: Run, failure: StepFailed | None) -> Steps:
-    yield from run.touch()
     outcome: list[Restored] = []
     try:
         yield from step(run, "restore", _restoring(run, outcome))
@@ -46,6 +54,8 @@ def _restore(run: Run, failure: StepFailed | None) -> Steps:
 
 
 def _restoring(run: Run, outcome: list[Restored]) -> Generator[Event, None, str]:
+    yield from run.touch()
+    yield Line(f"Putting {run.server} back as it was.")
     restored = yield from restore(run)
     outcome.append(restored)
     if restored.unproven:

@@ -135,7 +135,7 @@ class _Watch:
     def _progress(self) -> Progress:
         if self.health.kind == "running":
             return Progress(
-                "health", self.passes, round(self.health.run_seconds), "seconds without a restart", "passes"
+                "health", self.passes, max(1, round(self.health.run_seconds)), "seconds without a restart", "passes"
             )
         return Progress(self.watched.step, self.passes, max(1, self.health.passes), self.answer.text, "passes")
 

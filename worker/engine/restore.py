@@ -17,7 +17,7 @@ from worker.engine.takeover import take_over
 from worker.engine.verify import observed_owned
 
 _LAST_LINES = 50
-_PAUSES = (0.5, 2.0, 5.0)  # seconds before a restoration is tried again
+PAUSES = (0.5, 2.0, 5.0)  # seconds before a restoration is tried again
 _GLANCE = 1.0  # seconds: enough for one that was never stopped
 
 
@@ -36,7 +36,7 @@ def restore(run: Run) -> Generator[Event, None, Restored]:
     Everything is decided by what is found, so after a refusal it is simply done again, a few times: an engine that is
     short of breath must not leave a server with nothing. The last refusal is raised: then nothing is proven.
     """
-    for pause in _PAUSES:
+    for pause in PAUSES:
         try:
             return (yield from _restore_once(run))
         except (HostError, StepFailed) as trouble:

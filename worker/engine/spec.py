@@ -135,7 +135,9 @@ class DeploySpec:
     """One Target: bring this image with these settings to this host.
 
     `incumbent_health` is how the version that serves now is judged when it has to be restored; None means "running".
-    `keep_releases` are the numbers of the Releases whose images stay (this one and its forerunners).
+    `keep_releases` are the numbers of the Releases whose images stay (this one and its forerunners). `touched` says that
+    an earlier attempt of this Target had begun to change the server (`Mutated`): where the server then can't be looked
+    at, nothing is claimed to be as before.
     """
 
     identity: Identity
@@ -145,3 +147,4 @@ class DeploySpec:
     keep_releases: tuple[int, ...] = ()
     pull_deadline: float = 1800.0
     host_name: str = ""
+    touched: bool = False

@@ -38,6 +38,7 @@ class Stage:
     server: FakeServer = field(default_factory=FakeServer)
     fence: int = 0
     incumbent_target: int | None = None
+    touched: bool = False  # an attempt said so
 
     def publish(self, release: int, behaviour: Behaviour | None = None, **fields: Any) -> str:
         """Push the image of a Release."""
@@ -64,6 +65,7 @@ class Stage:
             incumbent_health=HTTP,
             keep_releases=tuple(range(max(1, release - 4), release + 1)),
             host_name=self.server.name,
+            touched=self.touched,
         )
 
     def deploy(self, release: int, host: FakeHost | None = None) -> list[Event]:

@@ -22,7 +22,7 @@ from tests.worker.engine.scenes import (
 from tests.worker.engine.stage import Stage
 from worker.connections.fake import FakeHost
 from worker.engine.errors import HostLost
-from worker.engine.events import Verdict
+from worker.engine.events import Event, Mutated, Verdict
 from worker.engine.rollout import deploy
 
 
@@ -86,7 +86,7 @@ def finished(stage: Stage, host: FakeHost, where: str) -> bool:
     """Run an attempt among its troubles; True when it came to an end, and then its word is checked."""
     promised = stage.container.restart != "no" and stage.incumbent_target is not None
     with suppress(HostLost):
-        end = last(list(deploy(stage.spec(2), host)))
+        end = last(listed(stage, host))
         if stage.server.reboots:
             stage.server.advance(3)
             if not promised:
@@ -102,6 +102,15 @@ def finished(stage: Stage, host: FakeHost, where: str) -> bool:
     return False
 
 
+def listed(stage: Stage, host: FakeHost) -> list[Event]:
+    """One attempt; the stage remembers, as the caller's row does, that it touched the server."""
+    events: list[Event] = []
+    for event in deploy(stage.spec(2), host):
+        events.append(event)
+        stage.touched = stage.touched or isinstance(event, Mutated)
+    return events
+
+
 def assert_truthful_enough(stage: Stage, verdict: Verdict, where: str) -> None:
     """Where Release 1 is said to serve it does, and where Release 2 is, that does; alone."""
     seen = f"{where}: {verdict} {described(stage.server)}"
@@ -111,3 +120,25 @@ def assert_truthful_enough(stage: Stage, verdict: Verdict, where: str) -> None:
         assert stage.serving() == [1], seen
     else:
         assert stage.serving() == [], seen
+
+
+def test_a_server_that_answers_nothing_but_errors_after_a_change_is_not_said_to_be_as_before() -> None:
+    stage = Scene("stop-first", "success").set()
+    cut_off = FakeHost(stage.server)
+    cut_off.fail_after("stop", 1)
+    assert not finished(stage, cut_off, "")
+    stage.touched = True
+    deaf = FakeHost(stage.server)
+    for n in range(1, 30):
+        deaf.refuse("*", n)
+    end = last(list(deploy(stage.spec(2), deaf)))
+    assert end.verdict == Verdict.NEEDS_ATTENTION
+    assert "docker ps" in end.remedy
+
+
+def test_a_server_that_answered_nothing_but_errors_from_the_beginning_was_not_touched() -> None:
+    stage = Scene("stop-first", "success").set()
+    deaf = FakeHost(stage.server)
+    for n in range(1, 30):
+        deaf.refuse("*", n)
+    assert last(list(deploy(stage.spec(2), deaf))).verdict == Verdict.FAILED_UNTOUCHED
