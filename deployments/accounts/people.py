@@ -27,10 +27,10 @@ def change_access(
 ) -> User:
     """Set a person's role and grants, (application id, environment id) pairs; open pages and streams follow at once."""
     with transaction.atomic():
-        user = _locked(user)
+        user, is_last_admin = _locked_among_admins(user)
         before = shown_access(user)
-        if user.role == Role.ADMIN and role != Role.ADMIN:
-            _keep_an_admin(user)
+        if is_last_admin and role != Role.ADMIN:
+            _refuse_last_admin(user)
         user.role = Role(role)
         user.deploys_everything = user.role == Role.DEPLOYER and deploys_everything
         user.save(update_fields=("role", "deploys_everything"))
@@ -45,10 +45,11 @@ def change_access(
 def deactivate(*, actor: Actor, user: User) -> User:
     """Shut a person out: sessions, streams and links end at once. Refused for the last admin."""
     with transaction.atomic():
-        user = _locked(user)
+        user, is_last_admin = _locked_among_admins(user)
         if not user.is_active:
             return user
-        _keep_an_admin(user)
+        if is_last_admin:
+            _refuse_last_admin(user)
         user.is_active = False
         user.save(update_fields=("is_active",))
         end_sessions(user)
@@ -168,8 +169,13 @@ def _locked(user: User) -> User:
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def _keep_an_admin(user: User) -> None:
-    """Lock every admin, in order, so that two can't remove each other at once."""
-    admins = User.objects.select_for_update(no_key=True).filter(role=Role.ADMIN, is_active=True).order_by("pk")
-    if [admin.pk for admin in admins] == [user.pk]:
-        raise Refused(_("%(name)s is the only admin.") % {"name": user}, remedy=_("Make somebody else an admin first."))
+def _locked_among_admins(user: User) -> tuple[User, bool]:
+    """The person, and whether they are the only admin; all admins are locked, in order, so that two can't remove each other."""
+    either = Q(pk=user.pk) | Q(role=Role.ADMIN, is_active=True)
+    rows = {row.pk: row for row in User.objects.select_for_update(no_key=True).filter(either).order_by("pk")}
+    admins = [row.pk for row in rows.values() if row.is_admin]
+    return rows[user.pk], admins == [user.pk]
+
+
+def _refuse_last_admin(user: User) -> None:
+    raise Refused(_("%(name)s is the only admin.") % {"name": user}, remedy=_("Make somebody else an admin first."))
