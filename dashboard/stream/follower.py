@@ -1,6 +1,6 @@
 """Follows the live tail for the whole process: one XREAD, and the database where Redis can't tell.
 
-While Redis answers, the database is asked only now and then whether a line was written whose wake entry got lost. While it doesn't,
+While Redis answers, the database is asked only now and then whether a line was written, or somebody shut out, whose wake entry got lost. While it doesn't,
 the database is asked every two seconds, for what is watched and nothing else.
 """
 
@@ -35,7 +35,6 @@ class Follower:
         self.is_live = False
         self._since = ""
         self._marks: dict[str, object] = {}
-        self._people: dict[int, Any] = {}
         self._went_away = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._follow()), loop.create_task(self._poll())]
@@ -104,9 +103,9 @@ class Follower:
             looked = time.monotonic()
             try:
                 await self._look_at_lines()
+                await self._look_at_people()
                 if not self.is_live:
                     await self._look_at_rows()
-                    await self._look_at_people()
             except DatabaseError as error:
                 log.warning("the database doesn't answer the live stream", extra={"error": str(error)})
 
@@ -139,11 +138,10 @@ class Follower:
             self.hub.changed(kind if number else LISTS, int(number or 0))
 
     async def _look_at_people(self) -> None:
-        people = await reads.in_database(reads.still_there, {viewer.rights.user_id for viewer in self.hub.viewers})
-        for user_id, standing in people.items():
-            if self._people.get(user_id, standing) != standing:
-                self.hub.changed("user", user_id)
-        self._people = people
+        people = await reads.in_database(reads.standings, {viewer.rights.user_id for viewer in self.hub.viewers})
+        for viewer in self.hub.viewers:
+            if people.get(viewer.rights.user_id) != viewer.rights.standing:
+                viewer.check_rights_now()
 
 
 def _streams(answer: Any) -> list[tuple[str, list[tuple[str, dict[str, str]]]]]:

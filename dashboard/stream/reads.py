@@ -11,7 +11,7 @@ from django.db import close_old_connections
 from django.http import HttpRequest
 
 from dashboard.stream.ring import Entry
-from dashboard.stream.watching import Asked, Rights
+from dashboard.stream.watching import Asked, Rights, Standing
 from deployments import audit, permissions
 from deployments.actors import Actor
 from deployments.models import AuditHead, Deployment, Host, LogChunk, Operation, Step, Target, User
@@ -59,11 +59,12 @@ def rights(session_key: str, asked: Asked, address: str) -> Rights:
     for deployment_id, target_id in pairs:
         targets.setdefault(deployment_id, set()).add(target_id)
     frozen = {deployment_id: frozenset(found) for deployment_id, found in targets.items()}
+    standing = (user.is_active, user.session_epoch, str(user.role), user.deploys_everything)
     if permissions.sees_everything(user):
-        return Rights(user.pk, sees_all=True, targets=frozen)
+        return Rights(user.pk, sees_all=True, standing=standing, targets=frozen)
     placements = frozenset(permissions.visible_placements(user).values_list("id", flat=True))
     hosts = frozenset(permissions.visible_hosts(user).values_list("id", flat=True))
-    return Rights(user.pk, sees_all=False, placements=placements, hosts=hosts, targets=frozen)
+    return Rights(user.pk, sees_all=False, standing=standing, placements=placements, hosts=hosts, targets=frozen)
 
 
 def _all_visible(user: User, asked: Asked, address: str) -> None:
@@ -131,12 +132,8 @@ def _mark_deployments(wanted: list[int], found: dict[str, object]) -> None:
     found.update({f"deployment:{number}": rows for number, rows in moved.items()})
 
 
-def still_there(user_ids: Iterable[int]) -> dict[int, tuple[bool, int, str, bool]]:
-    """What decides over people's sessions and rights; a difference means that their rights are looked up again."""
+def standings(user_ids: Iterable[int]) -> dict[int, Standing]:
+    """How these people stand now; a difference means that their rights are looked up again."""
     people = User.objects.filter(pk__in=list(user_ids))
-    return {
-        number: (active, epoch, role, everything)
-        for number, active, epoch, role, everything in people.values_list(
-            "pk", "is_active", "session_epoch", "role", "deploys_everything"
-        )
-    }
+    rows = people.values_list("pk", "is_active", "session_epoch", "role", "deploys_everything")
+    return {number: (active, epoch, str(role), everything) for number, active, epoch, role, everything in rows}

@@ -37,12 +37,17 @@ class Asked:
         return found
 
 
+Standing = tuple[bool, int, str, bool]
+"""What decides over somebody's sessions and rights: active, session epoch, role, deploys everything."""
+
+
 @dataclass(frozen=True)
 class Rights:
     """What a person may see, as last looked up. `placements` and `hosts` count only where `sees_all` is False."""
 
     user_id: int
     sees_all: bool
+    standing: Standing = (True, 0, "", False)
     placements: frozenset[int] = frozenset()
     hosts: frozenset[int] = frozenset()
     targets: Mapping[int, frozenset[int]] = field(default_factory=dict)  # of the watched deployments

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import queue
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -59,8 +63,12 @@ class Web(ProcessPart):
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         """Close what was streamed, too."""
         super().__exit__(kind, error, trace)
-        for stream in self.streams:
-            stream.close()
+        self.close_streams()
+
+    def close_streams(self) -> None:
+        """Close whatever a test left open."""
+        while self.streams:
+            self.streams.pop().close()
 
     def _answers(self) -> bool:
         try:
@@ -133,7 +141,8 @@ class Stream:
     lines: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     _connection: http.client.HTTPConnection | None = None
-    _response: http.client.HTTPResponse | None = None
+    _arrived: queue.SimpleQueue[bytes] = field(default_factory=queue.SimpleQueue)
+    _reader: threading.Thread | None = None
 
     def open(self, begin: str = "") -> Stream:
         """Connect, with the id of the last event as browsers do."""
@@ -141,28 +150,35 @@ class Stream:
         headers = {"Last-Event-ID": self.last_id} if self.last_id else {}
         self._connection = self.web.ask(path, self.session, headers)
         self.web.streams.append(self)
-        self._response = self._connection.getresponse()
-        self.status = self._response.status
+        response = self._connection.getresponse()
+        self.status = response.status
+        self._arrived = queue.SimpleQueue()
+        self._reader = threading.Thread(target=_read, args=(response, self._arrived))
+        self._reader.start()
         return self
 
     def close(self) -> None:
         """Drop the connection at once, wherever it stands."""
-        if self._response is not None and self._connection is not None:
-            self._response.close()
-            self._connection.close()
+        if self._connection is None or self._reader is None:
+            return
+        if self._connection.sock is not None:
+            with contextlib.suppress(OSError):  # the server may have closed it already
+                self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self._connection.close()
 
     def events(self, seconds: float = 10.0) -> Iterator[Event]:
-        """Events as they come, until the stream ends or nothing more came for so long."""
-        assert self._response is not None
+        """Events as they come, until the stream ends or the time is over."""
         name = "message"
         data: list[str] = []
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while True:
             try:
-                raw = self._response.readline()
-            except TimeoutError:
+                raw = self._arrived.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
                 return
             if not raw:
+                self._arrived.put(b"")  # it stays ended
                 return
             line = raw.decode().rstrip("\n")
             if line.startswith("id: "):
@@ -193,3 +209,15 @@ class Stream:
             if event.name == name and all(event.data.get(key) == value for key, value in data.items()):
                 return event
         raise AssertionError(f"no {name} {data} came")
+
+
+def _read(response: http.client.HTTPResponse, arrived: queue.SimpleQueue[bytes]) -> None:
+    """Lines into a queue until the end, which is an empty one: reading a socket with deadlines would lose what came half."""
+    try:
+        while line := response.readline():
+            arrived.put(line)
+    except (OSError, http.client.HTTPException):
+        pass  # cut off: the same as the end
+    finally:
+        arrived.put(b"")
+        response.close()
