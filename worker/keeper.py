@@ -86,11 +86,19 @@ class Held:
 class Keeper:
     """One a process. `name` is the worker's, as people read it; `holder` tells this very process from its predecessor."""
 
-    def __init__(self, name: str, role: str, capacity: int, *, beat_seconds: float = BEAT_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        role: str,
+        capacity: int,
+        *,
+        beat_seconds: float = BEAT_SECONDS,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
         self.name, self.role, self.capacity = name, role, capacity
         self.holder = f"{name}#{os.getpid()}"
         self.flusher, self.tail = Flusher(), LiveTail()
-        self._beat_seconds = beat_seconds
+        self._beat_seconds, self._look_seconds = beat_seconds, look_seconds
         self._held: set[Held] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -144,7 +152,7 @@ class Keeper:
     def _loop(self) -> None:
         while not self.stopping:
             self._guarded(self._round)
-            self._stop.wait(LOOK_SECONDS)
+            self._stop.wait(self._look_seconds)
         for held in self._snapshot():
             held.let_go()
         if not self._idle.wait(EXIT_SECONDS):

@@ -1,7 +1,6 @@
 """The live tail's sender. Redis being away costs nothing but liveness: viewers fill the gap from the database."""
 
 import time
-from collections.abc import Callable
 
 from deployments import live, queue
 from worker.engine.events import Progress
@@ -12,8 +11,7 @@ PAUSE_SECONDS = 3.0
 class LiveTail:
     """Sends wake entries; after a failure it rests a few seconds, so that a dead Redis doesn't slow a deploy down."""
 
-    def __init__(self, publish: Callable[[dict[str, str]], bool] = queue.publish) -> None:
-        self._publish = publish
+    def __init__(self) -> None:
         self._rests_until = 0.0
 
     def lines(self, target_id: int, deployment_id: int, first: int, last: int, encoded: str) -> None:
@@ -29,5 +27,5 @@ class LiveTail:
         self._send(live.wake_changed(noun, object_id, placement_id))
 
     def _send(self, entry: dict[str, str]) -> None:
-        if time.monotonic() >= self._rests_until and not self._publish(entry):
+        if time.monotonic() >= self._rests_until and not queue.publish(entry):
             self._rests_until = time.monotonic() + PAUSE_SECONDS

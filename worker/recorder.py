@@ -226,19 +226,20 @@ class Recorder:
             connection.close()  # the engine's thread may not write again for minutes
 
     def _write(self) -> None:
-        """Write the batch and tell the viewers, in order: one writer at a time."""
+        """Write all that waits and tell the viewers, in order: one writer at a time."""
         with self._write_lock:
             if self._is_lost:
                 raise LeaseLost(f"Target {self.target_id} is no longer held.")
-            batch = self._next_batch()
-            if batch is None:
-                return
-            lines = record_store.write(self.target_id, self.fence, batch)
-            self._writing = None
-            if batch.lines:
-                self._tail.lines(self.target_id, self._deployment, batch.first, batch.last, lines)
-            if any(not isinstance(step, StepMoved) for step in batch.steps):
-                self._tail.changed("deployment", self._deployment, self._placement)
+            while (batch := self._next_batch()) is not None:
+                lines = record_store.write(self.target_id, self.fence, batch)
+                self._writing = None
+                self._tell(batch, lines)
+
+    def _tell(self, batch: Batch, lines: str) -> None:
+        if batch.lines:
+            self._tail.lines(self.target_id, self._deployment, batch.first, batch.last, lines)
+        if any(not isinstance(step, StepMoved) for step in batch.steps):
+            self._tail.changed("deployment", self._deployment, self._placement)
 
     def _next_batch(self) -> Batch | None:
         """The one that failed before goes first, as it was: its numbers are taken."""
