@@ -1,29 +1,130 @@
-"""Environment variables of a placement."""
+"""Environment variables of a placement: plain ones are shown, secrets are written once and never read back."""
 
-from django.http import HttpResponse
+import re
+from fnmatch import fnmatchcase
 
-from dashboard.access import ACT, ACTING, EVERYONE, FORM, Request, seen_by
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.access import ACT, ACTING, EVERYONE, FORM, Request, get_placement, seen_by
+from dashboard.downloads import streamed_text
+from dashboard.forms.refusals import add_refusal
+from dashboard.forms.variables import ImportForm, VariableForm
+from deployments import dotenv, permissions
+from deployments.errors import Refused
+from deployments.inventory import applications as inventory
+from deployments.models import Placement, Variable
+
+_MASKED_FROM = 6  # characters; shorter ones occur by chance in any log
 
 
-@seen_by(*EVERYONE, methods=FORM)
+@seen_by(*EVERYONE, methods=FORM, changes=ACTING)
 def index(request: Request, application: str, environment: str) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("variables.index")
+    """The list, and one form that adds or (`?edit=NAME`) changes."""
+    placement = get_placement(request, application, environment)
+    edited = placement.variables.filter(name=request.GET.get("edit", "")).first()
+    form = VariableForm(request.POST or None, initial=_initial(edited))
+    if request.method == "POST" and form.is_valid() and _set(request, placement, form, edited):
+        return redirect("variables", application, environment)
+    status = 422 if form.is_bound else 200
+    return render(request, "variables/list.html", _context(request, placement, form, edited), status=status)
 
 
 @seen_by(*ACTING, methods=FORM)
 def import_text(request: Request, application: str, environment: str) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("variables.import_text")
+    """Many at once, from `.env` text: all or none."""
+    placement = get_placement(request, application, environment)
+    form = ImportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        text = form.cleaned_data["text"]
+        try:
+            changed = inventory.import_variables(
+                actor=request.actor, placement=placement, text=text, secret_names=_secret_names(form)
+            )
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            words = ngettext("%(n)s variable changed: %(names)s.", "%(n)s variables changed: %(names)s.", len(changed))
+            said = words % {"n": len(changed), "names": ", ".join(changed)} if changed else _("Nothing differs.")
+            messages.success(request, said)
+            return redirect("variables", application, environment)
+    context = {"placement": placement, "form": form, "tab": "variables"}
+    return render(request, "variables/import.html", context, status=422 if form.is_bound else 200)
 
 
 @seen_by(*EVERYONE)
-def export_text(request: Request, application: str, environment: str) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("variables.export_text")
+def export_text(request: Request, application: str, environment: str) -> HttpResponseBase:
+    """`.env` text; of secrets only the names."""
+    placement = get_placement(request, application, environment)
+    text = inventory.export_variables(placement)
+    return streamed_text(iter([text]), content_type="text/plain", file_name=f"{application}-{environment}.env")
 
 
 @seen_by(*ACTING, methods=ACT)
 def delete(request: Request, application: str, environment: str, name: str) -> HttpResponse:
-    """Placeholder until the page is there."""
-    return HttpResponse("variables.delete")
+    """Remove one; a secret's values are destroyed, so a deploy of an older release asks for it again."""
+    placement = get_placement(request, application, environment)
+    try:
+        inventory.delete_variable(actor=request.actor, placement=placement, name=name)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("%(name)s is gone. The next deploy leaves it out.") % {"name": name})
+    return redirect("variables", application, environment)
+
+
+def _initial(edited: Variable | None) -> dict[str, object]:
+    if edited is None:
+        return {}
+    return {"name": edited.name, "value": edited.value, "is_secret": edited.is_secret}
+
+
+def _context(
+    request: Request, placement: Placement, form: VariableForm, edited: Variable | None
+) -> dict[str, object]:
+    return {
+        "placement": placement,
+        "variables": list(placement.variables.select_related("secret_version")),
+        "form": form,
+        "edited": edited,
+        "acts": placement.application.archived_at is None and permissions.may_act(request.user, placement),
+        "tab": "variables",
+    }
+
+
+def _set(request: Request, placement: Placement, form: VariableForm, edited: Variable | None) -> bool:
+    name, value, is_secret = (form.cleaned_data[field] for field in ("name", "value", "is_secret"))
+    if edited is not None and not edited.is_secret and edited.value.replace("\r\n", "\n") == value:
+        value = edited.value  # a text field can't hold `\r`: what wasn't touched stays as it is
+    if edited is None and placement.variables.filter(name=name).exists():
+        form.add_error("name", _("There is one of this name already; change that one."))
+        return False
+    if is_secret and not value:
+        form.add_error("value", _("A secret needs a value."))
+        return False
+    try:
+        inventory.set_variable(actor=request.actor, placement=placement, name=name, value=value, is_secret=is_secret)
+    except Refused as refusal:
+        add_refusal(form, refusal)
+        return False
+    messages.success(request, _("%(name)s is saved. The next deploy brings it.") % {"name": name})
+    if warning := dotenv.unusual_name(name):
+        messages.warning(request, str(warning))
+    if is_secret and len(value) < _MASKED_FROM:
+        messages.warning(request, _("%(name)s is so short that it can't be masked in logs.") % {"name": name})
+    return True
+
+
+def _secret_names(form: ImportForm) -> set[str]:
+    """The names that the text sets and the person called secrets."""
+    try:
+        names = [pair.name for pair in dotenv.parse(form.cleaned_data["text"])]
+    except dotenv.DotenvError:
+        return set()  # the import refuses the text itself, with its line
+    if form.cleaned_data["all_secret"]:
+        return set(names)
+    patterns = re.split(r"[\s,]+", form.cleaned_data["secret_names"].strip())
+    return {name for name in names for pattern in patterns if pattern and fnmatchcase(name, pattern)}

@@ -121,3 +121,54 @@ def burning() -> dict[str, Any]:
         state=HostState.UNREACHABLE, state_text="Port 22 did not answer within 10 s."
     )
     return found
+
+
+def finding(check: str, result: str, message: str, remedy: str = "") -> dict[str, str]:
+    """One of preflight's findings."""
+    return {"check": check, "result": result, "message": message, "remedy": remedy}
+
+
+def plan_row(host: Host, **fields: Any) -> dict[str, Any]:
+    """A server's row of a Plan, ready and with a gap unless told otherwise."""
+    return {
+        "host": host.pk,
+        "name": host.name,
+        "ready": True,
+        "findings": [
+            finding("reachable", "good", f"{host.name} answers, its host key is the trusted one."),
+            finding("platform", "good", "The image has linux/amd64."),
+            finding("disk", "good", "31.0 GB are free for images."),
+        ],
+        "engine": "Docker 26.1.4",
+        "platform": "linux/amd64",
+        "disk_free": host.disk_free,
+        "strategy": "stop-first",
+        "reasons": ["Port 8080 is published on the server, so the old container stops before the new one starts."],
+        "gap": True,
+        "first": False,
+        **fields,
+    }
+
+
+def a_plan(placement: Placement, hosts: list[Host]) -> Any:
+    """A Plan of storefront 2.4.2, the third server in its way."""
+    refusal = finding(
+        "platform",
+        "bad",
+        "web-3 runs Windows containers; this image has linux/amd64 and linux/arm64.",
+        "Use a Linux server, or leave web-3 out.",
+    )
+    rows = [
+        plan_row(hosts[0]),
+        plan_row(hosts[1], disk_free=12_000_000_000),
+        plan_row(hosts[2], ready=False, findings=[refusal], engine="Docker 26.1.4", platform="windows/amd64", gap=False),
+    ]
+    rows[1]["findings"].append(finding("port", "unknown", "Whether a program other than Docker holds port 8080 can't be told."))
+    changes = [
+        {"kind": "image", "name": "image", "before": "shop:2.4.1 (sha256:04be12…)", "after": "shop:2.4.2 (sha256:9f2c41…)"},
+        {"kind": "variable", "name": "CART_V2", "before": "off", "after": "on"},
+        {"kind": "secret", "name": "STRIPE_KEY", "before": "version 1", "after": "version 2"},
+        {"kind": "setting", "name": "Memory limit", "before": "256m", "after": "512m"},
+    ]
+    plan = make.PlanFactory(placement=placement, image="registry.example.com/shop:2.4.2")
+    return make.planned(plan, rows, changes=changes, tag="2.4.2")

@@ -1,0 +1,114 @@
+"""A Plan's page: what would change, how each server was found, how long the gap was last time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from deployments import releases
+from deployments.models import Plan, Release, Target
+from deployments.states import OPERATION_OPEN, OperationStatus, TargetStatus
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """One server as the Plan found it. `last_gap` is in seconds, None where none was measured."""
+
+    row: dict[str, Any]
+    left_out: bool
+    last_gap: float | None
+
+    @property
+    def is_in(self) -> bool:
+        """It would be deployed to."""
+        return not self.left_out
+
+    @property
+    def blocks(self) -> bool:
+        """It can't be deployed to and hasn't been left out."""
+        return not self.left_out and not self.row["ready"]
+
+    @property
+    def troubles(self) -> list[dict[str, str]]:
+        """What somebody should read: bad, then warnings, then what isn't known."""
+        order = {"bad": 0, "warn": 1, "unknown": 2}
+        found = [each for each in self.row["findings"] if each["result"] in order]
+        return sorted(found, key=lambda each: order[each["result"]])
+
+    @property
+    def good(self) -> list[dict[str, str]]:
+        """What was found in order."""
+        return [each for each in self.row["findings"] if each["result"] == "good"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPage:
+    """The Plan with its rows; `is_stale` says that the settings were changed after it was made."""
+
+    plan: Plan
+    running: Release | None
+    hosts: list[HostRow]
+
+    @property
+    def is_looking(self) -> bool:
+        """Its Operation hasn't ended."""
+        return self.plan.operation.status in OPERATION_OPEN
+
+    @property
+    def has_failed(self) -> bool:
+        """Its Operation ended without a Plan."""
+        return self.plan.operation.status in {OperationStatus.FAILED, OperationStatus.CANCELLED}
+
+    @property
+    def chosen(self) -> list[HostRow]:
+        """The servers that a click would deploy to."""
+        return [each for each in self.hosts if each.is_in]
+
+    @property
+    def blocked(self) -> list[HostRow]:
+        """The servers that stand in the way."""
+        return [each for each in self.hosts if each.blocks]
+
+    @property
+    def gaps(self) -> list[HostRow]:
+        """The chosen servers with time without service."""
+        return [each for each in self.chosen if each.row["gap"] and each.row["ready"]]
+
+    @property
+    def gap_reasons(self) -> list[str]:
+        """Why, each once."""
+        return list(dict.fromkeys(reason for each in self.gaps for reason in each.row["reasons"]))
+
+    @property
+    def longest_gap(self) -> float | None:
+        """The longest gap that was measured last time on those servers."""
+        return max((each.last_gap for each in self.gaps if each.last_gap is not None), default=None)
+
+    @property
+    def is_first(self) -> bool:
+        """Nothing runs on any of the chosen servers yet."""
+        return all(each.row["first"] for each in self.chosen)
+
+    @property
+    def is_stale(self) -> bool:
+        """The Placement was changed after this."""
+        return self.plan.placement.version != self.plan.placement_version
+
+    @property
+    def can_deploy(self) -> bool:
+        """A click would be taken."""
+        return self.plan.is_ready and bool(self.chosen) and not self.blocked
+
+
+def plan_page(plan: Plan, left_out: set[int]) -> PlanPage:
+    """The read model, in a constant number of queries."""
+    gaps = _last_gaps(plan)
+    rows = [HostRow(row, row["host"] in left_out, gaps.get(row["host"])) for row in plan.hosts]
+    return PlanPage(plan, releases.running_release(plan.placement_id), rows)
+
+
+def _last_gaps(plan: Plan) -> dict[int, float]:
+    """The gap measured last, by server."""
+    ids = [row["host"] for row in plan.hosts]
+    measured = Target.objects.filter(
+        placement=plan.placement_id, host__in=ids, status=TargetStatus.SUCCEEDED, gap_seconds__isnull=False
+    )
+    return {host: gap for host, gap in measured.order_by("pk").values_list("host", "gap_seconds") if gap is not None}
