@@ -1,16 +1,16 @@
-"""The new container: adopted from an earlier attempt or created, started, judged, and given its place."""
+"""The new container: adopted from an earlier attempt or created, started, and given its place once it is proven."""
 
 from collections.abc import Generator, Mapping
 
 from worker.engine.container_body import container_body
-from worker.engine.diagnosis import exited, listening_elsewhere, never_healthy, port_is_taken, start_failed
+from worker.engine.diagnosis import port_is_taken, start_failed
 from worker.engine.errors import Conflict, HostError
 from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
-from worker.engine.health import Proof, Watched, watch
+from worker.engine.health import Proof
 from worker.engine.inventory import ADOPTABLE, Inventory, Owned
+from worker.engine.judging import prove
 from worker.engine.ports import holders
-from worker.engine.probing import open_ports, question
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.takeover import discard, fresh_name, sweep
 
@@ -18,13 +18,12 @@ _NAMES_TRIED = 5
 
 
 def adopt_or_create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps:
-    """Sets `run.candidate`: what an earlier attempt of this Target made if it still fits, else a new container, not
-    started.
-    """
+    """Sets `run.candidate`: what an earlier attempt of this Target made, if it still fits; else one that isn't started."""
     mine = inventory.mine
     if mine is not None and _fits(run, mine):
         run.candidate = mine.name
-        yield Line(f"Going on with {mine.name}, which an earlier attempt made.")
+        again = "; what it has written since its start follows once more" if mine.running else ""
+        yield Line(f"Going on with {mine.name}, which an earlier attempt made{again}.")
         return
     if mine is not None:
         yield Line(f"Removing {mine.name}, which an earlier attempt left ({mine.container.status}).")
@@ -69,9 +68,7 @@ def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps
 
 
 def start(run: Run) -> Steps:
-    """Start it. What a stale worker may have started under an older fence goes first; a taken port is tried once more
-    then.
-    """
+    """Start it. What a stale worker may have made under an older fence goes first; if it held a port, one tries again."""
     yield from sweep_stale(run)
     try:
         run.host.start(run.candidate)
@@ -110,77 +107,6 @@ def _start_failed(run: Run, error: HostError) -> StepFailed:
             f"{name} (port {port.host_port})" for port in run.spec.container.ports for name in holders(port, published)
         ]
     return start_failed(error.message, run.server, run.image, held)
-
-
-def prove(run: Run) -> Generator[Event, None, Proof]:
-    """Judge it; `StepFailed` with a diagnosis when it isn't proven."""
-    spec = run.spec.container
-    port = health_port(run)
-    if spec.health.kind in ("http", "tcp") and port is None:
-        raise StepFailed(
-            "The health check asks a port, but no port is known.",
-            why="The settings name none, publish none, and the image declares none.",
-            remedy="Set the port of the health check in the settings.",
-        )
-    yield Line(
-        f"Health check: {question(spec.health, port)}, {max(1, spec.health.passes)} times in a row."
-        if spec.health.kind != "running"
-        else f"Health check: {question(spec.health, port)}."
-    )
-    proof = yield from watch(run.host, Watched(run.candidate, spec.health, port, spec.network, run.recent))
-    if not proof.proven:
-        raise diagnose(run, proof, port)
-    run.proven_restarts = proof.container.restart_count if proof.container else 0
-    yield Line(f"{run.candidate} is healthy after {proof.waited:.1f} s.", level="good")
-    return proof
-
-
-def health_port(run: Run) -> int | None:
-    """The container port that the health check asks: set, else the first published, else the image's first."""
-    spec = run.spec.container
-    if spec.health.port is not None:
-        return spec.health.port
-    published = [port.container_port for port in spec.ports if port.protocol == "tcp"]
-    exposed = (
-        sorted(int(each.partition("/")[0]) for each in run.image.exposed_ports if each.endswith("/tcp"))
-        if run.image
-        else []
-    )
-    return next(iter([*published, *exposed]), None)
-
-
-def diagnose(run: Run, proof: Proof, port: int | None) -> StepFailed:
-    """Why the new container isn't proven."""
-    health = run.spec.container.health
-    if proof.container is None:
-        return StepFailed(
-            f"The new container {run.candidate} vanished from {run.server} while it was judged.",
-            why="Somebody removed it.",
-            remedy="Deploy again.",
-        )
-    if not proof.alive:
-        return exited(proof.container, proof.waited, run.recent, run.server, run.image)
-    hints: list[str] = []
-    if health.kind in ("http", "tcp"):
-        exposed = (
-            [int(each.partition("/")[0]) for each in run.image.exposed_ports if each.endswith("/tcp")]
-            if run.image
-            else []
-        )
-        others = [each for each in exposed if each != port]
-        answering = (
-            open_ports(run.host, proof.container, run.spec.container.network, others)
-            if "refused" in proof.answer
-            else []
-        )
-        hints = listening_elsewhere(port, answering, run.recent, run.image) if "refused" in proof.answer else []
-    if not proof.timed_out:
-        return StepFailed(
-            f"The new container on {run.server} is unhealthy: {proof.answer}.",
-            why="The image's own health check gave up.",
-            remedy="Look at its lines in the log and at the check's output above.",
-        )
-    return never_healthy(question(health, port), proof.answer, health.deadline, run.server, port, hints)
 
 
 def promote(run: Run) -> Generator[Event, None, Proof | None]:

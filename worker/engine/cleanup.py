@@ -13,6 +13,7 @@ from worker.engine.inventory import Owned
 from worker.engine.run import Run, Steps
 from worker.engine.takeover import discard, held_inventory
 
+_PAUSES = (0.5, 2.0)  # seconds before a removal is tried again
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
@@ -31,13 +32,18 @@ def clean_up(run: Run) -> Generator[Event, None, str]:
 
 
 def remove_container(run: Run, each: Owned) -> Generator[Event, None, bool]:
-    """Remove one; a refusal is noted as something that remains."""
-    gone = yield from _tidily(run, f"{each.name} could not be removed from {run.server}", discard, run.host, each.name)
-    if gone is None:
-        run.notes.append(f"container {each.name} ({each.container.status})")
-        return False
-    yield Line(f"Removed {each.name}; its volumes stay.")
-    return True
+    """Remove one, trying again a few times: it may run, and be reached. Else it is noted as something that remains."""
+    for pause in (*_PAUSES, 0.0):
+        try:
+            discard(run.host, each.name)
+        except HostError as error:
+            yield Line(f"{each.name} could not be removed from {run.server}: {error.message}", level="warn")
+            run.host.wait(pause)
+            continue
+        yield Line(f"Removed {each.name}; its volumes stay.")
+        return True
+    run.notes.append(f"container {each.name} ({each.container.status})")
+    return False
 
 
 def _tidily(
@@ -51,9 +57,7 @@ def _tidily(
 
 
 def _old_images(run: Run) -> list[tuple[LocalImage, list[str]]]:
-    """Images with tags of ours for Releases that aren't kept. A number above all that are kept belongs to somebody
-    newer.
-    """
+    """Images with tags of ours for Releases that aren't kept. A number above all kept ones belongs to somebody newer."""
     prefix = run.identity.kept_tag.rpartition(":")[0] + ":"
     keep = {*run.spec.keep_releases, run.identity.release}
     found = []
@@ -70,9 +74,7 @@ def _old_images(run: Run) -> list[tuple[LocalImage, list[str]]]:
 
 
 def _drop(run: Run, image: LocalImage, tags: list[str]) -> Steps:
-    """Drop our tags; the pulled digest too, where our tags were the last that named the image. Docker refuses what is
-    in use.
-    """
+    """Drop our tags; the pulled digest too, where our tags were the image's last. Docker refuses what is in use."""
     dropped: dict[str, None] = {}  # in their order
     for tag in tags:
         if (yield from _tidily(run, f"The tag {tag} could not be removed", run.host.remove_image, tag)):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker.engine.inventory import RESTART_LABEL, STOP_LABEL
+from worker.engine.inventory import PORT_LABEL, RESTART_LABEL, STOP_LABEL
 from worker.engine.spec import ContainerSpec, DeploySpec, PortSpec, Secret
 
 _NANO = 1_000_000_000
@@ -39,7 +39,15 @@ def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_alias
 
 def _own_labels(container: ContainerSpec) -> dict[str, str]:
     """What a later deploy, which has other settings, needs to know of these."""
-    return {RESTART_LABEL: restart_label(container), STOP_LABEL: str(container.stop_timeout)}
+    labels = {RESTART_LABEL: restart_label(container), STOP_LABEL: str(container.stop_timeout)}
+    port = asked_port(container)
+    return labels if port is None else labels | {PORT_LABEL: str(port)}
+
+
+def asked_port(container: ContainerSpec) -> int | None:
+    """The container port that the health check asks, as far as the settings say: the one set, else the first published."""
+    published = [port.container_port for port in container.ports if port.protocol == "tcp"]
+    return container.health.port or next(iter(published), None)
 
 
 def restart_label(container: ContainerSpec) -> str:

@@ -89,9 +89,7 @@ def exited(
 def never_healthy(
     asked: str, last_answer: str, deadline: float, server: str, port: int | None, hints: Sequence[str]
 ) -> StepFailed:
-    """The deadline passed. `asked` says what was asked, `last_answer` what came; `hints` go before the general
-    advice.
-    """
+    """The deadline passed. `asked` says what was asked, `last_answer` what came; `hints` replace the general advice."""
     what = (
         f"The new container on {server} did not become healthy within {deadline:g} s. Asked: {asked}; last answer: "
         f"{last_answer or 'none'}."

@@ -7,8 +7,9 @@ from worker.engine.events import StepKey
 
 
 class StepFailed(Exception):
-    """A step came to a bad end. `what` happened, `why` probably, `remedy` says what to do; `exit_code` of the
-    container, if it is known.
+    """A step came to a bad end: `what` happened, `why` probably, and `remedy` says what to do.
+
+    `exit_code` is the new container's, where it ended. `step` is set when the step is closed.
     """
 
     def __init__(self, what: str, *, why: str = "", remedy: str = "", exit_code: int | None = None) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Generator
 
-from worker.engine.candidate import promote, prove
+from worker.engine.candidate import promote
 from worker.engine.cleanup import clean_up
 from worker.engine.events import Event, Gap
+from worker.engine.judging import prove
 from worker.engine.replace import replace
 from worker.engine.run import Run, Steps, step
 from worker.engine.verify import verify

@@ -28,15 +28,14 @@ class Watched:
     port: int | None = None
     network: str | None = None
     recent: deque[str] = field(default_factory=deque)
+    heard: int = 0  # lines of it that are in the log already; counted on
     audible: bool = True  # its output goes into the log
     step: StepKey = "health"
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How it ended. `container` is the last look at it; None when it is gone. `proven_at` is host time of the first
-    of the passes.
-    """
+    """How it ended. `container` is the last look at it, None when it is gone; `proven_at` the first pass in host time."""
 
     proven: bool
     answer: str
@@ -154,6 +153,7 @@ class _Ears:
     def __init__(self, host: ContainerHost, watched: Watched) -> None:
         self.host, self.watched = host, watched
         self.stream: Follow | None = None
+        self.count = 0
 
     def open(self) -> Generator[Event, None, None]:
         if not self.watched.audible:
@@ -164,11 +164,14 @@ class _Ears:
             yield Line(f"The output of {self.watched.name} can't be followed: {error.message}", level="warn")
 
     def lines(self) -> Generator[Event, None, int]:
-        heard = self.stream.available() if self.stream is not None else ()
-        for each in heard:
-            self.watched.recent.append(each.text)
-            yield Line(each.text, stream=each.stream)
-        return len(heard)
+        came = self.stream.available() if self.stream is not None else ()
+        for each in came:
+            self.count += 1
+            if self.count > self.watched.heard:  # a stream begins with the container's first line
+                self.watched.heard = self.count
+                self.watched.recent.append(each.text)
+                yield Line(each.text, stream=each.stream)
+        return len(came)
 
     def rest(self) -> Generator[Event, None, None]:
         """What a container that has ended still had to say."""

@@ -8,6 +8,7 @@ from worker.engine.names import FENCE_UNKNOWN, fence_of
 from worker.engine.spec import Identity
 
 RESTART_LABEL = "estiva.restart"  # the user's policy, "on-failure:3": it has to survive the worker that changed it
+PORT_LABEL = "estiva.port"  # where its own Release's health check asks
 STOP_LABEL = "estiva.stop"  # the seconds that its own Release gives it to end
 ADOPTABLE = ("created", "running")
 
@@ -55,6 +56,11 @@ class Owned:
         """Seconds between SIGTERM and SIGKILL that its own Release asks for."""
         seconds = self.container.labels.get(STOP_LABEL, "")
         return int(seconds) if seconds.isdigit() else otherwise
+
+    @property
+    def health_port(self) -> int | None:
+        """The container port that its own Release's health check asks; None where no label says so."""
+        return _number(self.container.labels.get(PORT_LABEL, "")) or None
 
     @property
     def has_wanted_policy(self) -> bool:

@@ -1,6 +1,4 @@
-"""Container names that bear the fence: `app-production-r12.f7`, and `app-production-r12.f7-2` where that one is
-taken.
-"""
+"""Container names that bear the fence: `app-production-r12.f7`, and with `-2` behind it where that one is taken."""
 
 import re
 from collections.abc import Collection

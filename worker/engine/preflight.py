@@ -1,6 +1,4 @@
-"""Before anything is touched: would this work on this server? Reused by the Plan, which shows the findings before the
-click.
-"""
+"""Before anything is touched: would this work on this server? The Plan shows the same findings before the click."""
 
 import re
 from collections.abc import Generator, Iterator

@@ -10,6 +10,7 @@ from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
 from worker.engine.health import Proof, Watched, watch
 from worker.engine.inventory import Inventory, Owned
+from worker.engine.judging import tcp_ports
 from worker.engine.replace import stop_leftovers
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.spec import HealthSpec
@@ -120,10 +121,9 @@ def judge_incumbent(run: Run, old: Owned) -> Generator[Event, None, Proof]:
     health = run.spec.incumbent_health or HealthSpec()
     if not run.incumbent_stopped:
         health = replace(health, run_seconds=min(health.run_seconds, _GLANCE))
-    container = _fresh(run, old).container
-    watched = Watched(
-        old.name, health, health.port or _port(run, container), _network(container), audible=False, step=run.step
-    )
+    now = _fresh(run, old)
+    port = health.port or _port(run, now)
+    watched = Watched(old.name, health, port, _network(now.container), audible=False, step=run.step)
     proof = yield from watch(run.host, watched)
     if proof.proven:
         yield from run.close_gap(proof.proven_at)
@@ -131,16 +131,11 @@ def judge_incumbent(run: Run, old: Owned) -> Generator[Event, None, Proof]:
     return proof
 
 
-def _port(run: Run, container: Container) -> int | None:
-    """The first TCP port that it publishes, else the first that its image declares."""
-    published = [inner for _, _, inner, protocol in container.published if protocol == "tcp"]
-    if published:
-        return published[0]
-    image = run.host.local_image(container.image_id)
-    exposed = (
-        sorted(int(each.partition("/")[0]) for each in image.exposed_ports if each.endswith("/tcp")) if image else []
-    )
-    return next(iter(exposed), None)
+def _port(run: Run, old: Owned) -> int | None:
+    """The port its own Release's check asks, by its label; else the first that it publishes or its image declares."""
+    published = [inner for _, _, inner, protocol in old.container.published if protocol == "tcp"]
+    declared = tcp_ports(run.host.local_image(old.container.image_id)) if not published else []
+    return old.health_port or next(iter([*published, *declared]), None)
 
 
 def _network(container: Container) -> str | None:

@@ -42,6 +42,7 @@ class Run:
     gap_since: float | None = None  # host.now() when the old one was stopped, while nothing serves
     notes: list[str] = field(default_factory=list)  # what remains on the server, in words
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=_RECENT_LINES))  # the candidate's output
+    heard: int = 0  # how many of its lines are in the log
 
     @property
     def identity(self) -> Identity:

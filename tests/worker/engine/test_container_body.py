@@ -56,7 +56,7 @@ def test_everything_at_once() -> None:
     assert container_body(given, {"/cache": "f" * 64}, with_aliases=True) == {
         "Image": given.image.reference,
         "Env": ["GREETING=a=b $X 'c' \"d\" \\e\nf", "TOKEN=s3cret"],
-        "Labels": {**LABELS, "estiva.restart": "on-failure:3", "estiva.stop": "33"},
+        "Labels": {**LABELS, "estiva.restart": "on-failure:3", "estiva.stop": "33", "estiva.port": "5000"},
         "ExposedPorts": {"5000/tcp": {}, "53/udp": {}},
         "StopTimeout": 33,
         "Cmd": ["serve", "--all"],

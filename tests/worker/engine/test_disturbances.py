@@ -1,6 +1,4 @@
-"""While the connection holds: cancelled at every call, refused at every call, rebooted at every call. The verdict is
-true.
-"""
+"""While the connection holds: cancelled, refused or rebooted at every call. The verdict is true."""
 
 from collections.abc import Callable
 

@@ -33,9 +33,7 @@ WHENS: tuple[When, ...] = ("before", "after")
 
 
 def cut(stage: Stage, n: int, when: When) -> bool:
-    """An attempt that loses its connection at the nth change; False when it made fewer changes and so ended by
-    itself.
-    """
+    """An attempt that loses its connection at the nth change; False when it ended by itself before."""
     host = FakeHost(stage.server)
     (host.fail_before if when == "before" else host.fail_after)("changing", n)
     try:

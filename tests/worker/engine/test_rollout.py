@@ -122,6 +122,13 @@ def test_its_last_lines_and_exit_code_are_in_the_log_once() -> None:
     assert any("exited with code 3" in line for line in lines(events))
 
 
+def test_the_alias_and_its_second_proof_double_no_line() -> None:
+    stage = Stage(container=START_FIRST).serving_first()
+    stage.publish(2, Behaviour(output=tuple((0.1 * n, LogLine("stdout", f"line {n}")) for n in range(5))))
+    said = [event.text for event in stage.deploy(2) if isinstance(event, Line) and event.stream == "stdout"]
+    assert said == [f"line {n}" for n in range(5)]
+
+
 def test_a_redeploy_of_the_same_release_gets_another_name() -> None:
     stage = Stage().serving_first()
     host = FakeHost(stage.server)

@@ -67,9 +67,7 @@ def test_a_stale_holder_goes_on_in_the_midst_of_the_new_one(scene: Scene, target
 
 
 def interleaved(stage: Stage, n: int, m: int, target: int) -> Ended | None:
-    """Stale up to its nth change, new up to its mth, stale to its end, new to its end. None where new makes fewer
-    changes.
-    """
+    """Stale up to its nth change, new up to its mth, stale to its end, new to its end. None if new makes fewer."""
     halted, go_on = threading.Event(), threading.Event()
     stale, new = FakeHost(stage.server), FakeHost(stage.server)
     spec = stage.spec(2)
