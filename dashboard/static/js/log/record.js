@@ -43,6 +43,7 @@ export class Share {
 
   // Begin anew after line `after`: what was held is forgotten.
   clear(after) {
+    this.epoch = (this.epoch ?? 0) + 1; // answers to what was asked before mean nothing now
     this.after = after;
     this.last = after;
     this.lines = [];

@@ -46,8 +46,9 @@ export class Filler {
   async #fill(share) {
     for (let failures = 0; ; ) {
       try {
-        const after = share.last;
+        const { last: after, epoch } = share;
         const { lines, more } = await this.source.page(share.target, after);
+        if (epoch !== share.epoch) continue;
         if (after !== share.last && lines.length === 0) continue; // the live stream was faster
         if (failures) this.failed(null);
         failures = 0;

@@ -4,6 +4,7 @@ import { copyText, toast } from "../page.js";
 import { selectedText } from "./copy.js";
 import { Drawing } from "./drawing.js";
 import { Follow } from "./follow.js";
+import { Going } from "./going.js";
 import { listen } from "./keys.js";
 import * as permalink from "./permalink.js";
 import { Record, Share } from "./record.js";
@@ -24,7 +25,6 @@ class Viewer {
     this.isComplete = "complete" in section.dataset;
     this.target = null;
     this.step = "";
-    this.mark = permalink.read(location.hash);
     this.record = new Record(sharesOf(section));
     this.source = new Source(section.dataset.linesUrl);
     this.filler = new Filler(this.source, { arrived: (share, rows) => this.#arrived(share, rows), failed: (error) => this.#failed(error) });
@@ -36,8 +36,8 @@ class Viewer {
   #build() {
     const { shares } = this.record;
     this.tools = new Tools(shares, this.section.dataset.rawUrl, {
-      server: (target) => this.#filter(target, this.step),
-      step: (step) => this.#filter(this.target, step),
+      server: (target) => this.filter(target, this.step),
+      step: (step) => this.filter(this.target, step),
       wrap: () => this.#wrap(),
       copy: () => this.#copy(),
       search: (by) => this.search.step(by),
@@ -49,7 +49,8 @@ class Viewer {
     for (const [name, value] of Object.entries({ role: "log", "aria-live": "off", "aria-label": "Log", tabindex: "0" })) this.log.setAttribute(name, value);
     this.blocks = element("div", "blocks");
     this.empty = element("div", "log-empty soft", "Loading the log…");
-    this.edges = new stretch.Edges({ earlier: () => this.#earlier(), end: () => this.#toEnd() });
+    this.going = new Going(this);
+    this.edges = new stretch.Edges({ earlier: () => this.going.earlier(), end: () => this.going.toEnd() });
     this.log.append(this.empty, this.edges.top, this.blocks, this.edges.bottom);
     this.jump = element("button", "button small main jump");
     this.jump.type = "button";
@@ -57,18 +58,18 @@ class Viewer {
     this.section.replaceChildren(this.tools.place, this.problem, this.log, this.jump);
     this.follow = new Follow(this.log, this.blocks, this.jump);
     this.drawing = new Drawing(this.blocks, this.record, {
-      wants: (line) => this.#wants(line),
-      isMarked: (line) => permalink.holds(this.mark, line),
+      wants: (line) => this.wants(line),
+      isMarked: (line) => permalink.holds(this.going.mark, line),
       drew: (count, isDone) => this.#drew(count, isDone),
     });
     this.drawing.blocks.isMany = shares.length > 1;
     this.search = new Search({
       input: this.tools.input,
       count: this.tools.count,
-      lines: () => this.record.order.filter((line) => this.#wants(line)),
+      lines: () => this.record.order.filter((line) => this.wants(line)),
       isWhole: () => shares.every((share) => share.isWhole),
       server: (text, signal) => this.#serverSearch(text, signal),
-      go: (place) => this.#goTo(place),
+      go: (place) => this.going.to(place),
       row: ({ target, number }) => this.record.byTarget(target)?.line(number)?.row,
     });
   }
@@ -77,7 +78,7 @@ class Viewer {
     stream.positionsFrom(() => new Map(this.record.shares.map((share) => [share.target, Math.max(share.newest, share.last)])));
     stream.addEventListener("log", ({ detail }) => this.#live(detail));
     document.addEventListener("estiva:fragment", ({ detail }) => this.#fragment(detail));
-    addEventListener("hashchange", () => this.#hashChanged());
+    addEventListener("hashchange", () => this.going.hashChanged());
     this.blocks.addEventListener("click", (event) => this.#clicked(event));
     this.blocks.addEventListener("pointerover", showFullTime);
     this.log.addEventListener("copy", (event) => this.#copied(event));
@@ -85,28 +86,18 @@ class Viewer {
       "/": () => this.tools.input.select(),
       n: () => this.search.step(1),
       N: () => this.search.step(-1),
-      g: () => this.#toTop(),
-      G: () => this.#toEnd(),
+      g: () => this.going.toTop(),
+      G: () => this.going.toEnd(),
       w: () => this.#wrap(),
     });
   }
 
   #begin() {
     stretch.begin(this.record.shares);
-    this.pending = this.mark ? { name: this.mark.name, number: this.mark.first } : this.#opening();
-    if (this.pending) {
-      this.follow.letGo();
-      this.#reach(this.record.byName(this.pending.name), this.pending.number);
-    }
+    this.going.begin(this.section.dataset.openAt);
     this.tools.shows(this.target);
     for (const share of this.record.shares) this.filler.fill(share);
     this.#say();
-  }
-
-  // Where a finished log opens when nobody points anywhere: data-open-at="web-2:L126", else its end.
-  #opening() {
-    const at = permalink.read(`#${this.section.dataset.openAt ?? ""}`);
-    return at && { name: at.name, number: at.first };
   }
 
   // Lines come in
@@ -137,7 +128,7 @@ class Viewer {
     if (this.started) this.follow.came(count);
     if (!isDone) return;
     if (!this.record.shares.some((share) => share.loading)) this.started = true;
-    this.#reveal();
+    this.going.reveal();
     this.search.refresh();
     this.#say();
   }
@@ -158,29 +149,29 @@ class Viewer {
 
   // What is shown
 
-  #wants(line) {
+  wants(line) {
     return (this.target === null || line.share.target === this.target) && (this.step === "" || line.step === this.step);
   }
 
-  #filter(target, step) {
+  filter(target, step) {
     this.target = target;
     this.step = step;
     this.tools.shows(target);
     this.tools.steps.value = step;
     this.log.classList.toggle("many", this.record.shares.length > 1 && target === null);
-    if (!this.pending) this.follow.toEnd();
-    this.#redraw();
+    if (!this.going.isWaiting) this.follow.toEnd();
+    this.redraw();
   }
 
-  #redraw() {
+  redraw() {
     this.started = false;
     this.drawing.again();
     this.search.refresh();
   }
 
-  #fold(group) {
+  fold(group) {
     this.follow.letGo();
-    const line = this.record.order.find((one) => one.group === group && this.#wants(one));
+    const line = this.record.order.find((one) => one.group === group && this.wants(one));
     const top = this.log.scrollTop;
     group.folded = !group.folded;
     this.started = false;
@@ -215,111 +206,20 @@ class Viewer {
     return this.isComplete ? "Nothing was logged." : "The first line has not come yet.";
   }
 
-  // Going somewhere
-
-  #goTo({ target, number }) {
-    const share = this.record.byTarget(target);
-    this.pending = { name: share.name, number };
-    this.#reach(share, number);
-    this.#reveal();
-  }
-
-  // Makes sure that a line is held, or being read, and passes the filters.
-  #reach(share, number) {
-    if (!share) return (this.pending = null);
-    this.follow.letGo();
-    const line = share.line(number);
-    if (this.target !== null && this.target !== share.target) this.#filter(null, "");
-    if (line && this.step && line.step !== this.step) this.#filter(this.target, "");
-    if (line?.group.folded) this.#fold(line.group);
-    if (!stretch.reaches(share, number) && number <= share.newest) {
-      stretch.moveTo(share, number);
-      this.#reread(share);
-    }
-  }
-
-  #reread(share, held = []) {
-    this.record.clear();
-    share.loading = true;
-    const others = this.record.shares.filter((one) => one !== share);
-    this.record.insert(others.flatMap((one) => one.lines));
-    if (held.length) share.add(held);
-    this.#redraw();
-    this.filler.fill(share);
-  }
-
-  // Scrolls to the line that is waited for, once it is there.
-  #reveal() {
-    if (!this.pending) return;
-    const { name, number } = this.pending;
-    const share = this.record.byName(name);
-    const row = share?.line(number)?.row;
-    if (!row) {
-      if (this.started && !share?.loading && number > (share?.newest ?? 0)) this.pending = null; // no such line (yet)
-      return;
-    }
-    this.pending = null;
-    this.follow.letGo();
-    row.scrollIntoView({ block: "center" });
-    requestAnimationFrame(() => row.scrollIntoView({ block: "center" })); // blocks above may have got their true height
-    this.blocks.querySelector(".line.now")?.classList.remove("now");
-    row.classList.add("now");
-  }
-
-  #earlier() {
-    this.follow.letGo();
-    const share = this.record.shares.reduce((best, one) => (one.after > best.after ? one : best));
-    const line = share.lines[0];
-    this.pending = line ? { name: share.name, number: line.number } : null;
-    this.#reread(share, stretch.openEarlier(share));
-  }
-
-  #toTop() {
-    this.follow.letGo();
-    this.log.scrollTop = 0;
-  }
-
-  #toEnd() {
-    this.pending = null;
-    for (const share of this.record.shares) {
-      if (share.until === Infinity) continue;
-      stretch.moveToEnd(share);
-      this.#reread(share);
-    }
-    this.follow.toEnd();
-  }
-
   #clicked(event) {
     const fold = event.target.closest(".fold-button");
-    if (fold) return this.#fold(fold.parentNode.group);
+    if (fold) return this.fold(fold.parentNode.group);
     const number = event.target.closest("a.number");
     if (!number || event.ctrlKey || event.metaKey || event.button) return;
     event.preventDefault();
-    this.#point(permalink.pointed(this.mark, number.parentNode.line, event.shiftKey));
-    history.replaceState(history.state, "", permalink.write(this.mark));
-    getSelection()?.removeAllRanges();
-  }
-
-  #hashChanged() {
-    const mark = permalink.read(location.hash);
-    if (!mark) return;
-    this.#point(mark);
-    const share = this.record.byName(mark.name);
-    if (share) this.#goTo({ target: share.target, number: mark.first });
-  }
-
-  #point(mark) {
-    this.mark = mark;
-    for (const row of this.blocks.querySelectorAll(".line.mark")) row.classList.remove("mark");
-    const share = this.record.byName(mark.name);
-    for (let number = mark.first; share && number <= Math.min(mark.last, share.last); number += 1) share.line(number)?.row?.classList.add("mark");
+    this.going.pointAt(number.parentNode.line, event.shiftKey);
   }
 
   // Copying
 
   async #copy() {
-    const marked = this.mark ? this.record.order.filter((line) => permalink.holds(this.mark, line)) : [];
-    const chosen = marked.length ? marked : this.record.order.filter((line) => this.#wants(line));
+    const marked = this.record.order.filter((line) => permalink.holds(this.going.mark, line));
+    const chosen = marked.length ? marked : this.record.order.filter((line) => this.wants(line));
     const done = await copyText(chosen.map((line) => line.words).join("\n"));
     toast(done ? `Copied ${words.lines(chosen.length)}` : "The browser didn't allow copying: select the lines and copy them");
   }

@@ -1,0 +1,75 @@
+"""A whole Estiva for the browser: real web, workers, reconciler and broker, beside a real server to deploy to."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from parts import sample_server
+from parts.environment import ROOT
+from parts.installation import BIN, Installation
+from parts.processes import wait_until
+from parts.sample_server import SampleServer
+from parts.supervisor import Supervisor
+
+_SETUP_LINK = re.compile(r"http://\S+/account/link/\S+")
+
+
+@dataclass(frozen=True)
+class WholeEstiva:
+    """Where it is, the link it printed when it first started, and the server that waits to be registered."""
+
+    installation: Installation
+    server: SampleServer
+    setup_link: str
+
+    @property
+    def url(self) -> str:
+        """The dashboard's address, without a slash at its end."""
+        return self.installation.url
+
+    @property
+    def application_url(self) -> str:
+        """Where an application published on the sample's port answers."""
+        return f"http://127.0.0.1:{self.server.application_port}/"
+
+    def run(self, *words: str) -> str:
+        """What a Python module prints that runs with this Estiva's settings; AssertionError with its words if it fails."""
+        env = {**self.installation.environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
+        argv: Sequence[str] = [str(BIN / "python"), *words]
+        done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@contextmanager
+def whole_estiva(folder: Path) -> Iterator[WholeEstiva]:
+    """Everything started, in `folder`; ended with the block."""
+    installation = Installation(folder, throwaway=True)
+    said = _Tee(sys.stdout)
+    with installation.alone(), Supervisor() as supervisor:
+        with redirect_stdout(said):
+            installation.start(supervisor)
+            server = sample_server.start(installation, supervisor)
+            wait_until(installation.ready, "Estiva was not ready", timeout=60)
+        printed = _SETUP_LINK.search(said.getvalue())
+        assert printed is not None, "the console shows no setup link"
+        yield WholeEstiva(installation, server, printed[0])
+
+
+class _Tee(io.StringIO):
+    """Keeps what is printed, and prints it."""
+
+    def __init__(self, other: io.TextIOBase | object) -> None:
+        super().__init__()
+        self._other = other
+
+    def write(self, text: str) -> int:
+        self._other.write(text)  # type: ignore[attr-defined]
+        return super().write(text)
