@@ -104,7 +104,8 @@ def hand_back_target(claim: Claim, *, reason: str, delay_seconds: float = 0.0, b
         if held is None:
             return False
         if held.deployment.cancel_requested_at and not held.target.touched:
-            endings.cancel_unbegun(held, held.deployment.cancelled_by_name)
+            by = held.deployment.cancelled_by_name
+            endings.record_ends(endings.cancel_unbegun(held.deployment, [held.target], by))
             return True
         stalls.stall(held, reason, delay_seconds=delay_seconds, connections_lost=int(broke))
     return True

@@ -1,17 +1,19 @@
 """How a Target, and with it its Deployment, ends; how an Operation ends. Together with `requests` and `claims` the only writers of a status."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments import audit, clock, queue, releases
+from deployments import audit, clock, queue, seats
 from deployments.actors import ESTIVA
 from deployments.leases import Claim, Held, lock_claimed, move_target
-from deployments.models import AuditEntry, Deployment, PlacementHost, Release, Step, Target
+from deployments.models import AuditEntry, Deployment, Step, Target
 from deployments.operations import end_operation
+from deployments.seats import Ending
 from deployments.states import (
     DEPLOYMENT_ENDS,
     DEPLOYMENT_OPEN,
@@ -21,15 +23,14 @@ from deployments.states import (
 )
 
 __all__ = [
-    "UNTOUCHED",
     "VERDICTS",
+    "Ending",
     "abandon_target",
     "cancel_unbegun",
-    "close_target",
+    "close_targets",
     "end_operation",
     "end_target",
-    "hint_next",
-    "refresh_deployment",
+    "record_ends",
 ]
 
 VERDICTS: Final[Mapping[str, TargetStatus]] = {
@@ -43,11 +44,9 @@ VERDICTS: Final[Mapping[str, TargetStatus]] = {
 }
 """The engine's verdicts and what they are here."""
 
-UNTOUCHED: Final = frozenset({TargetStatus.FAILED_UNTOUCHED, TargetStatus.CANCELLED, TargetStatus.SKIPPED})
 _GOOD: Final = frozenset(
     {TargetStatus.SUCCEEDED, TargetStatus.CANCELLED, TargetStatus.CANCELLED_RESTORED, TargetStatus.SKIPPED}
 )
-_NOT_PROVEN: Final = "It is not proven that anything serves here."
 
 
 def end_target(
@@ -66,7 +65,8 @@ def end_target(
         held = lock_claimed(claim)
         if held is None:
             return False
-        close_target(held, status, ended, observed=observed, published=published, gap=gap)
+        ending = Ending(held.target, status, ended, observed, published, gap)
+        record_ends(close_targets(held.deployment, [ending]))
     return True
 
 
@@ -75,53 +75,68 @@ def abandon_target(held: Held, *, what: str, why: str, remedy: str) -> TargetSta
     touched = held.target.touched
     status = TargetStatus.NEEDS_ATTENTION if touched else TargetStatus.FAILED_UNTOUCHED
     outcome = {"verdict": str(status), "what": what, "why": why, "remedy": remedy, "serving_release": None}
-    close_target(held, status, outcome)
+    record_ends(close_targets(held.deployment, [Ending(held.target, status, outcome)]))
     return status
 
 
-def cancel_unbegun(held: Held, by: str) -> None:
-    """End a Target whose work on the server never began. Needs the locks and a transaction."""
+def cancel_unbegun(deployment: Deployment, targets: Sequence[Target], by: str) -> "Closed":
+    """End Targets whose work on the server never began. Needs the locks and a transaction, and `record_ends` at its end."""
     outcome = {"verdict": "cancelled_untouched", "what": f"Cancelled by {by} before anything was changed."}
-    close_target(held, TargetStatus.CANCELLED, outcome)
+    return close_targets(deployment, [Ending(target, TargetStatus.CANCELLED, outcome) for target in targets])
 
 
-def close_target(
-    held: Held,
-    status: TargetStatus,
-    outcome: Mapping[str, Any],
-    *,
-    observed: Mapping[str, Any] | None = None,
-    published: Sequence[Any] = (),
-    gap: float | None = None,
-) -> None:
-    """Move a locked Target to an end, and everything that follows from it."""
-    deployment, target = held.deployment, held.target
-    seat = _update_seat(held, status, outcome.get("serving_release"), observed)
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What `close_targets` did and `record_ends` has to write into the audit trail."""
+
+    deployment: Deployment
+    endings: Sequence[Ending]
+    deployment_ended: bool
+
+
+def close_targets(deployment: Deployment, ends: Sequence[Ending]) -> Closed:
+    """Move locked Targets of one locked Deployment to their ends, and derive its status once, from all of them.
+
+    Needs a transaction. `record_ends` comes after it, as the last thing, since the audit trail's lock is the last.
+    """
+    for ending in ends:
+        _close(ending, deployment)
+    queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
+    return Closed(deployment, ends, refresh_deployment(deployment))
+
+
+def record_ends(closed: Closed) -> None:
+    """Write the entries of what `close_targets` did."""
+    for ending in closed.endings:
+        _record_end(closed.deployment, ending)
+    if closed.deployment_ended:
+        _record_deployment_end(closed.deployment)
+
+
+def _close(ending: Ending, deployment: Deployment) -> None:
+    target = ending.target
+    serving = seats.update(ending, deployment)
     moved = move_target(
         target,
-        status,
+        ending.status,
         ended_at=Now(),
         lease_until=None,
         not_before=None,
         stalled_reason="",
-        outcome=dict(outcome),
-        published=list(published),
-        gap_seconds=gap,
-        serving_release=seat.running_release.number if seat.running_release else None,
+        outcome=dict(ending.outcome),
+        published=list(ending.published),
+        gap_seconds=ending.gap,
+        serving_release=serving.number if serving else None,
     )
     if not moved:
         raise RuntimeError(f"Target {target.pk} moved while it was locked.")
-    Step.objects.filter(target=target, status=Step.Status.RUNNING).update(status=Step.Status.BROKEN_OFF, ended_at=Now())
-    queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
+    running = Step.objects.filter(target=target, status=Step.Status.RUNNING)
+    running.update(status=Step.Status.BROKEN_OFF, ended_at=Now())
     queue.changed_on_commit("host", target.host_id)
-    has_ended = refresh_deployment(deployment)
-    _record_end(held, status, outcome, gap)
-    if has_ended:
-        _record_deployment_end(deployment)
 
 
 def refresh_deployment(deployment: Deployment) -> bool:
-    """Derive a locked Deployment's status from its Targets; True when it ended just now (the next one is hinted)."""
+    """Derive a locked Deployment's status from all its Targets; True when it ended just now (the next one is hinted)."""
     statuses = Target.objects.filter(deployment=deployment).values_list("status", flat=True)
     derived = derive_deployment_status([TargetStatus(status) for status in statuses])
     if derived == deployment.status or deployment.status in DEPLOYMENT_ENDS:
@@ -155,70 +170,24 @@ def hint_next(placement_id: int) -> None:
         queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)
 
 
-def _update_seat(
-    held: Held, status: TargetStatus, serving: int | None, observed: Mapping[str, Any] | None
-) -> PlacementHost:
-    """Write down what runs on the server now, as far as it was seen."""
-    target = held.target
-    seat = PlacementHost.objects.select_for_update(no_key=True).get(placement=target.placement_id, host=target.host_id)
-    if status == TargetStatus.SUCCEEDED:
-        _now_runs(seat, held.deployment.release, target)
-    elif status in UNTOUCHED:
-        return _with_observed(seat, observed)
-    elif status == TargetStatus.NEEDS_ATTENTION:
-        seat.drift, seat.drift_at = _NOT_PROVEN, clock.now()
-    elif serving is None:
-        seat.running_release = seat.running_target = seat.running_since = None
-        seat.observed, seat.drift, seat.drift_at = {}, "", None
-    elif seat.running_release is None or seat.running_release.number != serving:
-        _now_runs(seat, releases.by_number(target.placement_id, serving), _who_brought(target, serving))
-    return _with_observed(seat, observed)
-
-
-def _now_runs(seat: PlacementHost, release: Release | None, target: Target | None) -> None:
-    seat.running_release, seat.running_target, seat.running_since = release, target, clock.now()
-    seat.drift, seat.drift_at = "", None
-
-
-def _with_observed(seat: PlacementHost, observed: Mapping[str, Any] | None) -> PlacementHost:
-    if observed is not None:
-        seat.observed = dict(observed)
-    seat.save(update_fields=("running_release", "running_target", "running_since", "observed", "drift", "drift_at"))
-    return seat
-
-
-def _who_brought(target: Target, release_number: int) -> Target | None:
-    """The Target whose container serves that Release here."""
-    return (
-        Target.objects.filter(
-            placement=target.placement_id,
-            host=target.host_id,
-            status=TargetStatus.SUCCEEDED,
-            deployment__release__number=release_number,
-        )
-        .order_by("-pk")
-        .first()
-    )
-
-
-def _record_end(held: Held, status: TargetStatus, outcome: Mapping[str, Any], gap: float | None) -> None:
-    deployment, target = held.deployment, held.target
+def _record_end(deployment: Deployment, ending: Ending) -> None:
+    target = ending.target
     after = {
         "server": target.host_name,
-        "status": str(status),
+        "status": str(ending.status),
         "release": deployment.release.number,
         "asked_by": deployment.requested_by_name,
         "worker": target.holder,
-        "gap_seconds": gap,
-        "why": outcome.get("why", ""),
+        "gap_seconds": ending.gap,
+        "why": ending.outcome.get("why", ""),
     }
     audit.record(
         ESTIVA,
         "target.end",
         ("target", target.pk, f"#{deployment.pk} on {target.host_name}"),
         after=after,
-        outcome=AuditEntry.Outcome.DONE if status in _GOOD else AuditEntry.Outcome.FAILED,
-        message=str(outcome.get("what", "")),
+        outcome=AuditEntry.Outcome.DONE if ending.status in _GOOD else AuditEntry.Outcome.FAILED,
+        message=str(ending.outcome.get("what", "")),
     )
 
 

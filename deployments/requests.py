@@ -11,7 +11,7 @@ from deployments import audit, clock, endings, queue, releases
 from deployments import plan as plans
 from deployments.actors import Actor
 from deployments.errors import PlanChanged, Refused
-from deployments.leases import Held, lock_placement
+from deployments.leases import lock_placement
 from deployments.models import Application, Deployment, Host, Operation, Placement, PlacementHost, Plan, Release, Target
 from deployments.operations import request_operation
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
@@ -108,10 +108,9 @@ def cancel_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
             deployment.save(update_fields=("cancel_requested_at", "cancelled_by_name"))
         unbegun = Q(status=TargetStatus.QUEUED) | Q(status=TargetStatus.STALLED, touched=False)
         open_targets = Target.objects.select_for_update(no_key=True).filter(unbegun, deployment=deployment)
-        for target in open_targets.order_by("pk"):
-            endings.cancel_unbegun(Held(deployment, target), actor.name)
-        queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
+        closed = endings.cancel_unbegun(deployment, list(open_targets.order_by("pk")), actor.name)
         audit.record(actor, "deployment.cancel", _named(deployment))
+        endings.record_ends(closed)
     return deployment
 
 

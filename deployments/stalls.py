@@ -59,7 +59,7 @@ def _release(target_id: int) -> bool:
             return False  # it beat meanwhile
         reason = f"Worker {target.holder} has not been heard from for {LEASE.seconds} s."
         if deployment.cancel_requested_at and not target.touched:
-            endings.cancel_unbegun(held, deployment.cancelled_by_name)
+            endings.record_ends(endings.cancel_unbegun(deployment, [target], deployment.cancelled_by_name))
         elif target.leases_lost + 1 >= MOST_LOST_LEASES:
             Target.objects.filter(pk=target.pk).update(leases_lost=F("leases_lost") + 1)
             endings.abandon_target(

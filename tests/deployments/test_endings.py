@@ -250,6 +250,21 @@ def test_cancelling_what_is_over_is_refused(world: World) -> None:
     assert deployment.cancel_requested_at is None
 
 
+def test_cancelling_several_targets_behind_a_running_deployment() -> None:
+    """Between the first and the second cancelled Target it would look as if it ran."""
+    world = make_world(servers=3)
+    running, waiting = deployed(world), deployed(world)
+    claimed(next(iter(running.targets.all())))
+
+    requests.cancel_deployment(actor=world.actor, deployment=waiting)
+
+    waiting.refresh_from_db()
+    assert waiting.status == DeploymentStatus.CANCELLED
+    assert AuditEntry.objects.filter(action="deployment.end").count() == 1
+    entries = list(AuditEntry.objects.order_by("-number").values_list("action", flat=True)[:5])
+    assert entries == ["deployment.end", "target.end", "target.end", "target.end", "deployment.cancel"]
+
+
 def test_cancelling_one_leaves_the_next(world: World) -> None:
     first, second = deployed(world), deployed(world)
 

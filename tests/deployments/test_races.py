@@ -1,18 +1,20 @@
 """Many at once, in real threads on a real database: one at a time, in order, nothing lost and nothing twice."""
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.db import connection
 
 from deployments import audit, claims, endings, requests
+from deployments.errors import PlanChanged, Refused
 from deployments.inventory import applications
 from deployments.models import AuditEntry, Deployment, PlacementHost, Release, Target
-from deployments.states import DeploymentStatus, TargetStatus
-from tests.deployments.world import WORKER, claimed, deployed, make_world, only_target, planned
+from deployments.states import DEPLOYMENT_OPEN, TARGET_OPEN, DeploymentStatus, TargetStatus
+from tests.deployments.world import WORKER, World, claimed, deployed, make_world, only_target, planned
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -182,3 +184,92 @@ def test_the_chain_holds_when_many_write() -> None:
     assert world.placement.variables.count() == 10
     assert len(set(world.placement.variables.values_list("position", flat=True))) == 10
     assert audit.verify().ok
+
+
+class Crowd:
+    """What people and workers do, each act harmless when it comes at a bad moment."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def act(self, *names: str) -> None:
+        """Do these of the things below, one after another."""
+        for name in names:
+            getattr(self, name)()
+
+    def click(self) -> None:
+        """Plan and deploy; an edit may come in between."""
+        plan = planned(self.world)
+        with suppress(PlanChanged):
+            requests.request_deployment(actor=self.world.actor, plan=plan, fingerprint=plan.fingerprint)
+
+    def cancel(self) -> None:
+        """Cancel the newest that is open; it may end just now."""
+        deployment = Deployment.objects.filter(status__in=DEPLOYMENT_OPEN).first()
+        if deployment is not None:
+            with suppress(Refused):
+                requests.cancel_deployment(actor=self.world.actor, deployment=deployment)
+
+    def work(self) -> None:
+        """Take what waits; every third Target is handed back."""
+        for target_id in claims.waiting_targets():
+            claim = claims.claim_target(target_id, holder=WORKER)
+            if claim is not None and target_id % 3:
+                claims.beat(WORKER, [claim], ())
+                endings.end_target(claim, {"verdict": "succeeded"})
+            elif claim is not None:
+                claims.hand_back_target(claim, reason="Handed over.")
+
+    def silence(self) -> None:
+        """Whoever works right now is never heard of again."""
+        Target.objects.filter(status=TargetStatus.RUNNING).update(lease_until=self.world.ana.date_joined)
+        claims.release_expired()
+
+    def edit(self) -> None:
+        """Save other settings."""
+        world = self.world
+        applications.save_placement(
+            actor=world.actor,
+            placement=world.placement,
+            application=world.application,
+            environment=world.production,
+            image="nginx",
+            settings={"stop_timeout": random.randint(1, 99)},
+            host_ids=[host.pk for host in world.hosts],
+        )
+
+    def secret(self) -> None:
+        """Give a secret another value."""
+        placement = self.world.placement
+        applications.set_variable(actor=self.world.actor, placement=placement, name="KEY", value="k", is_secret=True)
+
+    def drain(self) -> None:
+        """Bring what still waits to its end."""
+        for _ in range(200):
+            waiting = claims.waiting_targets()
+            if not waiting:
+                return
+            for target_id in waiting:
+                endings.end_target(claimed(Target.objects.get(pk=target_id)), {"verdict": "succeeded"})
+
+
+def test_everybody_at_once_never_waits_for_ever_and_leaves_a_whole_record() -> None:
+    """Clicks, cancels, claims, silences, endings and edits in a mix: no deadlock, and what is left is consistent."""
+    world = make_world(servers=2)
+    crowd = Crowd(world)
+    dice = random.Random(20)
+    acts = [dice.choice(["click", "click", "cancel", "work", "work", "work", "silence", "edit", "secret"]) for _ in range(160)]
+
+    with many(5) as run:
+        run(lambda number: crowd.act(*acts[number::5]))
+    crowd.drain()
+
+    assert not Target.objects.filter(status__in=TARGET_OPEN).exists()
+    assert not Deployment.objects.filter(status__in=DEPLOYMENT_OPEN).exists()
+    assert not Deployment.objects.filter(ended_at=None).exists()
+    ends = AuditEntry.objects.filter(action="deployment.end").values_list("object_id", flat=True)
+    assert sorted(map(int, ends)) == sorted(Deployment.objects.values_list("pk", flat=True)), "each ended once"
+    assert audit.verify().ok
+    seat = PlacementHost.objects.get(host=world.hosts[0])
+    newest = Target.objects.filter(host=world.hosts[0], status=TargetStatus.SUCCEEDED).order_by("pk").last()
+    assert seat.running_target == newest

@@ -1,0 +1,71 @@
+"""What runs where: a Placement's seat on each of its servers, after a Target has ended there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deployments import clock, releases
+from deployments.models import Deployment, PlacementHost, Release, Target
+from deployments.states import TargetStatus
+
+UNTOUCHED: Final = frozenset({TargetStatus.FAILED_UNTOUCHED, TargetStatus.CANCELLED, TargetStatus.SKIPPED})
+_NOT_PROVEN: Final = "It is not proven that anything serves here."
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one Target ends: its status, what is said about it, and what was seen."""
+
+    target: Target
+    status: TargetStatus
+    outcome: Mapping[str, Any]
+    observed: Mapping[str, Any] | None = None
+    published: Sequence[Any] = ()
+    gap: float | None = None
+
+
+def update(ending: Ending, deployment: Deployment) -> Release | None:
+    """Write down what runs on the server now, as far as it was seen; returns the Release that is believed to serve."""
+    target, status, serving = ending.target, ending.status, ending.outcome.get("serving_release")
+    seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
+    if status in UNTOUCHED and ending.observed is None:
+        return seats.select_related("running_release").get().running_release
+    seat = seats.select_for_update(no_key=True).get()
+    if status == TargetStatus.SUCCEEDED:
+        _now_runs(seat, deployment.release, target)
+    elif status == TargetStatus.NEEDS_ATTENTION:
+        seat.drift, seat.drift_at = _NOT_PROVEN, clock.now()
+    elif status not in UNTOUCHED:
+        _now_serves(seat, target, serving)
+    if ending.observed is not None:
+        seat.observed = dict(ending.observed)
+    seat.save(update_fields=("running_release", "running_target", "running_since", "observed", "drift", "drift_at"))
+    return seat.running_release
+
+
+def _now_serves(seat: PlacementHost, target: Target, number: int | None) -> None:
+    """What was seen serving after a run that didn't succeed: the version before, another one, or nothing."""
+    if number is None:
+        seat.running_release = seat.running_target = seat.running_since = None
+        seat.observed, seat.drift, seat.drift_at = {}, "", None
+    elif seat.running_release is None or seat.running_release.number != number:
+        _now_runs(seat, releases.by_number(target.placement_id, number), _who_brought(target, number))
+
+
+def _now_runs(seat: PlacementHost, release: Release | None, target: Target | None) -> None:
+    seat.running_release, seat.running_target, seat.running_since = release, target, clock.now()
+    seat.drift, seat.drift_at = "", None
+
+
+def _who_brought(target: Target, release_number: int) -> Target | None:
+    """The Target whose container serves that Release here."""
+    return (
+        Target.objects.filter(
+            placement=target.placement_id,
+            host=target.host_id,
+            status=TargetStatus.SUCCEEDED,
+            deployment__release__number=release_number,
+        )
+        .order_by("-pk")
+        .first()
+    )
