@@ -64,8 +64,7 @@ def seen_by(*roles: Role, methods: tuple[str, ...] = READ, changes: tuple[Role, 
                 return HttpResponseNotAllowed(methods)
             allowed = changes if changes and request.method == "POST" else roles
             if request.user.role not in allowed:
-                _deny(request, "page", request.resolver_match.view_name if request.resolver_match else "", request.path)
-                raise PermissionDenied
+                raise denial(request)
             response = view(request, *args, **kwargs)
             response.headers.setdefault("Cache-Control", "no-store, private")
             return response
@@ -74,6 +73,12 @@ def seen_by(*roles: Role, methods: tuple[str, ...] = READ, changes: tuple[Role, 
         return guarded
 
     return decorate
+
+
+def denial(request: Request) -> PermissionDenied:
+    """What a view raises where the role alone doesn't decide; the attempt is recorded: `raise denial(request)`."""
+    _deny(request, "page", request.resolver_match.view_name if request.resolver_match else "", request.path)
+    return PermissionDenied()
 
 
 def open_to_all(*, methods: tuple[str, ...] = READ) -> Callable[[_View], _View]:

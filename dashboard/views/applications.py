@@ -1,13 +1,12 @@
 """Applications: the list, a new one with its first placement, its page."""
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from dashboard.access import ACTING, ADMINS, EVERYONE, FORM, Request, get_application, seen_by
+from dashboard.access import ACTING, ADMINS, EVERYONE, FORM, Request, denial, get_application, seen_by
 from dashboard.forms.applications import DescriptionForm, EnvironmentChoiceForm, NameForm
 from dashboard.forms.placements import PlacementForms
 from dashboard.forms.refusals import add_refusal
@@ -33,7 +32,7 @@ def index(request: Request) -> HttpResponse:
 def new(request: Request) -> HttpResponse:
     """Name, image, environment, servers, ports and health: one form, one save."""
     if not permissions.may_create_applications(request.user):
-        raise PermissionDenied
+        raise denial(request)
     post = request.POST if request.method == "POST" else None
     environments = list(Environment.objects.all())
     first = environments[0].name if environments else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from deployments import live, queue
@@ -65,8 +67,16 @@ def tell() -> Story:
 
 def person(name: str, role: Role) -> User:
     """Somebody who may sign in with PASSWORD."""
-    email = f"{name.split()[0].lower()}@example.com"
-    return User.objects.create_user(email, PASSWORD, name=name, role=role)
+    user = User.objects.create_user(f"{name.split()[0].lower()}@example.com", None, name=name, role=role)
+    User.objects.filter(pk=user.pk).update(password=_hashed())
+    user.refresh_from_db()
+    return user
+
+
+@functools.cache
+def _hashed() -> str:
+    """Hashing is slow on purpose, so it is done once."""
+    return make_password(PASSWORD)
 
 
 def server(name: str) -> Host:

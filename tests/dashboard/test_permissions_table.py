@@ -1,0 +1,266 @@
+"""Role × route × whose object × status, from the URLconf: a route without a row fails, and so does a method without one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+
+from dashboard import asgi, stream
+from deployments.accounts import invitations
+from deployments.actors import Actor
+from deployments.models import AuditEntry, User
+from tests.dashboard.story import Story, plan, tell
+from tests.dashboard.web import sign_in
+
+pytestmark = pytest.mark.django_db
+
+IN = "in"
+"""Let in: the view itself answers (a page, a redirect, or 409 and 422 for what was sent)."""
+
+INNER = {"GET": {200, 302}, "POST": {200, 302, 303, 409, 422}}
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+class Row(NamedTuple):
+    """Who gets what: an admin, a deployer on what was granted, the same on what was not, an auditor."""
+
+    admin: str | int
+    deployer: str | int
+    foreign: str | int | None
+    auditor: str | int
+
+
+LIST = Row(IN, IN, None, IN)
+THING = Row(IN, IN, 404, IN)
+ACTED_ON = Row(IN, IN, 404, 403)
+READERS_LIST = Row(IN, 403, None, IN)
+READERS_THING = Row(IN, 403, 403, IN)
+ADMINS_LIST = Row(IN, 403, None, 403)
+ADMINS_THING = Row(IN, 403, 403, 403)
+CREATED = Row(IN, 403, None, 403)
+
+PLACEMENT = "placement"
+TABLE: dict[str, tuple[str, dict[str, Row]]] = {
+    "overview": ("", {"GET": LIST}),
+    "applications": ("", {"GET": LIST}),
+    "application_new": ("", {"GET": CREATED, "POST": CREATED}),
+    "application": ("application", {"GET": Row(IN, IN, None, IN)}),
+    "application_edit": ("application", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "application_archive": ("application", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "placement_new": ("application", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "placement": (PLACEMENT, {"GET": THING}),
+    "placement_settings": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
+    "release": ("release", {"GET": THING}),
+    "variables": (PLACEMENT, {"GET": THING, "POST": ACTED_ON}),
+    "variables_import": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
+    "variables_export": (PLACEMENT, {"GET": THING}),
+    "variable_delete": ("variable", {"POST": ACTED_ON}),
+    "plan_new": (PLACEMENT, {"POST": ACTED_ON}),
+    "plan": ("plan", {"GET": THING}),
+    "plan_deploy": ("plan", {"POST": ACTED_ON}),
+    "deployments": ("", {"GET": LIST}),
+    "deployment": ("deployment", {"GET": THING}),
+    "deployment_lines": ("deployment", {"GET": THING}),
+    "deployment_raw": ("deployment", {"GET": THING}),
+    "deployment_cancel": ("deployment", {"POST": ACTED_ON}),
+    "hosts": ("", {"GET": LIST}),
+    "host_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "host": ("host", {"GET": THING}),
+    "host_edit": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
+    "host_trust": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
+    "host_refuse": ("host", {"POST": ADMINS_THING}),
+    "host_check": ("host", {"POST": ADMINS_THING}),
+    "host_retire": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
+    "host_at": ("host", {"GET": THING}),
+    "environments": ("", {"GET": READERS_LIST}),
+    "environment_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "environment_edit": ("environment", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
+    "people": ("", {"GET": READERS_LIST}),
+    "person_invite": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "link_revoke": ("link", {"POST": ADMINS_LIST}),
+    "person": ("person", {"GET": READERS_LIST, "POST": ADMINS_LIST}),
+    "person_deactivate": ("person", {"POST": ADMINS_LIST}),
+    "person_reactivate": ("person", {"POST": ADMINS_LIST}),
+    "person_link": ("person", {"POST": ADMINS_LIST}),
+    "audit": ("", {"GET": READERS_LIST, "POST": READERS_LIST}),
+    "audit_csv": ("", {"GET": READERS_LIST}),
+    "audit_ndjson": ("", {"GET": READERS_LIST}),
+    "account_change_password": ("", {"GET": LIST, "POST": LIST}),
+    "account_preferences": ("", {"GET": LIST, "POST": LIST}),
+    "metrics": ("", {"GET": READERS_LIST}),
+}
+"""Route → what its path names, and a row for each method."""
+
+OPEN: dict[str, dict[str, int]] = {
+    "account_login": {"GET": 200, "POST": 200, "PUT": 200},  # allauth takes PUT for POST
+    "account_logout": {"GET": 302, "POST": 302},
+    "account_inactive": {"GET": 200},
+    "account_link": {"GET": 404, "POST": 404},
+    "healthz": {"GET": 200},
+    "readyz": {"GET": 503},
+}
+"""Routes that need no sign-in, and what a stranger gets: the link is made up, and no worker runs in a test."""
+
+
+def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
+    """The arguments of a path that names one of Bruno's things, or one that isn't his."""
+    place = story.production if foreign else story.staging
+    pair = {"application": place.application.name, "environment": place.environment.name}
+    deployment = story.foreign if foreign else story.running
+    makers: dict[str, Callable[[], dict[str, Any]]] = {
+        "": dict,
+        "application": lambda: {"application": place.application.name},
+        PLACEMENT: lambda: pair,
+        "release": lambda: {**pair, "number": 1},
+        "variable": lambda: {**pair, "name": _variable(story, foreign)},
+        "plan": lambda: {"plan": plan(place, story.ana).pk},
+        "deployment": lambda: {"deployment": deployment.pk},
+        "host": lambda: {"host": (story.foreign_host if foreign else story.host).name},
+        "environment": lambda: {"environment": place.environment.name},
+        "person": lambda: {"person": story.dora.pk},
+        "link": lambda: {"link": _invitation(story)},
+    }
+    return makers[kind]()
+
+
+def _variable(story: Story, foreign: bool) -> str:
+    place = story.production if foreign else story.staging
+    return place.variables.create(name="GREETING", value="hello").name
+
+
+def _invitation(story: Story) -> int:
+    link, _token = invitations.invite(actor=Actor.of(story.ana), email="new@example.com", role="auditor")
+    return link.pk
+
+
+@pytest.fixture
+def story() -> Story:
+    """Ana, Bruno, Carla, Dora and their shop."""
+    return tell()
+
+
+def test_every_route_has_a_row() -> None:
+    routes = {pattern.name for pattern in get_resolver().url_patterns if isinstance(pattern, URLPattern)}
+    assert len(routes) == len(get_resolver().url_patterns), "a route without a name, or an include"
+    assert routes == TABLE.keys() | OPEN.keys()
+
+
+def test_every_view_of_ours_says_who_may_see_it() -> None:
+    ours = [pattern for pattern in get_resolver().url_patterns if not (pattern.name or "").startswith("account_log")]
+    silent = [p.name for p in ours if not hasattr(p.callback, "seen_by") and p.name != "account_inactive"]
+    assert silent == []
+
+
+CASES = [
+    (route, method, who)
+    for route, (_kind, methods) in sorted(TABLE.items())
+    for method in METHODS
+    for who in (("ana", "bruno", "foreign", "dora", "carla", "nobody") if method in methods else ("ana",))
+    if not (who == "foreign" and method in methods and methods[method].foreign is None)
+]
+
+
+@pytest.mark.parametrize(("route", "method", "who"), CASES)
+def test_who_gets_what(story: Story, client: Client, route: str, method: str, who: str) -> None:
+    kind, methods = TABLE[route]
+    path = reverse(route, kwargs=named(story, kind, foreign=who == "foreign"))
+    person: User | None = (
+        {"foreign": story.bruno, "nobody": None}.get(who) if who in {"foreign", "nobody"} else getattr(story, who)
+    )
+    if person is not None:
+        client.force_login(person)
+    status = client.generic(method, path + _query(story, route)).status_code
+    if method not in methods:
+        assert status == 405
+    elif who == "nobody":
+        assert status == (302 if method == "GET" else 401)
+    else:
+        wanted = _wanted(methods[method], who, kind)
+        assert status in INNER[method] if wanted == IN else status == wanted
+        _is_audited(person, denied=wanted in {403, 404})
+
+
+def _query(story: Story, route: str) -> str:
+    return f"?target={story.running.targets.all()[0].pk}" if route == "deployment_lines" else ""
+
+
+def _wanted(row: Row, who: str, kind: str) -> str | int:
+    """Dora is a deployer with no grant: for her, everything is foreign."""
+    if who == "dora":
+        is_hers = row.deployer != IN or kind in {"", "person", "link"}
+        return row.deployer if is_hers else 404
+    column = {"ana": row.admin, "bruno": row.deployer, "foreign": row.foreign, "carla": row.auditor}[who]
+    assert column is not None
+    return column
+
+
+def _is_audited(person: User | None, *, denied: bool) -> None:
+    assert person is not None
+    entries = AuditEntry.objects.filter(actor_id=person.pk, action="access.refused", outcome="denied")
+    assert entries.exists() == denied
+
+
+@pytest.mark.parametrize("route", sorted(OPEN))
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_stranger_gets(client: Client, route: str, method: str) -> None:
+    path = reverse(route, kwargs={"token": "made-up"} if route == "account_link" else {})
+    assert client.generic(method, path).status_code == OPEN[route].get(method, 405)
+
+
+EVENTS = {
+    "deployment:{own.running.pk}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
+    "deployment:{own.foreign.pk}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
+    "placement:{own.staging.pk}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
+    "placement:{own.production.pk}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
+    "host:{own.host.pk}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
+    "host:{own.foreign_host.pk}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
+    "overview": {"ana": 200, "bruno": 200, "dora": 200, "carla": 200, "nobody": 401},
+    "deployment:999999": {"ana": 404, "bruno": 404, "dora": 404, "carla": 404, "nobody": 401},
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("watch", sorted(EVENTS))
+def test_the_live_stream(story: Story, watch: str) -> None:
+    seen = {}
+    for who in EVENTS[watch]:
+        session = "" if who == "nobody" else sign_in(getattr(story, who))
+        seen[who] = asyncio.run(_status(f"watch={watch.format(own=story)}", session))
+    assert seen == EVENTS[watch]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_the_live_stream_is_only_read(story: Story, method: str) -> None:
+    assert asyncio.run(_status("watch=overview", sign_in(story.ana), method)) == 405
+
+
+async def _status(query: str, session: str, method: str = "GET") -> int:
+    """What the ASGI application answers; then the browser leaves."""
+    statuses: list[int] = []
+    cookie = f"estiva_session={session}".encode()
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": "/events",
+        "query_string": query.encode(),
+        "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookie)],
+        "client": ("127.0.0.1", 1),
+    }
+    messages: Iterator[dict[str, Any]] = iter([{"type": "http.request"}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await asgi.application(scope, receive, send)
+    await stream.close()
+    return statuses[0]
