@@ -49,7 +49,7 @@ def client() -> Celery:
 
 
 @functools.cache
-def connection() -> "redis.Redis":
+def connection() -> "redis.Redis[str]":
     """The plain Redis connection of this process, for the live tail. Short deadlines: it's only ever a hint."""
     return redis.Redis.from_url(
         settings.ESTIVA_REDIS_URL, socket_timeout=2, socket_connect_timeout=2, decode_responses=True
@@ -74,7 +74,7 @@ def send_on_commit(task: str, queue: str, object_id: int) -> None:
 def publish(entry: dict[str, str]) -> bool:
     """Put one wake entry on the live stream; False when Redis can't be reached (viewers fill the gap from the database)."""
     try:
-        connection().xadd(live.WAKE_STREAM, entry, maxlen=live.WAKE_MAXLEN, approximate=True)  # type: ignore[arg-type]
+        connection().xadd(live.WAKE_STREAM, entry, maxlen=live.WAKE_MAXLEN, approximate=True)
     except (redis.RedisError, OSError) as error:
         log.warning("live entry not sent", extra={"kind": entry.get("kind"), "error": str(error)})
         return False
