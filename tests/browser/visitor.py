@@ -40,7 +40,9 @@ class Visitor:
     def tab(self) -> Page:
         """Another tab of the same browser."""
         page = self.context.new_page()
-        page.on("console", lambda message: self._heard(message.type, f"{message.text} {message.location.get('url', '')}"))
+        page.on(
+            "console", lambda message: self._heard(message.type, f"{message.text} {message.location.get('url', '')}")
+        )
         page.on("pageerror", lambda error: self._heard("error", str(error)))
         page.on("response", self._answered)
         return page
@@ -93,9 +95,9 @@ class Visitor:
     def close(self) -> None:
         """End the session; whatever the browser complained of fails the test."""
         self.context.close()
-        self.content()
+        self.is_content()
 
-    def content(self) -> None:
+    def is_content(self) -> None:
         """No complaint so far."""
         found, self.complaints = self.complaints, []
         assert found == []

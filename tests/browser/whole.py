@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class WholeEstiva:
     installation: Installation
     server: SampleServer
     setup_link: str
+    environment: Mapping[str, str]
 
     @property
     def url(self) -> str:
@@ -41,7 +43,7 @@ class WholeEstiva:
 
     def run(self, *words: str) -> str:
         """What a Python module prints that runs with this Estiva's settings; AssertionError with its words if it fails."""
-        env = {**self.installation.environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
+        env = {**self.environment, "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
         argv: Sequence[str] = [str(BIN / "python"), *words]
         done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -54,13 +56,24 @@ def whole_estiva(folder: Path) -> Iterator[WholeEstiva]:
     installation = Installation(folder, throwaway=True)
     said = _Tee(sys.stdout)
     with installation.alone(), Supervisor() as supervisor:
-        with redirect_stdout(said):
+        with redirect_stdout(said), _no_settings_of_others():
             installation.start(supervisor)
             server = sample_server.start(installation, supervisor)
             wait_until(installation.ready, "Estiva was not ready", timeout=60)
+            environment = installation.environment()
         printed = _SETUP_LINK.search(said.getvalue())
         assert printed is not None, "the console shows no setup link"
-        yield WholeEstiva(installation, server, printed[0])
+        yield WholeEstiva(installation, server, printed[0], environment)
+
+
+@contextmanager
+def _no_settings_of_others() -> Iterator[None]:
+    """The tests' own installation, whose broker nobody started, is not this one."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name in {"REDIS_URL", "ESTIVA_REDIS_URL"}}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 class _Tee(io.StringIO):
