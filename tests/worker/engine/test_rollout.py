@@ -327,3 +327,12 @@ def test_named_volumes_and_networks_bear_our_label() -> None:
     stage = Stage(container=spec).serving_first()
     assert stage.server.volumes["data"] == {"estiva.installation": "test"}
     assert stage.server.networks["net"] == {"estiva.installation": "test"}
+
+
+def test_a_cancel_after_the_proof_comes_too_late() -> None:
+    stage = Stage().serving_first()
+    stage.publish(2)
+    host = FakeHost(stage.server)
+    host.cancel_at("set_restart_policy", 2)
+    assert ended(stage.deploy(2, host)).verdict == Verdict.SUCCEEDED
+    assert stage.serving() == [2]
