@@ -1,4 +1,4 @@
-"""One settings file for web, workers and reconciler; every value comes from the environment (docs/settings.md lists them)."""
+"""One settings file for web, workers and reconciler; every value comes from the environment (.env.example explains each)."""
 
 from pathlib import Path
 
