@@ -89,7 +89,9 @@ def open_to_all(*, methods: tuple[str, ...] = READ) -> Callable[[_View], _View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.method not in methods:
                 return HttpResponseNotAllowed(methods)
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+            response.headers.setdefault("Cache-Control", "no-store")
+            return response
 
         guarded.seen_by = ()  # type: ignore[attr-defined]
         return guarded

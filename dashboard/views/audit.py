@@ -48,10 +48,10 @@ def _export(
     filters = {name: value for name, value in asdict(wanted).items() if value}
     entry = audit.record(request.actor, "audit.export", ("audit", form, form), after={"filters": filters})
     shown = trail.entries(wanted).filter(number__lte=entry.number)
-    return streamed_text(_pieces(rows(shown)), content_type=content_type, file_name=f"estiva-audit.{form}")
+    return streamed_text(pieces(rows(shown)), content_type=content_type, file_name=f"estiva-audit.{form}")
 
 
-def _pieces(rows: Iterator[str]) -> Iterator[str]:
+def pieces(rows: Iterator[str]) -> Iterator[str]:
     """Many rows at a time: each piece costs a hop between threads."""
     while piece := "".join(islice(rows, _ROWS_A_PIECE)):
         yield piece

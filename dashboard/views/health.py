@@ -19,13 +19,18 @@ from deployments.figures import living_workers
 @access.open_to_all()
 def alive(request: HttpRequest) -> HttpResponse:
     """The process answers; nothing else is asked."""
-    return HttpResponse("ok\n", content_type="text/plain", headers={"Cache-Control": "no-store"})
+    return HttpResponse("ok\n", content_type="text/plain")
 
 
 @access.open_to_all()
 def ready(request: HttpRequest) -> JsonResponse:
     """Database, broker, migrations and a worker's heartbeat, each with what is wrong; 503 when one is missing."""
-    checks: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "broker": _broker, "worker": _worker}
+    checks: dict[str, Callable[[], str]] = {
+        "database": _database,
+        "migrations": _migrations,
+        "broker": _broker,
+        "worker": _worker,
+    }
     wrong = {}
     for name, check in checks.items():
         try:
@@ -34,7 +39,7 @@ def ready(request: HttpRequest) -> JsonResponse:
             wrong[name] = "The database doesn't answer."
     body = {name: {"ok": not trouble, "detail": trouble} for name, trouble in wrong.items()}
     good = not any(wrong.values())
-    return JsonResponse({"ready": good, "checks": body}, status=200 if good else 503, headers={"Cache-Control": "no-store"})
+    return JsonResponse({"ready": good, "checks": body}, status=200 if good else 503)
 
 
 def _database() -> str:
