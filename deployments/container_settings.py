@@ -4,7 +4,8 @@
 a form, an import or a program gives into the shape that is stored; whatever it returns it takes again unchanged.
 """
 
-from collections.abc import Mapping
+import ipaddress
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
@@ -162,8 +163,8 @@ def privileged_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[s
 
 
 def _check_together(settings: dict[str, Any], errors: Errors) -> None:
-    fields.refuse_port_clashes(settings["ports"], errors)
-    fields.refuse_repeated(settings["volumes"], "path", "volumes", errors)
+    _refuse_port_clashes(settings["ports"], errors)
+    _refuse_repeated(settings["volumes"], "path", "volumes", errors)
     _check_health(settings, errors)
 
 
@@ -179,3 +180,31 @@ def _check_health(settings: dict[str, Any], errors: Errors) -> None:
         fields.refuse(errors, "health.status_max", _("This is below the lowest status."))
     if health["kind"] in {"http", "tcp"} and health["start_period"] >= health["deadline"]:
         fields.refuse(errors, "health.deadline", _("Give up later than the seconds it may start in."))
+
+
+def _refuse_repeated(rows: Sequence[Mapping[str, Any]], column: str, path: str, errors: Errors) -> None:
+    """The same value in two rows."""
+    seen: set[Any] = set()
+    for number, row in enumerate(rows):
+        if row[column] in seen:
+            fields.refuse(errors, f"{path}.{number}.{column}", _("This is in another row already."))
+        seen.add(row[column])
+
+
+def _refuse_port_clashes(ports: Sequence[Mapping[str, Any]], errors: Errors) -> None:
+    """Two rows that want the same port of the server; 0.0.0.0 and :: want it on every address."""
+    for number, port in enumerate(ports):
+        for other in ports[:number]:
+            if (
+                port["host_port"] is not None
+                and (port["host_port"], port["protocol"]) == (other["host_port"], other["protocol"])
+                and _overlap(port["host_address"], other["host_address"])
+            ):
+                fields.refuse(
+                    errors, f"ports.{number}.host_port", _("Another row takes this port of the server already.")
+                )
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = ipaddress.ip_address(one), ipaddress.ip_address(other)
+    return first == second or (first.version == second.version and (first.is_unspecified or second.is_unspecified))

@@ -44,7 +44,7 @@ def request_plan(
             request={"hosts": hosts},
             deadline_seconds=PLAN_SECONDS,
         )
-        return Plan.objects.create(
+        plan = Plan.objects.create(
             placement=placement,
             placement_version=placement.version,
             of_release=of_release,
@@ -57,6 +57,9 @@ def request_plan(
             variables=content.variables,
             created_by_id=actor.user_id,
         )
+        after = {"of_release": of_release.number if of_release else None, "secrets_as_they_were": secrets_of_release}
+        audit.record(actor, "plan.request", placement, after=after)
+    return plan
 
 
 def request_deployment(

@@ -255,32 +255,6 @@ def group(value: Any, path: str, field: Field, errors: Errors) -> Any:
     return read_all(field.columns, value, f"{path}.", errors)
 
 
-def refuse_repeated(rows: Sequence[Mapping[str, Any]], column: str, path: str, errors: Errors) -> None:
-    """The same value in two rows."""
-    seen: set[Any] = set()
-    for number, row in enumerate(rows):
-        if row[column] in seen:
-            refuse(errors, f"{path}.{number}.{column}", _("This is in another row already."))
-        seen.add(row[column])
-
-
-def refuse_port_clashes(ports: Sequence[Mapping[str, Any]], errors: Errors) -> None:
-    """Two rows that want the same port of the server; 0.0.0.0 and :: want it on every address."""
-    for number, port in enumerate(ports):
-        for other in ports[:number]:
-            if (
-                port["host_port"] is not None
-                and (port["host_port"], port["protocol"]) == (other["host_port"], other["protocol"])
-                and _overlap(port["host_address"], other["host_address"])
-            ):
-                refuse(errors, f"ports.{number}.host_port", _("Another row takes this port of the server already."))
-
-
-def _overlap(one: str, other: str) -> bool:
-    first, second = ipaddress.ip_address(one), ipaddress.ip_address(other)
-    return first == second or (first.version == second.version and (first.is_unspecified or second.is_unspecified))
-
-
 def _is_text(text: str) -> bool:
     """Nothing that UTF-8 can't hold."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,7 +1,5 @@
 """Servers: register, trust, change, retire. A server is reached only while it shows the key that an admin has trusted."""
 
-import ipaddress
-import re
 from typing import Any, Final
 
 from django.db import transaction
@@ -10,17 +8,13 @@ from django.utils.translation import gettext as _
 
 from deployments import audit, clock, fingerprints, queue
 from deployments.actors import Actor
-from deployments.errors import FieldErrors, Refused
-from deployments.inventory import ssh_keys
+from deployments.errors import Refused
+from deployments.inventory import host_fields, ssh_keys
 from deployments.models import Host, Operation, PlacementHost
 from deployments.operations import request_operation
 from deployments.sealing import seal
 from deployments.states import HostState
 
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
-_DNS: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?")
-_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
-_RESERVED_NAMES: Final = frozenset({"new"})  # an address of a page
 _SHOWN: Final = ("name", "address", "port", "user", "docker_socket")
 
 
@@ -39,7 +33,7 @@ def register_host(
 
     Raises FieldErrors or Refused. Nothing is sent to the server but what shows its host key.
     """
-    given = _checked(
+    given = host_fields.checked(
         None, {"name": name, "address": address, "port": port, "user": user, "docker_socket": docker_socket}
     )
     pair = ssh_keys.read(private_key, passphrase) if private_key.strip() else ssh_keys.generate()
@@ -51,7 +45,7 @@ def register_host(
             state=HostState.NEW,
             state_since=clock.now(),
         )
-        operation = meet(actor=actor, host=host)
+        operation = _look(actor, host, Operation.Kind.MEET)
         audit.record(actor, "host.register", host, after={**given, "public_key": host.public_key})
     return host, operation
 
@@ -64,7 +58,7 @@ def update_host(*, actor: Actor, host: Host, **changes: Any) -> tuple[Host, Oper
     """
     with transaction.atomic():
         host = _locked(host)
-        given = _checked(host, {**{name: getattr(host, name) for name in _SHOWN}, **changes})
+        given = host_fields.checked(host, {**{name: getattr(host, name) for name in _SHOWN}, **changes})
         changed = {name for name in _SHOWN if getattr(host, name) != given[name]}
         if not changed:
             return host, None
@@ -77,9 +71,9 @@ def update_host(*, actor: Actor, host: Host, **changes: Any) -> tuple[Host, Oper
             _forget(host)
             after |= {"trust": "cleared", "credential": "replaced"}
         host.save()
-        operation = meet(actor=actor, host=host) if moved else None
+        operation = _look(actor, host, Operation.Kind.MEET) if moved else None
         if not moved and changed & {"user", "docker_socket"} and host.is_trusted:
-            operation = check(actor=actor, host=host)
+            operation = _look(actor, host, Operation.Kind.CHECK)
         _announce(host)
         audit.record(actor, "host.update", host, before=before, after=after)
     return host, operation
@@ -163,7 +157,10 @@ def dependents(host: Host) -> "QuerySet[PlacementHost]":
 
 def meet(*, actor: Actor, host: Host) -> Operation:
     """Get to know a server: resolve its name, reach its port, read its host key. No credential is sent."""
-    return request_operation(actor=actor, kind=Operation.Kind.MEET, host=host, request=_where(host))
+    with transaction.atomic():
+        operation = _look(actor, host, Operation.Kind.MEET)
+        audit.record(actor, "host.meet", host)
+    return operation
 
 
 def check(*, actor: Actor, host: Host) -> Operation:
@@ -172,7 +169,15 @@ def check(*, actor: Actor, host: Host) -> Operation:
         raise Refused(
             _("%(server)s is not trusted yet.") % {"server": host.name}, remedy=_("Confirm its host key first.")
         )
-    return request_operation(actor=actor, kind=Operation.Kind.CHECK, host=host, request=_where(host))
+    with transaction.atomic():
+        operation = _look(actor, host, Operation.Kind.CHECK)
+        audit.record(actor, "host.check", host)
+    return operation
+
+
+def _look(actor: Actor, host: Host, kind: Operation.Kind) -> Operation:
+    """The request says where to look: what is seen counts for that address only."""
+    return request_operation(actor=actor, kind=kind, host=host, request={"address": host.address, "port": host.port})
 
 
 def _pin(actor: Actor, host: Host, key: str, pasted: str, *, again: bool) -> Operation:
@@ -196,7 +201,7 @@ def _pin(actor: Actor, host: Host, key: str, pasted: str, *, again: bool) -> Ope
         host.trusted_at, host.trusted_by_name = clock.now(), actor.name
         _move(host, HostState.NEW, _("Trusted; being checked."))
         host.save()
-        operation = check(actor=actor, host=host)
+        operation = _look(actor, host, Operation.Kind.CHECK)
         _announce(host)
         after = {"key": _shown_key(offered_type, offered), "compared": bool(pasted.strip())}
         audit.record(actor, "host.retrust" if again else "host.trust", host, before=before, after=after)
@@ -215,36 +220,6 @@ def _forget(host: Host) -> None:
     _move(host, HostState.NEW, _("Its address changed: it has to be trusted again."))
 
 
-def _checked(host: Host | None, given: dict[str, Any]) -> dict[str, Any]:
-    """The fields as they are kept; FieldErrors where they can't be."""
-    clean = {name: str(value).strip() for name, value in given.items() if name != "port"}
-    clean["name"], clean["address"] = clean["name"].lower(), clean["address"].strip("[]")
-    errors: dict[str, list[Any]] = {}
-    if not _NAME.fullmatch(clean["name"]) or clean["name"] in _RESERVED_NAMES:
-        errors["name"] = [_("Use lowercase letters, digits, “-” and “.”, such as web-1.")]
-    elif Host.objects.filter(name=clean["name"]).exclude(pk=host.pk if host else 0).exists():
-        errors["name"] = [_("Another server has this name.")]
-    if not _is_address(clean["address"]):
-        errors["address"] = [_("Write a name or address, such as web-1.example.com or 203.0.113.24.")]
-    if not str(given["port"]).isdecimal() or not 1 <= int(given["port"]) <= 65535:
-        errors["port"] = [_("Use a number from 1 to 65535.")]
-    if not _USER.fullmatch(clean["user"]):
-        errors["user"] = [_("Write the name of a user on the server, such as deploy.")]
-    if not clean["docker_socket"].startswith("/") or not clean["docker_socket"].isprintable():
-        errors["docker_socket"] = [_("Write a full path, such as /var/run/docker.sock.")]
-    if errors:
-        raise FieldErrors(errors)
-    return {**clean, "port": int(given["port"])}
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return bool(_DNS.fullmatch(text)) and not text.replace(".", "").isdecimal()
-    return True
-
-
 def _locked(host: Host) -> Host:
     host = Host.objects.select_for_update(no_key=True).get(pk=host.pk)
     if host.retired_at is not None:
@@ -260,11 +235,6 @@ def _move(host: Host, state: HostState, text: str) -> None:
 
 def _announce(host: Host) -> None:
     queue.changed_on_commit("host", host.pk)
-
-
-def _where(host: Host) -> dict[str, Any]:
-    """Where the Operation was meant to look: its answer counts for that address only."""
-    return {"address": host.address, "port": host.port}
 
 
 def _commented(public: str, name: str) -> str:

@@ -52,19 +52,8 @@ def save_placement(
             for name, value in values.items():
                 setattr(placement, name, value)
             placement.save(update_fields=tuple(values))
-        was_new = not before
         _seat(placement, hosts)
-        after = _shown(placement)
-        if before != after:
-            touch(placement)
-            changed = {name for name in after if before.get(name) != after[name]}
-            audit.record(
-                actor,
-                "placement.create" if was_new else "placement.update",
-                placement,
-                before={name: before[name] for name in changed if name in before},
-                after={name: after[name] for name in changed},
-            )
+        _record(actor, placement, before)
     return placement
 
 
@@ -153,6 +142,22 @@ def _seat(placement: Placement, hosts: list[Host]) -> None:
     )
     for host in hosts:
         queue.changed_on_commit("host", host.pk)
+
+
+def _record(actor: Actor, placement: Placement, before: dict[str, Any]) -> None:
+    """Raise the version and write the entry, if anything changed; nothing was `before` a new Placement."""
+    after = _shown(placement)
+    if before == after:
+        return
+    touch(placement)
+    changed = {name for name in after if before.get(name) != after[name]}
+    audit.record(
+        actor,
+        "placement.update" if before else "placement.create",
+        placement,
+        before={name: before[name] for name in changed if name in before},
+        after={name: after[name] for name in changed},
+    )
 
 
 def _shown(placement: Placement) -> dict[str, Any]:

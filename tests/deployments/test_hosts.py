@@ -341,6 +341,15 @@ def test_checking_needs_trust(world: World) -> None:
         hosts.check(actor=world.actor, host=register(world))
 
 
+def test_looking_at_a_server_is_on_record_with_who_asked(world: World) -> None:
+    hosts.check(actor=world.actor, host=world.hosts[0])
+    operation = hosts.meet(actor=world.actor, host=world.hosts[0])
+
+    assert operation.request == {"address": "web-1.example.com", "port": 22}
+    entries = AuditEntry.objects.filter(action__in=("host.check", "host.meet"))
+    assert [entry.actor_name for entry in entries] == ["Ana Prado", "Ana Prado"]
+
+
 def take_out(world: World) -> None:
     applications.save_placement(
         actor=world.actor,

@@ -258,7 +258,10 @@ def test_everybody_at_once_never_waits_for_ever_and_leaves_a_whole_record() -> N
     world = make_world(servers=2)
     crowd = Crowd(world)
     dice = random.Random(20)
-    acts = [dice.choice(["click", "click", "cancel", "work", "work", "work", "silence", "edit", "secret"]) for _ in range(160)]
+    acts = [
+        dice.choice(["click", "click", "cancel", "work", "work", "work", "silence", "edit", "secret"])
+        for _ in range(160)
+    ]
 
     with many(5) as run:
         run(lambda number: crowd.act(*acts[number::5]))

@@ -1,0 +1,45 @@
+"""What may be typed about a server."""
+
+import ipaddress
+import re
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+
+from deployments.errors import FieldErrors
+from deployments.models import Host
+
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_DNS: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?")
+_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
+_RESERVED_NAMES: Final = frozenset({"new"})  # an address of a page
+
+
+def checked(host: Host | None, given: dict[str, Any]) -> dict[str, Any]:
+    """The fields as they are kept; FieldErrors where they can't be."""
+    clean = {name: str(value).strip() for name, value in given.items() if name != "port"}
+    clean["name"], clean["address"] = clean["name"].lower(), clean["address"].strip("[]")
+    errors: dict[str, list[Any]] = {}
+    if not _NAME.fullmatch(clean["name"]) or clean["name"] in _RESERVED_NAMES:
+        errors["name"] = [_("Use lowercase letters, digits, “-” and “.”, such as web-1.")]
+    elif Host.objects.filter(name=clean["name"]).exclude(pk=host.pk if host else 0).exists():
+        errors["name"] = [_("Another server has this name.")]
+    if not _is_address(clean["address"]):
+        errors["address"] = [_("Write a name or address, such as web-1.example.com or 203.0.113.24.")]
+    if not str(given["port"]).isdecimal() or not 1 <= int(given["port"]) <= 65535:
+        errors["port"] = [_("Use a number from 1 to 65535.")]
+    if not _USER.fullmatch(clean["user"]):
+        errors["user"] = [_("Write the name of a user on the server, such as deploy.")]
+    if not clean["docker_socket"].startswith("/") or not clean["docker_socket"].isprintable():
+        errors["docker_socket"] = [_("Write a full path, such as /var/run/docker.sock.")]
+    if errors:
+        raise FieldErrors(errors)
+    return {**clean, "port": int(given["port"])}
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return bool(_DNS.fullmatch(text)) and not text.replace(".", "").isdecimal()
+    return True
