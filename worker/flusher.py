@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import structlog
+from django.db import connection
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ class Flusher:
         self._watched: list[Ticking] = []
         self._changed = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(target=self._loop, name="flusher", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -51,6 +52,12 @@ class Flusher:
         finally:
             with self._changed:
                 self._watched.remove(recorder)
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        finally:
+            connection.close()
 
     def _loop(self) -> None:
         while True:

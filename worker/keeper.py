@@ -175,8 +175,7 @@ class Keeper:
         operations = [each.claim for each in held if each.kind == "operation"]
         lost = claims.beat(self.holder, targets, operations)
         for each in held:
-            if each.claim in lost:
-                log.warning("lease lost", kind=each.kind, object=each.claim.id, fence=each.claim.fence)
+            if each.claim in lost:  # or it ended in this very moment: then nobody listens any more
                 each.signals.lost.set()
             else:
                 each.signals.beaten(asked_at)

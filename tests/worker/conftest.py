@@ -23,6 +23,10 @@ class Sent:
     held: dict[str, int] = field(default_factory=dict)
     away: bool = False
 
+    def targets(self) -> list[int]:
+        """The Targets that were hinted."""
+        return [object_id for task, object_id in self.hints if task == queue.RUN_TARGET]
+
     def of_kind(self, kind: str) -> list[dict[str, str]]:
         """The wake entries of that kind."""
         return [entry for entry in self.entries if entry["kind"] == kind]

@@ -15,7 +15,7 @@ from tests.worker.conftest import Sent
 from worker.engine.errors import Cancelled, LeaseLost
 from worker.keeper import Held, Keeper, LeaseSignals, uptime
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def claimed_by(keeper: Keeper, target: Target) -> claims.Claim:
@@ -31,6 +31,7 @@ def world(sent: Sent) -> World:
     return make_world()
 
 
+@pytest.mark.both_databases
 def test_a_lease_is_renewed_as_long_as_it_is_held(keeper: Keeper, world: World) -> None:
     target = only_target(deployed(world))
     claim = claimed_by(keeper, target)
@@ -39,6 +40,7 @@ def test_a_lease_is_renewed_as_long_as_it_is_held(keeper: Keeper, world: World) 
         wait_until(lambda: Target.objects.filter(lease_until__gt=Now() + timedelta(seconds=20)).exists(), "renewed")
 
 
+@pytest.mark.both_databases
 def test_a_claim_that_somebody_else_has_now_is_lost(keeper: Keeper, world: World) -> None:
     claim = claimed_by(keeper, only_target(deployed(world)))
     with keeper.holding("target", claim, uptime()) as held:

@@ -33,7 +33,7 @@ from worker.live_tail import LiveTail
 from worker.recorder import FULL, Recorder
 from worker.redact import Masker
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 SECRET = "correct-horse-battery"
 
 
@@ -70,6 +70,7 @@ def lines() -> list[LogLine]:
     return found
 
 
+@pytest.mark.both_databases
 def test_lines_are_numbered_and_belong_to_their_step(recorder: Recorder, claim: Claim) -> None:
     feed(
         recorder,
@@ -124,6 +125,7 @@ def test_a_dead_redis_costs_nothing_but_liveness(recorder: Recorder, sent: Sent)
     assert [each.text for each in lines()] == ["one", "two"]
 
 
+@pytest.mark.both_databases
 def test_the_next_attempt_continues_the_numbers_and_closes_what_was_open(recorder: Recorder, claim: Claim) -> None:
     feed(recorder, StepStarted("pull"), Line("one"))
     claims.hand_back_target(claim, reason="gone")
@@ -136,6 +138,7 @@ def test_the_next_attempt_continues_the_numbers_and_closes_what_was_open(recorde
     ]
 
 
+@pytest.mark.both_databases
 def test_a_stale_holder_writes_nothing(recorder: Recorder, claim: Claim) -> None:
     """Its lease ran out and another one has it: not a line, not a step, not a word to the viewers."""
     told: list[bool] = []
@@ -154,6 +157,7 @@ def test_a_stale_holder_writes_nothing(recorder: Recorder, claim: Claim) -> None
     assert Target.objects.get().last_line == 0
 
 
+@pytest.mark.both_databases
 def test_a_lease_that_ran_out_is_lost_even_before_anybody_took_over(recorder: Recorder) -> None:
     Target.objects.update(lease_until=Now() - timedelta(seconds=1))
     recorder.record(Line("late"))
@@ -218,6 +222,7 @@ def flaky(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     assert not plan
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("after_commit", [False, True])
 def test_a_database_that_comes_back_has_each_line_and_step_once(
     recorder: Recorder, flaky: list[bool], after_commit: bool
