@@ -1,13 +1,14 @@
 """Rows for tests: people with names and roles, servers, applications and what was deployed of them.
 
-Factories write rows as they stand after something happened; what is done by the domain is done through it.
+Each function writes rows as they stand after something happened, with sound values for whatever isn't given.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
-import factory
 from django.utils import timezone
 
 from deployments import container_settings
@@ -23,267 +24,209 @@ from deployments.models import (
     Plan,
     Release,
     Role,
+    SecretVersion,
     Step,
     Target,
     User,
     Variable,
     WorkerProcess,
 )
+from deployments.sealing import seal
 from deployments.states import DeploymentStatus, HostState, OperationStatus, TargetStatus
 
 PASSWORD = "a long enough password"
-DIGEST = "sha256:" + "9f2c41d0" * 8
+FINGERPRINT = "7c1e" * 16
+_numbers = count(1)
 
 
-def _digest(number: int) -> str:
-    return "sha256:" + sha256(str(number).encode()).hexdigest()
+def digest(of: object) -> str:
+    """A digest that looks like one; the same for the same thing."""
+    return "sha256:" + sha256(str(of).encode()).hexdigest()
 
 
-class UserFactory(factory.django.DjangoModelFactory[User]):
-    """A deployer without grants, unless told otherwise."""
-
-    class Meta:
-        model = User
-        skip_postgeneration_save = True
-
-    name = factory.Sequence(lambda number: f"Person {number}")
-    email = factory.LazyAttribute(lambda user: f"{user.name.lower().replace(' ', '.')}@example.com")
-    role = Role.DEPLOYER
-
-    @factory.post_generation
-    def password(self: User, create: bool, extracted: str | None, **_kwargs: Any) -> None:
-        """Everybody has the same one; `password=""` leaves none."""
-        if extracted != "":
-            self.set_password(extracted or PASSWORD)
-            self.save(update_fields=("password",))
-
-
-def ana(**fields: Any) -> User:
-    """Ana Prado, admin."""
-    return UserFactory(name="Ana Prado", email="ana@example.com", role=Role.ADMIN, **fields)
-
-
-def bruno(*placements: Placement, **fields: Any) -> User:
-    """Bruno Lima, deployer, granted these Placements."""
-    user = UserFactory(name="Bruno Lima", email="bruno@example.com", role=Role.DEPLOYER, **fields)
-    grant(user, *placements)
+def person(name: str, role: Role, *granted: Placement, **fields: Any) -> User:
+    """Somebody, at FIRSTNAME@example.com, granted these Placements."""
+    email = f"{name.split()[0].lower()}@example.com"
+    user = User.objects.create_user(email, PASSWORD, name=name, role=role, **fields)
+    for placement in granted:
+        Grant.objects.create(user=user, application=placement.application, environment=placement.environment)
     return user
 
 
-def carla(**fields: Any) -> User:
+def ana() -> User:
+    """Ana Prado, admin."""
+    return person("Ana Prado", Role.ADMIN)
+
+
+def bruno(*granted: Placement) -> User:
+    """Bruno Lima, deployer."""
+    return person("Bruno Lima", Role.DEPLOYER, *granted)
+
+
+def dora() -> User:
+    """Dora Reis, deployer, granted nothing."""
+    return person("Dora Reis", Role.DEPLOYER)
+
+
+def carla() -> User:
     """Carla Nunes, auditor."""
-    return UserFactory(name="Carla Nunes", email="carla@example.com", role=Role.AUDITOR, **fields)
+    return person("Carla Nunes", Role.AUDITOR)
 
 
-def grant(user: User, *placements: Placement) -> None:
-    """Let a deployer act on these."""
-    for placement in placements:
-        Grant.objects.create(user=user, application=placement.application, environment=placement.environment)
+def environment(name: str = "staging", **fields: Any) -> Environment:
+    """The Environment of that name, made where it isn't there."""
+    row, _created = Environment.objects.get_or_create(name=name, defaults={"position": next(_numbers), **fields})
+    return row
 
 
-class EnvironmentFactory(factory.django.DjangoModelFactory[Environment]):
-    """staging, then others by number."""
-
-    class Meta:
-        model = Environment
-        django_get_or_create = ("name",)
-
-    name = "staging"
-    position = factory.Sequence(lambda number: number)
+def application(name: str = "", **fields: Any) -> Application:
+    """An Application; app-1, app-2, … unless named."""
+    return Application.objects.create(name=name or f"app-{next(_numbers)}", **fields)
 
 
-class ApplicationFactory(factory.django.DjangoModelFactory[Application]):
-    """app-0, app-1, …"""
-
-    class Meta:
-        model = Application
-
-    name = factory.Sequence(lambda number: f"app-{number}")
-
-
-class HostFactory(factory.django.DjangoModelFactory[Host]):
+def host(name: str = "", **fields: Any) -> Host:
     """A server that was met, trusted and checked a moment ago."""
+    name, now = name or f"server-{next(_numbers)}", timezone.now()
+    values: dict[str, Any] = {
+        "address": f"{name}.example.com",
+        "user": "deploy",
+        "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFxNVUS0Gyb2tEQlXQhJfWh0IuUq3DK2nhOa4Gl8J8dp",
+        "host_key_type": "ssh-ed25519",
+        "host_key": "AAAAC3NzaC1lZDI1NTE5AAAAIJm1sp2Y3Qf3Dk8tR7oYX6J5t9cW0eVb2nUu4Lh7q1Zy",
+        "state": HostState.READY,
+        "engine_version": "26.1.4",
+        "api_version": "1.45",
+        "os_type": "linux",
+        "architecture": "amd64",
+        "disk_free": 31_000_000_000,
+        "disk_total": 80_000_000_000,
+        "clock_skew": 0.02,
+        "trusted_at": now,
+        "state_since": now,
+        "checked_at": now,
+    }
+    return Host.objects.create(name=name, **{**values, **fields})
 
-    class Meta:
-        model = Host
 
-    name = factory.Sequence(lambda number: f"web-{number + 1}")
-    address = factory.LazyAttribute(lambda host: f"{host.name}.example.com")
-    user = "deploy"
-    public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFxNVUS0Gyb2tEQlXQhJfWh0IuUq3DK2nhOa4Gl8J8dp"
-    host_key_type = "ssh-ed25519"
-    host_key = "AAAAC3NzaC1lZDI1NTE5AAAAIJm1sp2Y3Qf3Dk8tR7oYX6J5t9cW0eVb2nUu4Lh7q1Zy"
-    state = HostState.READY
-    engine_version = "26.1.4"
-    api_version = "1.45"
-    os_type = "linux"
-    architecture = "amd64"
-    disk_free = 31_000_000_000
-    disk_total = 80_000_000_000
-    clock_skew = 0.02
-    trusted_at = factory.LazyFunction(timezone.now)
-    state_since = factory.LazyFunction(timezone.now)
-    checked_at = factory.LazyFunction(timezone.now)
+def placement(
+    of: Application | None = None, at: Environment | None = None, hosts: Collection[Host] = (), **fields: Any
+) -> Placement:
+    """An Application in an Environment, on these servers."""
+    of = of or application()
+    values: dict[str, Any] = {
+        "image": f"registry.example.com/{of.name}:1.0.0",
+        "settings": container_settings.normalise({"ports": [{"container_port": 5000, "host_port": 8080}]}),
+    }
+    row = Placement.objects.create(application=of, environment=at or environment(), **{**values, **fields})
+    PlacementHost.objects.bulk_create(PlacementHost(placement=row, host=each) for each in hosts)
+    return row
 
 
-class PlacementFactory(factory.django.DjangoModelFactory[Placement]):
-    """An application in an environment; `hosts=[…]` gives it seats."""
-
-    class Meta:
-        model = Placement
-        skip_postgeneration_save = True
-
-    application = factory.SubFactory(ApplicationFactory)
-    environment = factory.SubFactory(EnvironmentFactory)
-    image = factory.LazyAttribute(lambda placement: f"registry.example.com/{placement.application.name}:1.0.0")
-    settings = factory.LazyFunction(
-        lambda: container_settings.normalise({"ports": [{"container_port": 5000, "host_port": 8080}]})
+def variable(of: Placement, name: str, value: str, *, secret: bool = False) -> Variable:
+    """A variable; a secret's value is sealed."""
+    version = SecretVersion.objects.create(placement=of, name=name, number=1, sealed=seal(value)) if secret else None
+    return Variable.objects.create(
+        placement=of,
+        name=name,
+        value="" if secret else value,
+        is_secret=secret,
+        secret_version=version,
+        position=next(_numbers),
     )
 
-    @factory.post_generation
-    def hosts(self: Placement, create: bool, extracted: list[Host] | None, **_kwargs: Any) -> None:
-        """Seats on these servers."""
-        for host in extracted or ():
-            PlacementHost.objects.create(placement=self, host=host)
+
+def release(of: Placement, tag: str = "1.0.0", **fields: Any) -> Release:
+    """The next Release of a Placement, with its settings of now."""
+    number = of.releases.count() + 1
+    values: dict[str, Any] = {
+        "image": f"{of.image.rpartition(':')[0]}:{tag}",
+        "digest": digest((of.pk, number)),
+        "settings": of.settings,
+        "created_by_name": "Ana Prado",
+    }
+    row = Release.objects.create(placement=of, number=number, tag=tag, **{**values, **fields})
+    Placement.objects.filter(pk=of.pk).update(next_release=number + 1)
+    return row
 
 
-class VariableFactory(factory.django.DjangoModelFactory[Variable]):
-    """A plain variable."""
-
-    class Meta:
-        model = Variable
-
-    name = factory.Sequence(lambda number: f"NAME_{number}")
-    value = "value"
-    position = factory.Sequence(lambda number: number)
-
-
-class ReleaseFactory(factory.django.DjangoModelFactory[Release]):
-    """The next Release of its Placement, with the settings of now."""
-
-    class Meta:
-        model = Release
-
-    placement = factory.SubFactory(PlacementFactory)
-    number = factory.LazyAttribute(lambda release: release.placement.releases.count() + 1)
-    image = factory.LazyAttribute(lambda release: release.placement.image)
-    tag = factory.LazyAttribute(lambda release: release.image.rpartition(":")[2])
-    digest = factory.LazyAttribute(lambda release: _digest(release.placement.pk * 1000 + release.number))
-    settings = factory.LazyAttribute(lambda release: release.placement.settings)
-    created_by_name = "Ana Prado"
+def deployment(of: Release, **fields: Any) -> Deployment:
+    """A Deployment that is queued, without Targets."""
+    values: dict[str, Any] = {
+        "placement": of.placement,
+        "application_name": of.placement.application.name,
+        "environment_name": of.placement.environment.name,
+        "requested_by_name": "Ana Prado",
+        "requested_at": timezone.now(),
+    }
+    return Deployment.objects.create(release=of, **{**values, **fields})
 
 
-class DeploymentFactory(factory.django.DjangoModelFactory[Deployment]):
-    """A Deployment that is queued; `ran` makes one that is over."""
-
-    class Meta:
-        model = Deployment
-
-    placement = factory.LazyAttribute(lambda deployment: deployment.release.placement)
-    release = factory.SubFactory(ReleaseFactory)
-    application_name = factory.LazyAttribute(lambda deployment: deployment.placement.application.name)
-    environment_name = factory.LazyAttribute(lambda deployment: deployment.placement.environment.name)
-    requested_by_name = "Ana Prado"
-    requested_at = factory.LazyFunction(timezone.now)
+def target(of: Deployment, on: Host, status: TargetStatus = TargetStatus.QUEUED, **fields: Any) -> Target:
+    """A server's share of a Deployment."""
+    return Target.objects.create(
+        deployment=of, placement=of.placement, host=on, host_name=on.name, status=status, **fields
+    )
 
 
-class TargetFactory(factory.django.DjangoModelFactory[Target]):
-    """One server's share, queued."""
-
-    class Meta:
-        model = Target
-
-    placement = factory.LazyAttribute(lambda target: target.deployment.placement)
-    host_name = factory.LazyAttribute(lambda target: target.host.name)
-
-
-class StepFactory(factory.django.DjangoModelFactory[Step]):
+def step(of: Target, key: str = "pull", **fields: Any) -> Step:
     """A step that runs."""
-
-    class Meta:
-        model = Step
-
-    fence = 1
-    key = "pull"
-    started_at = factory.LazyFunction(timezone.now)
+    return Step.objects.create(target=of, key=key, fence=of.fence, **{"started_at": timezone.now(), **fields})
 
 
-class WorkerFactory(factory.django.DjangoModelFactory[WorkerProcess]):
+def worker(**fields: Any) -> WorkerProcess:
     """A worker that reported just now."""
-
-    class Meta:
-        model = WorkerProcess
-
-    name = factory.Sequence(lambda number: f"worker-{number}")
-    role = "deploy"
-    started_at = factory.LazyFunction(timezone.now)
-    beat_at = factory.LazyFunction(timezone.now)
-    capacity = 32
-
-
-class OperationFactory(factory.django.DjangoModelFactory[Operation]):
-    """An Operation that is queued."""
-
-    class Meta:
-        model = Operation
-
-    kind = Operation.Kind.PLAN
-    requested_at = factory.LazyFunction(timezone.now)
-    deadline_at = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=2))
-
-
-class PlanFactory(factory.django.DjangoModelFactory[Plan]):
-    """A Plan whose Operation has not looked yet."""
-
-    class Meta:
-        model = Plan
-
-    placement = factory.SubFactory(PlacementFactory)
-    placement_version = 1
-    operation = factory.SubFactory(OperationFactory, placement=factory.SelfAttribute("..placement"))
-    image = factory.LazyAttribute(lambda plan: plan.placement.image)
-    settings = factory.LazyAttribute(lambda plan: plan.placement.settings)
+    now = timezone.now()
+    values: dict[str, Any] = {"role": "deploy", "started_at": now, "beat_at": now, "capacity": 32}
+    return WorkerProcess.objects.create(name=f"worker-{next(_numbers)}", **{**values, **fields})
 
 
 def ran(
-    release: Release,
+    of: Release,
     *,
     status: DeploymentStatus = DeploymentStatus.SUCCEEDED,
-    target: TargetStatus = TargetStatus.SUCCEEDED,
+    targets: TargetStatus = TargetStatus.SUCCEEDED,
     ago: timedelta = timedelta(0),
     seconds: float = 19,
     **fields: Any,
 ) -> Deployment:
     """A Deployment of this Release that is over, on all its servers; where it succeeded they run the Release now."""
     ended = timezone.now() - ago
-    started = ended - timedelta(seconds=seconds)
-    deployment = DeploymentFactory(
-        release=release, status=status, requested_at=started, started_at=started, ended_at=ended, **fields
-    )
-    for seat in release.placement.seats.filter(is_active=True).select_related("host", "running_release"):
-        serving = release if status == DeploymentStatus.SUCCEEDED else seat.running_release
-        row = TargetFactory(
-            deployment=deployment,
-            host=seat.host,
-            status=target,
-            started_at=started,
-            ended_at=ended,
-            serving_release=serving.number if serving else None,
-        )
+    began = ended - timedelta(seconds=seconds)
+    row = deployment(of, status=status, requested_at=began, started_at=began, ended_at=ended, **fields)
+    for seat in of.placement.seats.filter(is_active=True).select_related("host", "running_release"):
+        serving = of if status == DeploymentStatus.SUCCEEDED else seat.running_release
+        number = serving.number if serving else None
+        share = target(row, seat.host, targets, started_at=began, ended_at=ended, serving_release=number)
         if status == DeploymentStatus.SUCCEEDED:
-            seat.running_release, seat.running_target, seat.running_since = release, row, ended
+            seat.running_release, seat.running_target, seat.running_since = of, share, ended
             seat.save()
-    return deployment
+    return row
 
 
-def planned(plan: Plan, hosts: list[dict[str, Any]], **fields: Any) -> Plan:
-    """The Plan as it stands once its Operation has looked."""
-    plan.operation.status = OperationStatus.SUCCEEDED
-    plan.operation.ended_at = timezone.now()
-    plan.operation.save()
-    plan.hosts = hosts
-    plan.is_ready, plan.fingerprint, plan.digest, plan.tag = True, "7c1e" * 16, DIGEST, "1.0.0"
-    for name, value in fields.items():
-        setattr(plan, name, value)
-    plan.save()
-    return plan
+def failed(of: Release, **fields: Any) -> Deployment:
+    """A Deployment that failed on every server; what served before serves again."""
+    return ran(of, status=DeploymentStatus.FAILED, targets=TargetStatus.FAILED_RESTORED, **fields)
+
+
+def operation(of: Placement, **fields: Any) -> Operation:
+    """A Plan's Operation, queued."""
+    now = timezone.now()
+    values: dict[str, Any] = {
+        "kind": Operation.Kind.PLAN,
+        "requested_at": now,
+        "deadline_at": now + timedelta(minutes=2),
+    }
+    return Operation.objects.create(placement=of, **{**values, **fields})
+
+
+def plan(of: Placement, looking: Operation | None = None, **fields: Any) -> Plan:
+    """A Plan of what is set now, whose Operation hasn't looked yet."""
+    values: dict[str, Any] = {"image": of.image, "settings": of.settings, "placement_version": of.version}
+    return Plan.objects.create(placement=of, operation=looking or operation(of), **{**values, **fields})
+
+
+def planned(of: Placement, rows: list[dict[str, Any]], **fields: Any) -> Plan:
+    """A Plan as it stands once its Operation has looked; `rows` as `deployments.plan` documents them."""
+    looked = operation(of, status=OperationStatus.SUCCEEDED, ended_at=timezone.now())
+    values: dict[str, Any] = {"is_ready": True, "fingerprint": FINGERPRINT, "digest": digest("new"), "tag": "1.0.0"}
+    return plan(of, looked, hosts=rows, **{**values, **fields})

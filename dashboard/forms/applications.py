@@ -29,7 +29,9 @@ class NameForm(DescriptionForm):
     name = forms.CharField(
         label=_("Name"),
         max_length=40,
-        help_text=_("Part of its containers' names, so it can't be changed later: small letters, digits, single dashes."),
+        help_text=_(
+            "Part of its containers' names, so it can't be changed later: small letters, digits, single dashes."
+        ),
         widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "storefront"}),
     )
 

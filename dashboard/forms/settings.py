@@ -6,7 +6,8 @@ Names are dotted paths under `settings.` (`settings.ports.0.host_port`), the sam
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as part
 from typing import Any, Final
 
 from django.http import QueryDict
@@ -30,9 +31,9 @@ class Bound:
     path: str
     value: str = ""
     errors: tuple[str, ...] = ()
-    columns: "list[Bound]" = field(default_factory=list)
-    rows: "list[list[Bound]]" = field(default_factory=list)
-    blank: "list[Bound]" = field(default_factory=list)
+    columns: "list[Bound]" = part(default_factory=list)
+    rows: "list[list[Bound]]" = part(default_factory=list)
+    blank: "list[Bound]" = part(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -108,7 +109,12 @@ class SettingsForm:
         own = self._errors.get(path, ())
         if field.kind != "lines":
             return own
-        inner = [f"{int(key.rpartition('.')[2]) + 1}: {text}" for key, texts in self._errors.items() for text in texts if key.startswith(f"{path}.")]
+        inner = [
+            f"{int(key.rpartition('.')[2]) + 1}: {text}"
+            for key, texts in self._errors.items()
+            for text in texts
+            if key.startswith(f"{path}.")
+        ]
         return (*own, *inner)
 
 

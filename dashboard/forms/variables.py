@@ -15,7 +15,7 @@ class ExactText(forms.CharField):
 
     def to_python(self, value: object) -> str:
         """Line breaks as typed."""
-        return super().to_python(value).replace("\r\n", "\n") if value else ""
+        return (super().to_python(value) or "").replace("\r\n", "\n")
 
 
 class VariableForm(forms.Form):
@@ -39,13 +39,17 @@ class ImportForm(forms.Form):
         label=_(".env text"),
         rows=12,
         max_length=LONGEST_TEXT,
-        help_text=_("NAME=value, one a line; quotes as in a shell. $NAME is not replaced. What isn't in it stays as it is."),
+        help_text=_(
+            "NAME=value, one a line; quotes as in a shell. $NAME is not replaced. What isn't in it stays as it is."
+        ),
     )
     secret_names = forms.CharField(
         label=_("Which are secrets"),
         required=False,
         max_length=20_000,
-        help_text=_("Names, separated by spaces or commas; * ends a beginning, such as STRIPE_*. Those that are secrets already stay so."),
+        help_text=_(
+            "Names, separated by spaces or commas; * ends a beginning, such as STRIPE_*. Those that are secrets already stay so."
+        ),
         widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "DATABASE_URL STRIPE_*"}),
     )
     all_secret = forms.BooleanField(label=_("All of them are secrets"), required=False)

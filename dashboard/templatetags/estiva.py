@@ -168,7 +168,7 @@ def query(context: dict[str, Any], **changes: object) -> str:
             parameters.pop(name, None)
         else:
             parameters[name] = str(value)
-    return "?" + parameters.urlencode()
+    return f"?{parameters.urlencode()}"
 
 
 @register.filter
@@ -187,9 +187,9 @@ def release_label(release: Any, other: Any = None) -> str:
 def _version(release: Any) -> str:
     short = release.digest.partition(":")[2][:6]
     if not release.tag:
-        return short or image_tag(release.image)
+        return str(short or image_tag(release.image))
     is_version = any(character.isdigit() for character in release.tag)
-    return release.tag if is_version or not short else f"{release.tag}@{short}"
+    return str(release.tag) if is_version or not short else f"{release.tag}@{short}"
 
 
 @register.filter

@@ -5,7 +5,17 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from dashboard.access import ACTING, ADMINS, EVERYONE, FORM, Request, get_application, get_placement, get_release, seen_by
+from dashboard.access import (
+    ACTING,
+    ADMINS,
+    EVERYONE,
+    FORM,
+    Request,
+    get_application,
+    get_placement,
+    get_release,
+    seen_by,
+)
 from dashboard.forms.applications import EnvironmentChoiceForm
 from dashboard.forms.placements import PlacementForms
 from deployments import container_settings, permissions
@@ -24,7 +34,9 @@ def new(request: Request, application: str) -> HttpResponse:
     post = request.POST if request.method == "POST" else None
     wanted = request.GET.get("environment") or (missing[0].name if missing else "")
     choosing = EnvironmentChoiceForm(post, environments=missing, initial={"environment": wanted})
-    placing = PlacementForms(post, hosts=Host.objects.filter(retired_at=None), placement=like, initial={"hosts": [], "url": ""})
+    placing = PlacementForms(
+        post, hosts=Host.objects.filter(retired_at=None), placement=like, initial={"hosts": [], "url": ""}
+    )
     if post is not None and all([choosing.is_valid(), placing.is_valid()]):
         try:
             placement = inventory.save_placement(

@@ -4,13 +4,12 @@ import re
 from fnmatch import fnmatchcase
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.access import ACT, ACTING, EVERYONE, FORM, Request, get_placement, seen_by
-from dashboard.downloads import streamed_text
 from dashboard.forms.refusals import add_refusal
 from dashboard.forms.variables import ImportForm, VariableForm
 from deployments import dotenv, permissions
@@ -56,11 +55,15 @@ def import_text(request: Request, application: str, environment: str) -> HttpRes
 
 
 @seen_by(*EVERYONE)
-def export_text(request: Request, application: str, environment: str) -> HttpResponseBase:
+def export_text(request: Request, application: str, environment: str) -> HttpResponse:
     """`.env` text; of secrets only the names."""
     placement = get_placement(request, application, environment)
-    text = inventory.export_variables(placement)
-    return streamed_text(iter([text]), content_type="text/plain", file_name=f"{application}-{environment}.env")
+    name = f"{application}-{environment}.env"
+    return HttpResponse(
+        inventory.export_variables(placement),
+        content_type="text/plain; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 @seen_by(*ACTING, methods=ACT)
@@ -82,9 +85,7 @@ def _initial(edited: Variable | None) -> dict[str, object]:
     return {"name": edited.name, "value": edited.value, "is_secret": edited.is_secret}
 
 
-def _context(
-    request: Request, placement: Placement, form: VariableForm, edited: Variable | None
-) -> dict[str, object]:
+def _context(request: Request, placement: Placement, form: VariableForm, edited: Variable | None) -> dict[str, object]:
     return {
         "placement": placement,
         "variables": list(placement.variables.select_related("secret_version")),

@@ -56,7 +56,9 @@ def _target_alarms(user: User) -> list[Alarm]:
     targets = targets.filter(~Exists(later), placement__application__archived_at=None)
     if not sees_everything(user):
         targets = targets.filter(deployment__in=visible_deployments(user))
-    return [_of_target(each) for each in targets.select_related("deployment").order_by("-pk")[:20] if not _settled(each)]
+    return [
+        _of_target(each) for each in targets.select_related("deployment").order_by("-pk")[:20] if not _settled(each)
+    ]
 
 
 def _settled(target: Target) -> bool:
@@ -83,5 +85,7 @@ def _worker_alarm(user: User) -> list[Alarm]:
         return []
     waiting = Deployment.objects.filter(status__in=sorted(DEPLOYMENT_OPEN)).count()
     title = _("No worker is running.")
-    text = _("Nothing is deployed and no server is looked at until one starts; what is asked for meanwhile waits and isn't lost.")
+    text = _(
+        "Nothing is deployed and no server is looked at until one starts; what is asked for meanwhile waits and isn't lost."
+    )
     return [Alarm("bad" if waiting else "warn", title, text)]

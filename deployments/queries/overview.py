@@ -9,7 +9,17 @@ from typing import Final
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
-from deployments.models import Application, Deployment, Environment, Placement, PlacementHost, Release, Step, Target, User
+from deployments.models import (
+    Application,
+    Deployment,
+    Environment,
+    Placement,
+    PlacementHost,
+    Release,
+    Step,
+    Target,
+    User,
+)
 from deployments.permissions import visible_deployments, visible_environments, visible_placements
 from deployments.queries.alarms import Alarm, alarms_for
 from deployments.queries.rhythm import Rhythm, rhythm
@@ -124,7 +134,9 @@ def overview(user: User) -> Overview:
         for application, found in sorted(by_application.items(), key=lambda pair: pair[0].name)
     ]
     visible = visible_deployments(user)
-    return Overview(environments, rows, alarms_for(user), list(visible.select_related("release")[:LATELY]), rhythm(visible))
+    return Overview(
+        environments, rows, alarms_for(user), list(visible.select_related("release")[:LATELY]), rhythm(visible)
+    )
 
 
 def cells_of(placements: Iterable[Placement]) -> dict[int, Cell]:
@@ -132,9 +144,7 @@ def cells_of(placements: Iterable[Placement]) -> dict[int, Cell]:
     by_id = {placement.pk: placement for placement in placements}
     seats = _seats(by_id)
     latest, motions = _latest(by_id), _motions(by_id)
-    return {
-        key: _cell(placement, seats[key], latest.get(key), motions.get(key)) for key, placement in by_id.items()
-    }
+    return {key: _cell(placement, seats[key], latest.get(key), motions.get(key)) for key, placement in by_id.items()}
 
 
 def _without_placement(user: User) -> list[Application]:
@@ -224,7 +234,11 @@ def _standing(
     seats: list[PlacementHost], running: Release | None, latest: Deployment | None
 ) -> tuple[str, str, list[Pill]]:
     """What is so while nothing moves: the worst of it gives the state, the rest are pills."""
-    pills = [Pill(seat.drift if len(seats) == 1 else f"{seat.host.name}: {seat.drift}", "warn") for seat in seats if seat.drift]
+    pills = [
+        Pill(seat.drift if len(seats) == 1 else f"{seat.host.name}: {seat.drift}", "warn")
+        for seat in seats
+        if seat.drift
+    ]
     away = [seat.host.name for seat in seats if seat.host.state in _OUT_OF_REACH]
     if away:
         pills.append(Pill(_("%(servers)s out of reach") % {"servers": ", ".join(away)}, "bad"))
@@ -265,4 +279,3 @@ def doing(step: str) -> str:
         "restore": _("Restoring"),
     }
     return words.get(step, _("Running"))
-

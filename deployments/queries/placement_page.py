@@ -27,7 +27,7 @@ class Seat:
     def published(self) -> list[tuple[str, int, int, str]]:
         """(address, server port, container port, protocol) as Docker published them."""
         target = self.seat.running_target
-        return [tuple(each) for each in target.published] if target else []  # type: ignore[misc]
+        return [tuple(each) for each in target.published] if target else []
 
     @property
     def container(self) -> str:

@@ -88,6 +88,11 @@ class PlanPage:
         return all(each.row["first"] for each in self.chosen)
 
     @property
+    def repeats(self) -> bool:
+        """It brings the Release that runs already."""
+        return self.running is not None and self.plan.of_release_id == self.running.pk
+
+    @property
     def is_stale(self) -> bool:
         """The Placement was changed after this."""
         return self.plan.placement.version != self.plan.placement_version

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from deployments.models import Host, Placement, Release
+from deployments.models import Application, Deployment, Environment, Host, Placement, Plan
 from deployments.states import DeploymentStatus, HostState, TargetStatus
 from tests import factories as make
 
@@ -16,11 +16,11 @@ _FAILURES = {1: 1, 4: 1, 6: 2, 11: 1}
 
 def harbour() -> dict[str, Any]:
     """Everything the overview can show, at once; returns what pages need to be found by."""
-    make.WorkerFactory(name="worker-1")
-    staging = make.EnvironmentFactory(name="staging", position=1)
-    production = make.EnvironmentFactory(name="production", position=2, is_production=True)
-    web = [make.HostFactory(name=f"web-{number}") for number in (1, 2, 3)]
-    lab = make.HostFactory(name="lab-1", disk_free=12_000_000_000)
+    make.worker()
+    staging = make.environment("staging", position=1)
+    production = make.environment("production", position=2, is_production=True)
+    web = [make.host(f"web-{number}") for number in (1, 2, 3)]
+    lab = make.host("lab-1", disk_free=12_000_000_000)
     placements: dict[str, Placement] = {}
     for name, words, url in (
         ("storefront", "What customers see", "https://shop.example.com"),
@@ -28,7 +28,7 @@ def harbour() -> dict[str, Any]:
         ("python-web-app", "The intranet's front page", "http://intranet.example.com:5000"),
         ("mailer", "", ""),
     ):
-        application = make.ApplicationFactory(name=name, description=words)
+        application = make.application(name, description=words)
         placements[f"{name}/staging"] = _place(application, staging, [lab])
         servers = {"storefront": web, "billing-api": web[:2], "python-web-app": web[:1], "mailer": web[1:]}[name]
         placements[f"{name}/production"] = _place(application, production, servers, url=url)
@@ -38,8 +38,8 @@ def harbour() -> dict[str, Any]:
     return {"placements": placements, "people": people, "hosts": [*web, lab], "moving": moving}
 
 
-def _place(application: Any, environment: Any, hosts: list[Host], **fields: Any) -> Placement:
-    return make.PlacementFactory(application=application, environment=environment, hosts=hosts, **fields)
+def _place(application: Application, environment: Environment, hosts: list[Host], **fields: Any) -> Placement:
+    return make.placement(application, environment, hosts, **fields)
 
 
 def _past(placements: dict[str, Placement]) -> None:
@@ -48,26 +48,22 @@ def _past(placements: dict[str, Placement]) -> None:
     for day, count in enumerate(_DAILY):
         for number in range(count):
             placement = some[(day + number) % len(some)]
-            release = placement.releases.first() or make.ReleaseFactory(placement=placement, tag="0.9.0")
+            release = placement.releases.first() or make.release(placement, "0.9.0")
             failed = number < _FAILURES.get(day, 0)
             status = DeploymentStatus.FAILED if failed else DeploymentStatus.SUCCEEDED
             make.ran(
                 release,
                 status=status,
-                target=TargetStatus.FAILED_RESTORED if failed else TargetStatus.SUCCEEDED,
+                targets=TargetStatus.FAILED_RESTORED if failed else TargetStatus.SUCCEEDED,
                 ago=(13 - day) * _DAY + timedelta(hours=1, minutes=number * 7),
                 seconds=12 + number * 3,
                 requested_by_name=people[(day + number) % 3],
             )
 
 
-def _release(placement: Placement, tag: str, **fields: Any) -> Release:
-    return make.ReleaseFactory(placement=placement, tag=tag, **fields)
-
-
 def _present(placements: dict[str, Placement], web: list[Host]) -> dict[str, Any]:
     def now_runs(key: str, tag: str, ago: timedelta, who: str) -> None:
-        make.ran(_release(placements[key], tag), ago=ago, requested_by_name=who)
+        make.ran(make.release(placements[key], tag), ago=ago, requested_by_name=who)
 
     now_runs("storefront/production", "2.4.1", 3 * _DAY, "Bruno Lima")
     now_runs("billing-api/staging", "9f31c02", timedelta(hours=2), "Bruno Lima")
@@ -80,21 +76,21 @@ def _present(placements: dict[str, Placement], web: list[Host]) -> dict[str, Any
     drifted.drift, drifted.drift_at = "env changed by hand", timezone.now()
     drifted.save()
     make.ran(
-        _release(placements["python-web-app/staging"], "main"),
+        make.release(placements["python-web-app/staging"], "main"),
         status=DeploymentStatus.FAILED,
-        target=TargetStatus.FAILED_RESTORED,
+        targets=TargetStatus.FAILED_RESTORED,
         ago=timedelta(minutes=4),
         requested_by_name="Carla Nunes",
     )
     now_runs("storefront/staging", "2.5.0-rc1", timedelta(minutes=12), "Ana Prado")
-    make.DeploymentFactory(release=_release(placements["mailer/production"], "1.9.1"), requested_by_name="Ana Prado")
+    make.deployment(make.release(placements["mailer/production"], "1.9.1"), requested_by_name="Ana Prado")
     return {"deployment": _running(placements["storefront/production"], web)}
 
 
-def _running(placement: Placement, web: list[Host]) -> Any:
+def _running(placement: Placement, web: list[Host]) -> Deployment:
     began = timezone.now() - timedelta(seconds=41)
-    deployment = make.DeploymentFactory(
-        release=_release(placement, "2.4.2"),
+    deployment = make.deployment(
+        make.release(placement, "2.4.2"),
         status=DeploymentStatus.RUNNING,
         requested_by_name="Bruno Lima",
         requested_at=began,
@@ -103,9 +99,9 @@ def _running(placement: Placement, web: list[Host]) -> Any:
         note="Fix for the cart total, SHOP-311",
     )
     for host, status in zip(web, (TargetStatus.SUCCEEDED, TargetStatus.SUCCEEDED, TargetStatus.RUNNING), strict=True):
-        target = make.TargetFactory(deployment=deployment, host=host, status=status, fence=1, started_at=began)
+        target = make.target(deployment, host, status, fence=1, started_at=began)
         if status == TargetStatus.RUNNING:
-            make.StepFactory(target=target, key="pull", done=38_200_000, total=61_000_000, label="layer 4 of 6")
+            make.step(target, "pull", done=38_200_000, total=61_000_000, label="layer 4 of 6")
     return deployment
 
 
@@ -150,7 +146,7 @@ def plan_row(host: Host, **fields: Any) -> dict[str, Any]:
     }
 
 
-def a_plan(placement: Placement, hosts: list[Host]) -> Any:
+def a_plan(placement: Placement, hosts: list[Host]) -> Plan:
     """A Plan of storefront 2.4.2, the third server in its way."""
     refusal = finding(
         "platform",
@@ -161,14 +157,22 @@ def a_plan(placement: Placement, hosts: list[Host]) -> Any:
     rows = [
         plan_row(hosts[0]),
         plan_row(hosts[1], disk_free=12_000_000_000),
-        plan_row(hosts[2], ready=False, findings=[refusal], engine="Docker 26.1.4", platform="windows/amd64", gap=False),
+        plan_row(
+            hosts[2], ready=False, findings=[refusal], engine="Docker 26.1.4", platform="windows/amd64", gap=False
+        ),
     ]
-    rows[1]["findings"].append(finding("port", "unknown", "Whether a program other than Docker holds port 8080 can't be told."))
+    rows[1]["findings"].append(
+        finding("port", "unknown", "Whether a program other than Docker holds port 8080 can't be told.")
+    )
     changes = [
-        {"kind": "image", "name": "image", "before": "shop:2.4.1 (sha256:04be12…)", "after": "shop:2.4.2 (sha256:9f2c41…)"},
+        {
+            "kind": "image",
+            "name": "image",
+            "before": "shop:2.4.1 (sha256:04be12…)",
+            "after": "shop:2.4.2 (sha256:9f2c41…)",
+        },
         {"kind": "variable", "name": "CART_V2", "before": "off", "after": "on"},
         {"kind": "secret", "name": "STRIPE_KEY", "before": "version 1", "after": "version 2"},
         {"kind": "setting", "name": "Memory limit", "before": "256m", "after": "512m"},
     ]
-    plan = make.PlanFactory(placement=placement, image="registry.example.com/shop:2.4.2")
-    return make.planned(plan, rows, changes=changes, tag="2.4.2")
+    return make.planned(placement, rows, changes=changes, image="registry.example.com/shop:2.4.2", tag="2.4.2")
