@@ -31,6 +31,18 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         return self.mask(text) if self.mask else text
 
 
+class _Stderr(logging.Handler):
+    """Writes to whatever stderr is at that moment: it may be exchanged while we run."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, or a traceback's."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
 def configure(role: str, *, mask: Callable[[str], str] | None = None) -> None:
     """Set up logging for this process, once; `role` is web, worker or reconciler.
 
@@ -42,7 +54,7 @@ def configure(role: str, *, mask: Callable[[str], str] | None = None) -> None:
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers()],
     )
     formatter.mask = mask
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

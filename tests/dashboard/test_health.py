@@ -1,0 +1,130 @@
+"""For machines: alive, ready, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from django.utils import timezone
+
+from deployments import clock, queue
+from deployments.models import WorkerProcess
+from deployments.states import DeploymentStatus, TargetStatus
+from parts.valkey import Valkey
+from tests.dashboard.story import Story, deployment, tell
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def redis(valkey: Valkey, settings: Any) -> Iterator[Valkey]:
+    """This process's connection leads to the run's Redis."""
+    settings.ESTIVA_REDIS_URL = valkey.url
+    queue.connection.cache_clear()
+    yield valkey
+    queue.connection().close()
+    queue.connection.cache_clear()
+
+
+def worker(role: str = "deploy", seconds_ago: float = 0) -> None:
+    now = clock.now()
+    WorkerProcess.objects.create(
+        name=f"{role}@test",
+        role=role,
+        started_at=now,
+        beat_at=now - timedelta(seconds=seconds_ago),
+        busy=3,
+        capacity=32,
+    )
+
+
+def test_alive_asks_nobody(client: Client, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        assert client.get("/healthz").content == b"ok\n"
+
+
+def test_ready(client: Client, redis: Valkey) -> None:
+    worker()
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["ready"] is True
+    assert set(answer.json()["checks"]) == {"database", "migrations", "broker", "worker"}
+
+
+def test_not_ready_without_a_worker(client: Client, redis: Valkey) -> None:
+    worker("reconciler")
+    worker("deploy", seconds_ago=300)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "No worker" in answer.json()["checks"]["worker"]["detail"]
+    assert answer.json()["checks"]["broker"]["ok"] is True
+
+
+def test_not_ready_without_a_broker(client: Client, settings: Any) -> None:
+    settings.ESTIVA_REDIS_URL = "unix:///nonexistent/valkey.sock"
+    queue.connection.cache_clear()
+    worker()
+    answer = client.get("/readyz")
+    queue.connection.cache_clear()
+    assert answer.status_code == 503
+    assert "Redis" in answer.json()["checks"]["broker"]["detail"]
+
+
+def test_not_ready_without_a_database(client: Client, redis: Valkey) -> None:
+    with patch("dashboard.views.health.connection.cursor", side_effect=OperationalError("gone")):
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["database"] == {"ok": False, "detail": "The database doesn't answer."}
+
+
+def test_not_ready_before_migrations(client: Client, redis: Valkey) -> None:
+    with patch("dashboard.views.health.MigrationExecutor.migration_plan", return_value=[("deployments", False)]):
+        answer = client.get("/readyz")
+    assert "manage.py migrate" in answer.json()["checks"]["migrations"]["detail"]
+
+
+@pytest.fixture
+def story() -> Story:
+    """Ana, Bruno, Carla, Dora and their shop."""
+    return tell()
+
+
+def figures(client: Client, **headers: str) -> dict[str, float]:
+    answer = client.get("/metrics", headers=headers)
+    assert answer.status_code == 200
+    lines = [line for line in answer.content.decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def test_metrics_count_what_is_there(client: Client, story: Story) -> None:
+    client.force_login(story.carla)
+    story.running.targets.update(status=TargetStatus.STALLED)
+    waiting = deployment(story.production, story.ana, DeploymentStatus.QUEUED)
+    waiting.requested_at = timezone.now() - timedelta(seconds=90)
+    waiting.save(update_fields=("requested_at",))
+    worker()
+    seen = figures(client)
+    assert seen['estiva_deployments{status="running"}'] == 2
+    assert seen['estiva_deployments{status="queued"}'] == 1
+    assert seen["estiva_stalled_targets"] == 2
+    assert 85 < seen["estiva_queue_age_seconds"] < 200
+    assert seen['estiva_workers{role="deploy"}'] == 1
+    assert (seen["estiva_workers_busy"], seen["estiva_workers_capacity"]) == (3, 32)
+    assert seen['estiva_servers{state="ready"}'] == 3
+
+
+def test_metrics_for_the_bearer_of_the_token(client: Client, settings: Any) -> None:
+    settings.ESTIVA_METRICS_TOKEN = "s3cret-for-prometheus"
+    assert figures(client, authorization="Bearer s3cret-for-prometheus")["estiva_streams"] == 0
+    for wrong in ("Bearer s3cret", "Bearer ", "s3cret-for-prometheus", ""):
+        assert client.get("/metrics", headers={"authorization": wrong}).status_code == 302
+
+
+def test_no_token_set_lets_nobody_in_by_an_empty_one(client: Client, settings: Any) -> None:
+    settings.ESTIVA_METRICS_TOKEN = ""
+    assert client.get("/metrics", headers={"authorization": "Bearer "}).status_code == 302
