@@ -44,7 +44,7 @@ ADMINS: Final = (Role.ADMIN,)
 class Request(HttpRequest):
     """A request of somebody who is signed in; `actor` is who the audit trail names."""
 
-    user: User
+    user: User  # once `seen_by` has let them in
     actor: Actor
 
 
@@ -58,7 +58,7 @@ def seen_by(*roles: Role, methods: tuple[str, ...] = READ, changes: tuple[Role, 
     def decorate(view: _View) -> _View:
         @functools.wraps(view)
         def guarded(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if not request.user.is_authenticated:
+            if not _is_signed_in(request):
                 return signed_out(request)
             if request.method not in methods:
                 return HttpResponseNotAllowed(methods)
@@ -73,6 +73,10 @@ def seen_by(*roles: Role, methods: tuple[str, ...] = READ, changes: tuple[Role, 
         return guarded
 
     return decorate
+
+
+def _is_signed_in(request: HttpRequest) -> bool:
+    return request.user.is_authenticated
 
 
 def denial(request: Request) -> PermissionDenied:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest
 
@@ -11,7 +12,7 @@ from deployments import actors, audit, queue
 from deployments.models import User
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth ships no types
+class AccountAdapter(DefaultAccountAdapter):
     """allauth's hooks."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -21,9 +22,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
     def add_message(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """No "you have signed in" banners: the page that follows says it."""
 
-    def login(self, request: HttpRequest, user: User) -> None:
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         """Start the session and record it."""
         super().login(request, user)
+        if not isinstance(user, User):
+            raise TypeError(f"{type(user).__name__} is not one of our people")
         actor = actors.Actor.of(user, address=client_address(request))
         with transaction.atomic():
             audit.record(actor, "session.begin", user)

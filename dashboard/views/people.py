@@ -105,7 +105,7 @@ def _act(request: Request, user: User, action: Any, done: str) -> HttpResponse:
     try:
         action(actor=request.actor, user=user)
     except Refused as refusal:
-        audit.denied(request.actor, f"person.{action.__name__}", user, refusal.message)
+        audit.denied(request.actor, f"person.{action.__name__}", user, str(refusal.message))
         messages.error(request, str(refusal))
     else:
         messages.success(request, done)

@@ -56,7 +56,7 @@ def grantable(user: User | None = None) -> list[tuple[Application, list[Pair]]]:
     environments = list(Environment.objects.all())
     shown = Q(archived_at=None)
     if user is not None:
-        shown |= Exists(Grant.objects.filter(application=OuterRef("pk"), user=user))
+        shown = shown | Q(Exists(Grant.objects.filter(application=OuterRef("pk"), user=user)))
     return [
         (application, [Pair(environment, f"{application.pk}:{environment.pk}") for environment in environments])
         for application in Application.objects.filter(shown)

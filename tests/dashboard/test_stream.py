@@ -273,7 +273,7 @@ def test_two_hundred_viewers_cost_few_threads_and_no_connections(web: Web, story
     assert seen["databases"] <= 3 * reads.THREADS  # SQLite keeps three files open a connection
 
 
-async def _crowd(web: Web, session: str, deployment: int, target: Target) -> dict[str, object]:
+async def _crowd(web: Web, session: str, deployment: int, target: Target) -> dict[str, Any]:
     counts = [0] * 200
 
     async def view(number: int) -> None:
