@@ -6,6 +6,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.forms.refusals import add_refusal
+from deployments.errors import Refused
+from deployments.inventory import applications as inventory
 from deployments.models import Environment, Host
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
@@ -34,6 +37,16 @@ class NameForm(DescriptionForm):
         ),
         widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "storefront"}),
     )
+
+    def clean(self) -> dict[str, Any]:
+        """The domain's own rules, so that they are said together with everything else that is wrong."""
+        data = super().clean() or {}
+        if not self.errors:
+            try:
+                inventory.check_application(**data)
+            except Refused as refusal:
+                add_refusal(self, refusal)
+        return data
 
 
 class PlacementForm(forms.Form):

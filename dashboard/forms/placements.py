@@ -12,6 +12,7 @@ from dashboard.forms.refusals import add_refusal
 from dashboard.forms.settings import PREFIX, SettingsForm
 from deployments import container_settings
 from deployments.errors import FieldErrors, Refused
+from deployments.inventory import applications as inventory
 from deployments.models import Host, Placement
 
 
@@ -48,14 +49,15 @@ class PlacementForms:
         }
 
     def is_valid(self) -> bool:
-        """Both, so that everything wrong is said at once."""
-        errors: Mapping[str, Any] = {}
+        """Both, by the domain's own rules, so that everything wrong is said at once."""
+        self.placing.is_valid()
+        typed = {name: str(self.placing.data.get(name, "")) for name in ("image", "url", "keep_releases")}
         try:
-            container_settings.normalise(self._raw)
+            inventory.check_placement(settings=self._raw, **typed)
         except FieldErrors as refused:
-            errors = {f"{PREFIX}.{path}": texts for path, texts in refused.errors.items()}
-        self.settings = SettingsForm(self._raw, errors)
-        return self.placing.is_valid() and not errors
+            said = {path: texts for path, texts in refused.errors.items() if path not in self.placing.errors}
+            self.refuse(FieldErrors(said))
+        return not self.has_errors
 
     def refuse(self, refusal: Refused, *others: forms.BaseForm) -> None:
         """Put a refusal where it belongs: among the settings, at a field of `others`, else here."""

@@ -1,6 +1,7 @@
 """Small pieces that every template may use (they are built in: no load needed): times, sizes, states, faces, links of filters."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from dashboard import words
 from deployments.models import Step
 from deployments.states import DeploymentStatus, HostState, OperationStatus, TargetStatus
 
@@ -149,6 +151,15 @@ def short_digest(digest: str | None) -> str:
     return f"{algorithm}:{value[:6]}…{value[-4:]}"
 
 
+_DIGEST_IN_TEXT = re.compile(r"\b(sha256:[0-9a-f]{6})[0-9a-f]{54}([0-9a-f]{4})\b")
+
+
+@register.filter
+def short_digests(text: object) -> str:
+    """A text with every digest in it shortened."""
+    return _DIGEST_IN_TEXT.sub(r"\1…\2", str(text))
+
+
 @register.simple_tag
 def face(name: object) -> SafeString:
     """The round face of a person: initials, the name as its title."""
@@ -229,3 +240,15 @@ def _as_text(values: dict[str, Any], name: str) -> str | None:
     if value is None or value == "":
         return None
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@register.filter
+def act(action: str) -> str:
+    """What an audit entry's action is called, or the action itself."""
+    return str(words.ACTS.get(action, action))
+
+
+@register.filter
+def kind(name: str) -> str:
+    """What a kind of object is called, or the kind itself."""
+    return str(words.KINDS.get(name, name))

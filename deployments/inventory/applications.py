@@ -13,13 +13,15 @@ from django.utils.translation import gettext as _
 from deployments import audit, clock, queue
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
-from deployments.inventory.placements import save_placement
+from deployments.inventory.placements import check_placement, save_placement
 from deployments.inventory.variables import delete_variable, export_variables, import_variables, set_variable
 from deployments.models import Application, Environment, PlacementHost
 from deployments.states import DEPLOYMENT_OPEN
 
 __all__ = [
     "archive_application",
+    "check_application",
+    "check_placement",
     "create_application",
     "create_environment",
     "delete_variable",
@@ -73,6 +75,12 @@ def create_application(*, actor: Actor, name: str, description: str = "") -> App
         application = Application.objects.create(name=name, description=description)
         audit.record(actor, "application.create", application, after={"description": description})
     return application
+
+
+def check_application(*, name: str, description: str = "") -> None:
+    """Raise what `create_application` would, so that a form says everything at once. FieldErrors."""
+    _checked_name(name, Application, 40)
+    _checked_description(description)
 
 
 def update_application(*, actor: Actor, application: Application, description: str) -> Application:

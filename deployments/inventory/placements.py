@@ -57,6 +57,11 @@ def save_placement(
     return placement
 
 
+def check_placement(*, image: str, settings: Mapping[str, Any], url: str = "", keep_releases: int | str = 5) -> None:
+    """Raise what `save_placement` would about these values, so that a form says everything at once."""
+    _checked(image, settings, url, keep_releases)
+
+
 def touch(placement: Placement) -> None:
     """Raise the version after a change, and tell the viewers. Needs a transaction."""
     Placement.objects.filter(pk=placement.pk).update(version=F("version") + 1)

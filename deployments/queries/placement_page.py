@@ -52,11 +52,15 @@ class ReleaseRow:
 
 @dataclass(frozen=True, slots=True)
 class PlacementPage:
-    """Everything the page shows. `waiting` is what a deploy would change, as far as can be said without looking."""
+    """Everything the page shows. `waiting` is what a deploy would change against `known`, as far as can be said without looking.
+
+    `known` is what runs, or what is on its way already.
+    """
 
     cell: Cell
     seats: list[Seat]
     running: Release | None
+    known: Release | None
     waiting: list[Change]
     releases: list[ReleaseRow]
     deployments: list[Deployment]
@@ -86,11 +90,14 @@ def placement_page(placement: Placement) -> PlacementPage:
     running = releases.running_release(placement.pk)
     rows = _release_rows(placement, seats)
     deployments = list(Deployment.objects.filter(placement=placement).select_related("release")[: LATELY + 1])
+    cell = cells_of([placement])[placement.pk]
+    known = cell.motion.deployment.release if cell.motion else running
     return PlacementPage(
-        cell=cells_of([placement])[placement.pk],
+        cell=cell,
         seats=[Seat(each) for each in seats],
         running=running,
-        waiting=waiting_changes(placement, running),
+        known=known,
+        waiting=waiting_changes(placement, known),
         releases=rows[:RELEASES],
         deployments=deployments[:LATELY],
         has_more_releases=len(rows) > RELEASES,
@@ -98,11 +105,11 @@ def placement_page(placement: Placement) -> PlacementPage:
     )
 
 
-def waiting_changes(placement: Placement, running: Release | None) -> list[Change]:
-    """What differs between the settings and what runs; whether a tag has moved only a Plan can tell."""
-    if running is None:
+def waiting_changes(placement: Placement, known: Release | None) -> list[Change]:
+    """What differs between the settings and a Release; whether a tag has moved only a Plan can tell."""
+    if known is None:
         return []
-    now, then = releases.content_now(placement), releases.content_as_recorded(running)
+    now, then = releases.content_now(placement), releases.content_as_recorded(known)
     digest = then.digest if now.image == then.image else ""
     return plan.differences(then, Content(now.image, now.settings, now.variables, digest))
 

@@ -104,9 +104,14 @@ def test_what_can_not_be_is_said_at_its_field_and_nothing_is_lost(
 
 
 def test_everything_wrong_is_said_at_once(as_ana: Client, server: Host) -> None:
-    wrong = typed(server, **{"image": "", "settings.memory": "much", "settings.ports.0.container_port": "x"})
-    text = as_ana.post("/applications/new", wrong).content.decode()
-    assert "This field is required." in text
+    wrong = {"name": "Store Front", "image": "Shop:2", "url": "shop", "environment": "moon", "settings.memory": "much"}
+    text = as_ana.post(
+        "/applications/new", typed(server, **wrong, **{"settings.ports.0.container_port": "x"})
+    ).content.decode()
+    assert "lowercase letters, digits and single dashes" in text
+    assert "Write a web address" in text
+    assert "Select a valid choice" in text
+    assert 'id="id_image_error"' in text
     assert "Write a size such as 512m or 2g." in text
     assert "Write a whole number from 1 to 65535." in text
 
