@@ -2,12 +2,25 @@
 
 from typing import Any
 
+from allauth.account.forms import LoginForm
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from deployments.models import User
 
 _NEW_PASSWORD = {"autocomplete": "new-password", "minlength": "10"}
+
+
+class SignInForm(LoginForm):
+    """allauth's, dressed as our own fields: a label above, nothing greyed out inside."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+        self.fields["login"].label = _("Email address")
+        self.fields["login"].widget.attrs.update({"autocomplete": "username", "autofocus": True})
+        self.fields["password"].help_text = ""
 
 
 class PersonForm(forms.Form):

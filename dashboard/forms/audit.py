@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from dashboard import words
 from deployments.models import AuditEntry
 from deployments.queries import trail
 
@@ -38,7 +39,7 @@ class TrailForm(forms.Form):
         self.actions, kinds = trail.names()
         known = [(trail.ESTIVA, "Estiva"), (trail.STRANGERS, _("not signed in"))]
         self._choose("person", [("", _("anybody")), *trail.people(), *known])
-        self._choose("object_kind", [("", _("anything")), *((kind, kind.replace("_", " ")) for kind in kinds)])
+        self._choose("object_kind", [("", _("anything")), *((kind, words.KINDS.get(kind, kind)) for kind in kinds)])
 
     def _choose(self, name: str, choices: list[tuple[str, Any]]) -> None:
         present = str(self.data.get(name) or "")

@@ -9,9 +9,9 @@ from deployments.models import Role, User
 from deployments.queries.people import grantable
 
 _ROLES = [
-    (Role.DEPLOYER, _("Deployer: deploys what is granted below; nothing else exists for them")),
-    (Role.AUDITOR, _("Auditor: reads everything, changes nothing, never sees a secret")),
-    (Role.ADMIN, _("Admin: everything, servers and people included")),
+    (Role.DEPLOYER, _("Deployer")),
+    (Role.AUDITOR, _("Auditor")),
+    (Role.ADMIN, _("Admin")),
 ]
 
 

@@ -47,7 +47,7 @@ def carla(story: Story) -> Client:
 
 def actions(client: Client, query: str = "") -> list[str]:
     page = client.get(f"/audit/{query}").content.decode()
-    return re.findall(r'<a class="mono" href="[^"]*">([\w.]+)</a>', page)
+    return re.findall(r'<a class="mono faint" href="[^"]*">([\w.]+)</a>', page)
 
 
 def test_newest_first(carla: Client) -> None:
