@@ -189,6 +189,8 @@ class Recorder:
     def _close_step(self, event: StepEnded) -> None:
         self._store_progress(force=True)
         self._open = self._progress = None
+        if event.result == "bad" and event.message:
+            self._line(event.message, "estiva", "bad")  # the log alone must tell why a step failed
         message = self._masker.mask(storable(event.message))
         self._batch.steps.append(StepClosed(event.step, self._clock.now(), event.result, message))
 

@@ -108,6 +108,14 @@ class DeploymentPage:
         return TargetStatus.STALLED if self.stalled else self.deployment.status
 
     @property
+    def open_at(self) -> str:
+        """The line that the log opens at, "web-2:L126": where the first failed step begins; "" for its end."""
+        failed = ((row.target, row.failed_step) for row in self.targets)
+        return next(
+            (f"{target.host_name}:L{step.first_line}" for target, step in failed if step and step.first_line), ""
+        )
+
+    @property
     def on_release(self) -> int:
         """How many servers were seen on this Deployment's Release."""
         number = self.deployment.release.number

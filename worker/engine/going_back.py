@@ -49,7 +49,6 @@ def _restore(run: Run, failure: StepFailed | None) -> Steps:
         yield from step(run, "restore", _restoring(run, outcome))
     except StepFailed as trouble:
         outcome = outcome or [Restored(unproven=f"{trouble.what} {trouble.why}".strip())]
-        yield Line(trouble.what, level="bad")
     yield after_failure(run, failure, outcome[0])
 
 
