@@ -100,7 +100,7 @@ class Visitor:
     def is_content(self) -> None:
         """No complaint so far."""
         found, self.complaints = self.complaints, []
-        assert found == []
+        assert found == [], found
 
     def _heard(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"} and not any(word in text for word in self._forgiven):

@@ -1,0 +1,116 @@
+"""The story's last part: every page as it now is, by day and by night, wide and narrow, by keyboard, and without scripts."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.story import ADMIN, APPLICATION, PASSWORD, SERVER, Story, address
+from tests.browser.visitor import DESK, PATIENCE, PHONE
+
+PAGES = (
+    *("/", "/applications/", "/applications/new", f"/applications/{APPLICATION}/", f"/applications/{APPLICATION}/edit"),
+    *(address("production"), f"{address('production')}settings", f"{address('production')}variables"),
+    *(f"{address('production')}variables/import", f"{address('production')}releases/1/"),
+    *("/deployments/", "/deployments/1/", "/deployments/3/", "/plans/1/"),
+    *("/servers/", "/servers/new", f"/servers/{SERVER}/", f"/servers/{SERVER}/edit", f"/servers/{SERVER}/retire"),
+    *(f"/servers/{SERVER}/at", "/environments/", "/environments/new", "/environments/production/edit"),
+    *("/people/", "/people/invite", "/people/1/", "/audit/", "/account/preferences", "/account/password"),
+)
+VIEWS = {
+    "by day, wide": {"color_scheme": "light", "viewport": DESK},
+    "by night, wide": {"color_scheme": "dark", "viewport": DESK},
+    "by day, narrow": {"color_scheme": "light", "viewport": PHONE},
+    "by night, narrow": {"color_scheme": "dark", "viewport": PHONE},
+}
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_every_page_fits_and_the_browser_has_nothing_to_complain_of(story: Story, view: dict[str, Any]) -> None:
+    marta = story.another_of(ADMIN, **view)
+    for path in PAGES:
+        answer = marta.page.goto(story.estiva.url + path)
+        assert answer is not None
+        assert answer.status == 200, path
+        marta.page.wait_for_load_state("load")
+        marta.fits()
+    marta.close()
+
+
+def test_pages_for_nobody_in_particular_fit_too(story: Story) -> None:
+    stranger = story.visitor(viewport=PHONE)
+    with stranger.forgiving("404"):
+        for path in ("/account/login", "/account/link/nonsense", "/nowhere"):
+            stranger.go(path)
+            stranger.fits()
+    stranger.close()
+
+
+def test_the_keyboard_reaches_everything(story: Story) -> None:
+    marta = story.another_of(ADMIN)
+    marta.go("/")
+    marta.page.keyboard.press("Tab")
+    skip = marta.page.locator(".skip")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    marta.page.keyboard.press("Enter")
+    expect(marta.page).to_have_url(re.compile("#content$"))
+    marta.page.keyboard.press("Tab")
+    assert marta.page.evaluate("document.querySelector('main').contains(document.activeElement)")
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert marta.page.evaluate(outline) != "none"
+
+    marta.go("/environments/new")
+    reached = []
+    for _step in range(40):
+        marta.page.keyboard.press("Tab")
+        reached.append(
+            str(marta.page.evaluate("document.activeElement.name || document.activeElement.textContent.trim()"))
+        )
+        assert marta.page.evaluate(outline) != "none", reached[-1]
+        if reached[-1] == "Create":
+            break
+    assert {"name", "position", "is_production", "Create"} <= set(reached)
+    marta.close()
+
+
+def test_every_field_has_a_name_that_can_be_read_out(story: Story) -> None:
+    marta = story.another_of(ADMIN)
+    nameless = """() => [...document.querySelectorAll("main input:not([type=hidden]), main select, main textarea, main button, main a")]
+      .filter((each) => !each.closest("template, [hidden]") && each.checkVisibility() && !each.matches(".visually-hidden"))
+      .filter((each) => !(each.labels?.length || each.ariaLabel || each.getAttribute("aria-labelledby") || each.textContent.trim()))
+      .map((each) => each.outerHTML)"""
+    for path in PAGES:
+        marta.go(path)
+        assert marta.page.evaluate(nameless) == [], path
+        assert marta.page.locator("h1").count() == 1, path
+        assert marta.page.locator("main").count() == 1, path
+    marta.close()
+
+
+def test_estiva_is_of_use_without_scripts(story: Story) -> None:
+    marta = story.visitor(java_script_enabled=False)
+    marta.go("/account/login")
+    marta.fill(login="marta@harbour.example", password=PASSWORD)
+    marta.page.locator("main").get_by_role("button", name="Sign in").click()
+    expect(marta.page.locator("table.matrix")).to_contain_text(APPLICATION)
+    marta.go(address("staging"))
+    marta.press("Deploy…")
+    marta.page.wait_for_url(re.compile(r"/plans/\d+/"))
+    _reload_until(marta.page.locator("#deploy-form"), marta)
+    marta.page.locator("button.go").click()
+    marta.page.wait_for_url(re.compile(r"/deployments/\d+/"))
+    _reload_until(marta.page.locator(".title [role=status]", has_text="Succeeded"), marta)
+    marta.press("Read it as plain text")
+    marta.close()
+
+
+def _reload_until(wanted: Any, visitor: Any) -> None:
+    """Without scripts a page is true when it was loaded."""
+    for _time in range(PATIENCE // 500):
+        if wanted.count():
+            return
+        visitor.page.wait_for_timeout(500)
+        visitor.page.reload()
+    expect(wanted).to_be_visible()
