@@ -55,6 +55,7 @@ def pytest_sessionfinish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use a real part; skip, by name, those whose program this machine can't have."""
     for item in items:
+        _keep_first_rows(item)
         needed = {NEEDS[name] for name in getattr(item, "fixturenames", ()) if name in NEEDS}
         if not needed:
             continue
@@ -62,6 +63,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         lacking = packages.lacking(sorted(needed))
         if lacking and not packages.can_install():
             item.add_marker(pytest.mark.skip(reason=f"needs root on Debian, or: {', '.join(lacking)}"))
+
+
+def _keep_first_rows(item: pytest.Item) -> None:
+    """A test that commits empties the tables at its end: the rows that migrations made come back before the next one.
+
+    All such tests must agree on that: else the rows that Django makes by itself collide with those that come back.
+    """
+    names: list[str] = getattr(item, "fixturenames", [])
+    marker = item.get_closest_marker("django_db")
+    commits = (marker is not None and marker.kwargs.get("transaction", False)) or "transactional_db" in names
+    if commits and "django_db_serialized_rollback" not in names:
+        names.append("django_db_serialized_rollback")
 
 
 @pytest.fixture(scope="session")
