@@ -22,6 +22,7 @@ class Browser:
         self._url = url
         jar = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        self._opener.addheaders += [("Origin", url), ("Referer", f"{url}/")]  # as a browser sends with a form
 
     def sign_in(self, token: str) -> None:
         """Open the link, press its button, and arrive at the overview."""
@@ -31,8 +32,7 @@ class Browser:
         if found is None:
             raise PartError("The sign-in link's page has no form.")
         form = urllib.parse.urlencode({"csrfmiddlewaretoken": found.group(1)}).encode()
-        request = urllib.request.Request(address, data=form, headers={"Referer": address, "Origin": self._url})
-        with self._opener.open(request, timeout=_SECONDS) as page:
+        with self._opener.open(address, data=form, timeout=_SECONDS) as page:
             if "/account/" in page.url:
                 raise PartError(f"The sign-in link led to {page.url}, not to the overview.")
 

@@ -129,12 +129,12 @@ def _admin() -> tuple[User, Actor]:
 
 
 def _host(actor: Actor, sample: Sample) -> Host:
-    given = {"address": "127.0.0.1", "port": sample.sshd.port, "user": sample.sshd.user}
+    given: dict[str, Any] = {"address": "127.0.0.1", "port": sample.sshd.port, "user": sample.sshd.user}
     host = Host.objects.filter(name=SERVER).first()
     if host is None:
-        host, _operation = hosts.register_host(actor=actor, name=SERVER, docker_socket=sample.socket, **given)
+        host = hosts.register_host(actor=actor, name=SERVER, docker_socket=sample.socket, **given)[0]
     else:
-        host, _operation = hosts.update_host(actor=actor, host=host, docker_socket=sample.socket, **given)
+        host = hosts.update_host(actor=actor, host=host, docker_socket=sample.socket, **given)[0]
     sample.sshd.authorize(host.public_key)
     if not host.is_trusted:
         _await_look(host)
@@ -240,10 +240,7 @@ def main(arguments: list[str]) -> int:
         folder, port, socket, image, application_port = rest
         sample = Sample(SshServer(Path(folder), int(port)), socket, image, int(application_port))
     try:
-        if chapter == "walk" and sample is not None:
-            result = walk(sample, url)
-        else:
-            result = first(sample, url)
+        result = walk(sample, url) if chapter == "walk" and sample is not None else first(sample, url)
     except (PartError, Refused) as error:
         print(f"{error}", flush=True)
         return 1

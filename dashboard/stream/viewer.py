@@ -81,7 +81,8 @@ class Viewer:
             self.positions[target] = last if asked is None else min(asked.get(target, 0), self.hub.newest(target))
         if targets:
             await self._write(frames.position(write_vector(self.positions)))
-        await self._write_everything_changed()  # the page is older than this stream: what moved in between would be lost
+        # the page is older than this stream: what moved in between would be lost
+        await self._write_everything_changed()
 
     async def _rest(self) -> None:
         timeout = max(0.0, min(self._next["keepalive"], self._next["rights"]) - time.monotonic())

@@ -1,5 +1,6 @@
 """History: Deployments filtered, paged by key; and what ran on a server at a moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,7 +30,7 @@ class HistoryFilter:
 class HistoryPage:
     """One page, newest first. `older` and `newer` are the keys for the neighbouring pages, None at the ends."""
 
-    deployments: list[Deployment]
+    deployments: Sequence[Deployment]
     older: int | None
     newer: int | None
 

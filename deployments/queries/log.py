@@ -34,8 +34,11 @@ def search(target_ids: Sequence[int], text: str) -> tuple[list[tuple[int, LogLin
     The database narrows it down to chunks by the text as it stands in their JSON; Python decides.
     """
     encoded = json.dumps(text, ensure_ascii=False)[1:-1]
-    chunks = LogChunk.objects.filter(Q(lines__icontains=encoded), target__in=target_ids).order_by("target", "first_line")
-    wanted, found = text.casefold(), []
+    chunks = LogChunk.objects.filter(Q(lines__icontains=encoded), target__in=target_ids).order_by(
+        "target", "first_line"
+    )
+    wanted = text.casefold()
+    found: list[tuple[int, LogLine]] = []
     for chunk in chunks.iterator(chunk_size=50):
         for line in decode_lines(chunk.lines):
             if wanted in line.text.casefold():

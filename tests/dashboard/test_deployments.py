@@ -49,10 +49,13 @@ def test_the_page_shows_state_servers_and_steps(as_ana: Client, story: Story) ->
     target = story.running.targets.first()
     assert target is not None
     Target.objects.filter(pk=target.pk).update(fence=1)
-    Step.objects.create(target=target, fence=1, key="pull", started_at=timezone.now(), done=5, total=10, label="layer 1 of 2")
+    Step.objects.create(
+        target=target, fence=1, key="pull", started_at=timezone.now(), done=5, total=10, label="layer 1 of 2"
+    )
     page = as_ana.get(f"/deployments/{story.running.pk}/").content.decode()
     assert f"Deployment #{story.running.pk}" in page
-    assert "web-1" in page and "web-2" in page
+    assert "web-1" in page
+    assert "web-2" in page
     assert f'data-progress="{target.pk}:pull" value="5" max="10"' in page
     assert "layer 1 of 2" in page
     assert "Cancel this deployment" in page
@@ -75,7 +78,10 @@ def test_a_queued_one_says_behind_what_it_waits(as_ana: Client, story: Story) ->
     deployment(story.staging, story.bruno, DeploymentStatus.QUEUED)
     third = deployment(story.staging, story.bruno, DeploymentStatus.QUEUED)
     page = as_ana.get(f"/deployments/{third.pk}/").content.decode()
-    assert f'Waits for <a href="/deployments/{story.running.pk}/">#{story.running.pk}</a>, which Ana Prado asked for.' in page
+    assert (
+        f'Waits for <a href="/deployments/{story.running.pk}/">#{story.running.pk}</a>, which Ana Prado asked for.'
+        in page
+    )
     assert "Position 2 in line" in page
 
 
