@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, sync_playwright
 
 from tests.browser.stage import Stage, serve
 
 CHROMIUM: Final = "/usr/bin/chromium"
+NETWORK_CHANGED: Final = "ERR_NETWORK_CHANGED"
 FLAGS: Final = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -35,7 +36,7 @@ class Scene:
         self._browser = browser
         self._stack = stack
         self.complaints: list[str] = []
-        self.allowed: tuple[str, ...] = ()
+        self.allowed: tuple[str, ...] = (NETWORK_CHANGED,)
 
     def open(self, stage: Stage, hash_: str = "", **options: Any) -> Page:
         """A page of that stage in a context of its own."""
@@ -48,7 +49,18 @@ class Scene:
         page.on("console", lambda message: self._heard(message.type, message.text))
         page.on("pageerror", lambda error: self._heard("error", str(error)))
         page.goto(url + hash_)
+        self._until_loaded(page)
         return page
+
+    def _until_loaded(self, page: Page) -> None:
+        """Containers that start and stop elsewhere on this machine change its network, on which Chromium breaks what is under way."""
+        for _ in range(3):
+            try:
+                page.wait_for_selector(".log-tools", timeout=8_000)
+                return
+            except TimeoutError:
+                page.reload()
+        page.wait_for_selector(".log-tools")
 
     def _heard(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"} and not any(word in text for word in self.allowed):
@@ -61,4 +73,4 @@ def scene(browser: Browser) -> Iterator[Scene]:
     with ExitStack() as stack:
         made = Scene(browser, stack)
         yield made
-    assert made.complaints == []
+    assert not made.complaints, "\n".join(made.complaints)

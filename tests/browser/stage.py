@@ -44,6 +44,7 @@ class Stage:
     asked: list[str] = field(default_factory=list)
     streams: list[queue.Queue[bytes | None]] = field(default_factory=list)
     opened: threading.Condition = field(default_factory=threading.Condition)
+    opens: int = 0  # how many streams were opened so far
     attributes: str = ""
 
     def say(self, kind: str, data: object) -> None:
@@ -67,6 +68,14 @@ class Stage:
         with self.opened:
             if not self.opened.wait_for(lambda: len(self.streams) == count, timeout=10):
                 raise TimeoutError(f"{len(self.streams)} streams are open, not {count}")
+
+    def drop_and_wait(self) -> None:
+        """Cut every stream, until the browser has come back; raises TimeoutError after 10 s."""
+        with self.opened:
+            before = self.opens
+            self.drop()
+            if not self.opened.wait_for(lambda: self.opens > before and len(self.streams) == 1, timeout=10):
+                raise TimeoutError("the browser didn't come back")
 
     def asked_for(self, path: str) -> list[str]:
         """The requests whose path begins so."""
@@ -144,6 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         own: queue.Queue[bytes | None] = queue.Queue()
         with self.stage.opened:
             self.stage.streams.append(own)
+            self.stage.opens += 1
             self.stage.opened.notify_all()
         try:
             self._speak(own)
@@ -178,12 +188,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: a test's output is its own."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # a page asks for its modules all at once
+
+
 @contextmanager
 def serve(stage: Stage) -> Iterator[str]:
     """The stage's address while it is served."""
     handler = type("Handler", (_Handler,), {"stage": stage})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

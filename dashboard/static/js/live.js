@@ -2,6 +2,7 @@
 import { Stream } from "./stream.js";
 
 const COALESCE = 100;
+const RETRIES = [300, 1000, 3000];
 const HIDDEN_LOOK = 10_000;
 const WORDS = { reconnecting: "Reconnecting…", live: "Live again", away: "No live updates: reload the page", quiet: "" };
 
@@ -73,10 +74,14 @@ class Fragments {
   async #fetch(key) {
     if (this.#busy.has(key)) return this.#busy.set(key, true);
     this.#busy.set(key, false);
-    try {
-      await this.#replace(key);
-    } catch (error) {
-      console.info("A part of the page could not be fetched; the next change fetches it again.", error);
+    for (const wait of [...RETRIES, null]) {
+      try {
+        await this.#replace(key);
+        break;
+      } catch (error) {
+        if (wait === null) console.info("A part of the page could not be fetched; the next change fetches it again.", error);
+        else await new Promise((resolve) => setTimeout(resolve, wait));
+      }
     }
     const again = this.#busy.get(key);
     this.#busy.delete(key);

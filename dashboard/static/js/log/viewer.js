@@ -15,16 +15,13 @@ import * as stretch from "./stretch.js";
 import { Tools } from "./tools.js";
 import * as words from "./words.js";
 
-export function openLog(section, stream) {
-  return new Viewer(section, stream);
-}
-
-class Viewer {
+export class Viewer {
   constructor(section, stream) {
     this.section = section;
     this.isComplete = "complete" in section.dataset;
     this.target = null;
     this.step = "";
+    this.heard = [];
     this.record = new Record(sharesOf(section));
     this.source = new Source(section.dataset.linesUrl);
     this.filler = new Filler(this.source, { arrived: (share, rows) => this.#arrived(share, rows), failed: (error) => this.#failed(error) });
@@ -107,11 +104,14 @@ class Viewer {
     while (!this.drawing.isDone && this.record.order.length > stretch.MOST / 4) await new Promise((resolve) => setTimeout(resolve, 16));
   }
 
-  #live({ target, lines }) {
-    const share = this.record.byTarget(target);
-    if (!share) return;
-    this.#insert(share.add(lines));
-    if (share.hasGap && !share.loading) this.filler.fill(share);
+  // A burst of events comes in one go: it is drawn once, not once an event.
+  #live(event) {
+    this.heard.push(event);
+    this.hearing ??= setTimeout(() => {
+      this.hearing = null;
+      this.#insert(this.heard.splice(0).flatMap(({ target, lines }) => this.record.byTarget(target)?.add(lines) ?? []));
+      for (const share of this.record.shares) if (share.hasGap && !share.loading) this.filler.fill(share);
+    }, 16);
   }
 
   #insert(fresh) {
