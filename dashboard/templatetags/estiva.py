@@ -73,7 +73,7 @@ def ago(when: datetime | None, empty: object = "") -> SafeString:
     if when is None:
         return format_html("{}", empty)
     exact = date_format(timezone.localtime(when), "Y-m-d H:i:s T")
-    return format_html('<time datetime="{}" title="{}">{}</time>', when.isoformat(), exact, _spoken(when))
+    return format_html('<time data-ago datetime="{}" title="{}">{}</time>', when.isoformat(), exact, _spoken(when))
 
 
 def _spoken(when: datetime) -> str:
@@ -213,10 +213,9 @@ def image_tag(image: str) -> str:
 @register.simple_tag
 def elapsed(since: datetime) -> SafeString:
     """How long something has been running; a script keeps it current."""
-    seconds = (timezone.now() - since).total_seconds()
-    return format_html(
-        '<span class="elapsed" data-since="{}">{}</span>', since.isoformat(), duration(int(max(0, seconds)))
-    )
+    seconds = int(max(0.0, (timezone.now() - since).total_seconds()))
+    text = duration(seconds) if seconds >= 10 else _("%(n)s s") % {"n": seconds}  # whole: it's about to change
+    return format_html('<span class="elapsed" data-since="{}">{}</span>', since.isoformat(), text)
 
 
 @register.simple_tag

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from deployments.models import Application, Deployment, Environment, User
 from deployments.permissions import visible_applications, visible_deployments, visible_placements
-from deployments.queries.overview import Cell, cells_of
+from deployments.queries.cells import Cell, cells_of
 
 LATELY = 10
 

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef
 
 from deployments import container_settings, plan, releases
 from deployments.models import Deployment, Placement, PlacementHost, Release
-from deployments.queries.overview import Cell, cells_of
+from deployments.queries.cells import Cell, cells_of
 from deployments.releases import Content
 from deployments.states import DeploymentStatus
 

@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from deployments.models import Host, User
-from deployments.queries.overview import Cell, overview
+from deployments.queries.cells import Cell
+from deployments.queries.overview import overview
 from deployments.states import DeploymentStatus, HostState, TargetStatus
 from tests import factories as make
 

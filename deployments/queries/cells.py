@@ -1,0 +1,201 @@
+"""A Placement at a glance: what it runs, how that stands, and what moves there right now."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+
+from deployments.models import Deployment, Placement, PlacementHost, Release, Step, Target
+from deployments.states import DEPLOYMENT_OPEN, TARGET_ENDS, DeploymentStatus, HostState, TargetStatus
+
+FAILED: Final = frozenset({DeploymentStatus.FAILED, DeploymentStatus.NEEDS_ATTENTION})
+_OUT_OF_REACH: Final = frozenset({HostState.UNREACHABLE, HostState.KEY_CHANGED})
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """A short remark beside a state; `tone` good, bad, warn or nothing."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """An open Deployment inside its cell: `step` is one that runs now, `waiting` how many Deployments queue behind it."""
+
+    deployment: Deployment
+    targets: list[Target]
+    step: Step | None
+    waiting: int
+
+    @property
+    def ended(self) -> int:
+        """Servers that are through."""
+        return sum(1 for target in self.targets if target.status in TARGET_ENDS)
+
+    @property
+    def stalled(self) -> Target | None:
+        """A Target that nobody works on, where there is one."""
+        return next((target for target in self.targets if target.status == TargetStatus.STALLED), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A Placement in the matrix: `state` gives colour and shape, `label` the word."""
+
+    placement: Placement
+    state: str
+    label: str
+    release: Release | None
+    next_release: Release | None
+    servers: int
+    since: datetime | None
+    by: str
+    motion: Motion | None = None
+    latest: Deployment | None = None
+    pills: list[Pill] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """The running application's address without its scheme."""
+        return self.placement.url.partition("://")[2].rstrip("/")
+
+
+def cells_of(placements: Iterable[Placement]) -> dict[int, Cell]:
+    """Each Placement's Cell by its id, in a constant number of queries."""
+    by_id = {placement.pk: placement for placement in placements}
+    seats = _seats(by_id)
+    latest, motions = _latest(by_id), _motions(by_id)
+    return {key: _cell(placement, seats[key], latest.get(key), motions.get(key)) for key, placement in by_id.items()}
+
+
+def _seats(keys: Iterable[int]) -> defaultdict[int, list[PlacementHost]]:
+    found: defaultdict[int, list[PlacementHost]] = defaultdict(list)
+    rows = PlacementHost.objects.filter(placement__in=keys, is_active=True)
+    for seat in rows.select_related("host", "running_release", "running_target__deployment").order_by("host__name"):
+        found[seat.placement_id].append(seat)
+    return found
+
+
+def _latest(keys: Iterable[int]) -> dict[int, Deployment]:
+    """The Deployment that ended last, by Placement; a cancelled one changes nothing about what runs."""
+    ended = (DeploymentStatus.SUCCEEDED, DeploymentStatus.FAILED, DeploymentStatus.NEEDS_ATTENTION)
+    later = Deployment.objects.filter(placement=OuterRef("placement"), pk__gt=OuterRef("pk"), status__in=ended)
+    rows = Deployment.objects.filter(~Exists(later), placement__in=keys, status__in=ended).select_related("release")
+    return {row.placement_id: row for row in rows}
+
+
+def _motions(keys: Iterable[int]) -> dict[int, Motion]:
+    """The oldest open Deployment by Placement: the running one, or the first in line."""
+    queued: defaultdict[int, list[Deployment]] = defaultdict(list)
+    rows = Deployment.objects.filter(placement__in=keys, status__in=sorted(DEPLOYMENT_OPEN)).select_related("release")
+    for row in rows.order_by("pk"):
+        queued[row.placement_id].append(row)
+    first = {line[0].pk: line for line in queued.values()}
+    targets: defaultdict[int, list[Target]] = defaultdict(list)
+    for target in Target.objects.filter(deployment__in=first).order_by("host_name"):
+        targets[target.deployment_id].append(target)
+    running = Step.objects.filter(target__deployment__in=first, target__status=TargetStatus.RUNNING)
+    steps = {step.target_id: step for step in running.filter(status=Step.Status.RUNNING).order_by("pk")}
+    return {
+        line[0].placement_id: Motion(
+            line[0],
+            targets[key],
+            next((steps[target.pk] for target in targets[key] if target.pk in steps), None),
+            len(line) - 1,
+        )
+        for key, line in first.items()
+    }
+
+
+def _cell(placement: Placement, seats: list[PlacementHost], latest: Deployment | None, motion: Motion | None) -> Cell:
+    running = _running(seats)
+    since = max((seat.running_since for seat in seats if seat.running_since), default=None)
+    state, label, pills = _standing(seats, running, latest)
+    by = _brought_by(seats, running) or (latest.requested_by_name if latest else "")
+    upcoming = None
+    if motion is not None:
+        state, label = _moving(motion)
+        by, upcoming = motion.deployment.requested_by_name, motion.deployment.release
+    return Cell(
+        placement,
+        state,
+        label,
+        running,
+        upcoming if upcoming != running else None,
+        len(seats),
+        since or (latest.ended_at if latest else None),
+        by,
+        motion,
+        latest,
+        pills,
+    )
+
+
+def _running(seats: list[PlacementHost]) -> Release | None:
+    """What most servers run; the newer one where two are even."""
+    found = [seat.running_release for seat in seats if seat.running_release]
+    return max(found, key=lambda each: (found.count(each), each.number), default=None)
+
+
+def _brought_by(seats: list[PlacementHost], running: Release | None) -> str:
+    for seat in seats:
+        if seat.running_target is not None and seat.running_release == running:
+            return seat.running_target.deployment.requested_by_name
+    return ""
+
+
+def _standing(
+    seats: list[PlacementHost], running: Release | None, latest: Deployment | None
+) -> tuple[str, str, list[Pill]]:
+    """What is so while nothing moves: the worst of it gives the state, the rest are pills."""
+    pills = [
+        Pill(seat.drift if len(seats) == 1 else f"{seat.host.name}: {seat.drift}", "warn")
+        for seat in seats
+        if seat.drift
+    ]
+    away = [seat.host.name for seat in seats if seat.host.state in _OUT_OF_REACH]
+    if away:
+        pills.append(Pill(_("%(servers)s out of reach") % {"servers": ", ".join(away)}, "bad"))
+    if len({seat.running_release_id for seat in seats}) > 1:
+        pills.append(Pill(_("servers differ"), "warn"))
+    if latest is not None and latest.status in FAILED:
+        serves = Pill(_("old version serves") if running else _("nothing serves"), "bad")
+        return str(latest.status), str(latest.get_status_display()), [serves, *pills]
+    if any(seat.drift for seat in seats):
+        return "warn", _("Drift"), pills
+    if running is None:
+        return "new", _("Not deployed yet"), pills
+    if away:
+        return "unknown", _("Not seen now"), pills
+    return "good", _("Healthy"), pills
+
+
+def _moving(motion: Motion) -> tuple[str, str]:
+    if motion.stalled is not None:
+        return "stalled", _("Stalled on %(server)s") % {"server": motion.stalled.host_name}
+    if motion.deployment.status == DeploymentStatus.QUEUED:
+        return "queued", _("Queued")
+    if motion.deployment.cancel_requested_at is not None:
+        return "running", _("Cancelling")
+    return "running", doing(motion.step.key if motion.step else "")
+
+
+def doing(step: str) -> str:
+    """What a running step is doing, in one word."""
+    words = {
+        "connect": _("Connecting"),
+        "preflight": _("Checking"),
+        "pull": _("Pulling"),
+        "replace": _("Replacing"),
+        "health": _("Waiting for health"),
+        "verify": _("Verifying"),
+        "cleanup": _("Cleaning up"),
+        "restore": _("Restoring"),
+    }
+    return words.get(step, _("Running"))

@@ -1,0 +1,118 @@
+"""The pages' own small scripts: rows of settings that come and go, times that stay true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.template.loader import render_to_string
+from playwright.sync_api import Browser, Page, Route
+
+from dashboard.forms.settings import SettingsForm
+from dashboard.templatetags.estiva import ago, elapsed
+from deployments import container_settings
+from tests.browser.stage import STATIC
+
+ORIGIN = "http://estiva.test"
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+Shown = Callable[[str, str], Page]
+
+
+@pytest.fixture
+def shown(browser: Browser) -> Iterator[Shown]:
+    """Opens a page of this body with this script; no server is needed, and nothing may be complained of."""
+    context = browser.new_context()
+    complaints: list[str] = []
+
+    def show(body: str, script: str) -> Page:
+        def answer(route: Route) -> None:
+            path = route.request.url.removeprefix(ORIGIN)
+            if path.startswith("/static/"):
+                route.fulfill(path=STATIC / path.removeprefix("/static/"))
+            else:
+                tag = f'<script type="module" src="/static/js/{script}"></script>' if script else ""
+                head = f'<!doctype html><html lang="en">{tag}'
+                route.fulfill(body=f'{head}<body data-now="{int(NOW.timestamp())}">{body}', content_type="text/html")
+
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.clock.install(time=NOW + timedelta(hours=3))  # this browser's clock is wrong
+        page.clock.pause_at(NOW + timedelta(hours=3, minutes=1))
+        page.route(f"{ORIGIN}/**", answer)
+        page.goto(f"{ORIGIN}/")
+        return page
+
+    yield show
+    context.close()
+    assert not complaints
+
+
+def ports(count: int) -> str:
+    """The table of ports with so many rows, as the page draws it."""
+    raw = {"ports": [{"container_port": 5000 + each} for each in range(count)]}
+    form = SettingsForm(container_settings.normalise(raw))
+    return "<form>" + render_to_string("components/setting.html", {"bound": form["ports"]}) + "</form>"
+
+
+def names(page: Page) -> list[str]:
+    """What would be sent, by the names of the first column."""
+    found: list[str] = page.evaluate(
+        "[...new FormData(document.forms[0]).keys()].filter((name) => name.endsWith('.container_port'))"
+    )
+    return found
+
+
+def test_rows_are_added_under_names_of_their_own_and_removed(shown: Shown) -> None:
+    page = shown(ports(1), "pages/rows.js")
+    assert names(page) == ["settings.ports.0.container_port", "settings.ports.1.container_port"]
+    for _each in range(2):
+        page.get_by_role("button", name="Add a row").click()
+        page.keyboard.type("81")  # a new row takes the focus
+    assert names(page)[2:] == ["settings.ports.2.container_port", "settings.ports.3.container_port"]
+    assert page.locator("[name='settings.ports.3.container_port']").input_value() == "81"
+    page.get_by_role("button", name="Remove this row").first.click()
+    assert names(page) == [f"settings.ports.{number}.container_port" for number in (1, 2, 3)]
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((each) => each.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_all_rows_may_go_and_come_again(shown: Shown) -> None:
+    page = shown(ports(0), "pages/rows.js")
+    page.get_by_role("button", name="Remove this row").click()
+    assert names(page) == []
+    page.get_by_role("button", name="Add a row").click()
+    assert names(page) == ["settings.ports.1.container_port"]
+
+
+def test_without_scripts_no_button_promises_what_it_can_not_do(shown: Shown) -> None:
+    page = shown(ports(1), "")
+    assert page.get_by_role("button").count() == 0
+    assert len(names(page)) == 2, "a blank row stands at the end"
+
+
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [(1, "just now"), (42, "42 s ago"), (61, "1 min ago"), (3599, "59 min ago"), (7300, "2 h ago")],
+)
+def test_times_move_on_by_the_servers_clock(shown: Shown, later: int, said: str) -> None:
+    page = shown(f'<time data-ago datetime="{NOW.isoformat()}">then</time>', "times.js")
+    page.clock.run_for(later * 1000)
+    assert page.locator("time").inner_text() == said
+
+
+def test_a_clock_runs(shown: Shown) -> None:
+    page = shown(f'<b data-since="{(NOW - timedelta(seconds=70)).isoformat()}">1 min 10 s</b>', "times.js")
+    page.clock.run_for(5000)
+    assert page.locator("b").inner_text() == "1 min 15 s"
+
+
+def test_the_scripts_words_are_the_servers(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [NOW - timedelta(seconds=each) for each in (7, 59, 60, 3599, 3600, 86_000)]
+    monkeypatch.setattr("dashboard.templatetags.estiva.timezone.now", lambda: NOW + timedelta(seconds=1))
+    body = "".join(f"<p>{ago(each)}</p><p>{elapsed(each)}</p>" for each in moments)
+    page = shown(body, "times.js")
+    before = page.locator("p").all_inner_texts()
+    page.clock.run_for(1000)
+    assert page.locator("p").all_inner_texts() == before
