@@ -40,6 +40,7 @@ class Stage:
     extra: str = ""
     most: int = 5000
     refuse: int = 0  # answer this to /events
+    fail_fragments: int = 0  # so many requests for the fragment fail
     fail_lines: int = 0  # so many requests for lines fail
     asked: list[str] = field(default_factory=list)
     streams: list[queue.Queue[bytes | None]] = field(default_factory=list)
@@ -112,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/events":
             self._events()
         elif url.path == "/fragment":
-            self._send(self.stage.head.encode(), "text/html")
+            self._fragment()
         elif url.path == "/":
             self._send(self.stage.page().encode(), "text/html; charset=utf-8")
         else:
@@ -143,6 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
         rows = lines[after : after + self.stage.most]
         answer = {"lines": rows, "last": rows[-1][0] if rows else 0, "more": len(lines) > after + self.stage.most}
         return self._send(json.dumps(answer).encode(), "application/json")
+
+    def _fragment(self) -> None:
+        if self.stage.fail_fragments:
+            self.stage.fail_fragments -= 1
+            return self._send(b"", "text/html", 503)
+        return self._send(self.stage.head.encode(), "text/html; charset=utf-8")
 
     def _events(self) -> None:
         if self.stage.refuse:

@@ -11,19 +11,27 @@ const section = document.querySelector(".log-viewer[data-lines-url]");
 if (section) await openLog(section);
 live.stream.start();
 
-// A connection may break at any moment: the page lives on without its log, and says where the log can be read.
+// A connection may break at any moment (a laptop changes its network): tried again, and then said; the page lives on without its log.
 async function openLog(place) {
-  try {
-    const { Viewer } = await import("./log/viewer.js");
-    new Viewer(place, live.stream);
-  } catch (error) {
-    console.warn("The log viewer could not be loaded.", error);
-    const note = document.createElement("p");
-    note.className = "note warn";
-    const link = document.createElement("a");
-    link.href = place.dataset.rawUrl;
-    link.textContent = "Read the log as plain text";
-    note.append("The log viewer could not be loaded. Reload the page, or: ", link, ".");
-    place.append(note);
+  for (const wait of [500, 2000, null]) {
+    try {
+      const { Viewer } = await import("./log/viewer.js");
+      new Viewer(place, live.stream);
+      return;
+    } catch (error) {
+      if (wait === null) sayUnloaded(place, error);
+      else await new Promise((resolve) => setTimeout(resolve, wait));
+    }
   }
+}
+
+function sayUnloaded(place, error) {
+  console.error("The log viewer could not be loaded.", error);
+  const note = document.createElement("p");
+  note.className = "note warn";
+  const link = document.createElement("a");
+  link.href = place.dataset.rawUrl;
+  link.textContent = "read the log as plain text";
+  note.append("The log viewer could not be loaded. Reload the page, or ", link, ".");
+  place.append(note);
 }
