@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 
@@ -133,7 +135,9 @@ def export(story: Story, path: str) -> str:
         assert answer.status_code == 200
         assert "attachment" in answer.headers["Content-Disposition"]
         pieces = cast("AsyncIterator[bytes]", answer.streaming_content)
-        return b"".join([piece async for piece in pieces]).decode()
+        text = b"".join([piece async for piece in pieces]).decode()
+        await sync_to_async(connections.close_all)()  # the one of the thread that read
+        return text
 
     return asyncio.run(read())
 
