@@ -80,6 +80,7 @@ def database(url: str) -> dict[str, object]:
             "PASSWORD": unquote(parts.password or ""),
             "HOST": unquote(parts.hostname or ""),
             "PORT": parts.port or "",
+            "CONN_HEALTH_CHECKS": True,  # else each pooled connection fails once after PostgreSQL was restarted
             "OPTIONS": {
                 "pool": {"min_size": 0, "max_size": number("ESTIVA_DATABASE_POOL", 20, least=2), "timeout": 5},
                 "connect_timeout": 5,

@@ -78,6 +78,7 @@ def _stop_keeper(**_: Any) -> None:
 @signals.worker_shutdown.connect
 def _join_keeper(**_: Any) -> None:
     process_keeper().join()
+    process_keeper().send_passed_on()
 
 
 def _exit_now() -> None:

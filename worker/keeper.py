@@ -14,7 +14,7 @@ from typing import Literal
 import structlog
 from django.db import DatabaseError, connection
 
-from deployments import claims
+from deployments import claims, queue
 from deployments.claims import Claim
 from worker import presence
 from worker.connections.signals import Signals
@@ -100,6 +100,7 @@ class Keeper:
         self.flusher, self.tail = Flusher(), LiveTail()
         self._beat_seconds, self._look_seconds = beat_seconds, look_seconds
         self._held: set[Held] = set()
+        self._passed_on: list[tuple[str, str, int]] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._idle = threading.Event()
@@ -122,6 +123,15 @@ class Keeper:
         """Wait until the thread has ended (seconds at most)."""
         self._thread.join(seconds)
         self.flusher.stop()
+
+    def pass_on(self, task: str, name: str, object_id: int) -> None:
+        """Keep a hint that came while the process ends, for others: it is sent again once this one takes no more."""
+        self._passed_on.append((task, name, object_id))
+
+    def send_passed_on(self) -> None:
+        """Send them; called when this process takes no messages any more."""
+        for hint in self._passed_on:
+            queue.send(*hint)
 
     @property
     def stopping(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import structlog
 from django.db import connection as database
 
-from deployments import claims, endings, sightings
+from deployments import claims, endings, queue, sightings
 from deployments.models import Target
 from worker.brief import Brief, CannotBrief, target_brief
 from worker.engine.container_host import ContainerHost
@@ -34,6 +34,7 @@ TOUCHED_DELAYS: Final = (2, 5, 10, 20, 40, 60, 60, 60)  # a server that reboots 
 def run(target_id: int, keeper: Keeper, opener: Opener = open_server) -> None:
     """Claim this Target and bring it to its end; nothing when somebody else has it or its turn hasn't come."""
     if keeper.stopping:
+        keeper.pass_on(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)
         return
     asked_at = uptime()
     claim = claims.claim_target(target_id, holder=keeper.holder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -29,7 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def estiva(
-    transactional_db: None, django_db_serialized_rollback: None, valkey: Valkey, folder: Path, request: pytest.FixtureRequest
+    transactional_db: None,
+    django_db_serialized_rollback: None,
+    valkey: Valkey,
+    folder: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Estiva]:
     """Starts workers and reconcilers for one test, on its database and the run's broker; what they said is shown when it fails."""
     from deployments import queue
@@ -41,7 +46,7 @@ def estiva(
     installation = Estiva(place)
     yield installation
     installation.stop()
-    print(installation.logs())
+    sys.stderr.write(installation.logs())
 
 
 @pytest.fixture

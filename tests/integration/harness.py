@@ -18,7 +18,7 @@ from deployments.actors import Actor
 from deployments.claims import claim_operation
 from deployments.inventory import applications, hosts, placements
 from deployments.live import decode_lines
-from deployments.models import Deployment, Host, Operation, Placement, Plan, Release, Target, User
+from deployments.models import Deployment, Environment, Host, Operation, Placement, Plan, Release, Target, User
 from deployments.states import DEPLOYMENT_ENDS, OPERATION_ENDS, OperationStatus
 from parts.dockerd import DockerEngine
 from parts.environment import ROOT
@@ -43,7 +43,12 @@ def database_url() -> str:
 
 def environment() -> dict[str, str]:
     """What the processes run with: this test run's settings, its database named."""
-    return {**os.environ, "ESTIVA_DATABASE_URL": database_url(), "ESTIVA_LOG_FORMAT": "console", "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        "ESTIVA_DATABASE_URL": database_url(),
+        "ESTIVA_LOG_FORMAT": "console",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 @dataclass
@@ -117,11 +122,16 @@ def trusted_host(sshd: SshServer, engine: DockerEngine, name: str = "web-1") -> 
 
 
 def placement(
-    host: Host | list[Host], image: Pushed | str, *, application: str = "shop", environment_name: str = "production", **settings: Any
+    host: Host | list[Host],
+    image: Pushed | str,
+    *,
+    application: str = "shop",
+    environment_name: str = "production",
+    **settings: Any,
 ) -> Placement:
     """An application placed on the host, with quick health checks."""
     app = applications.create_application(actor=admin(), name=application)
-    existing = applications.Environment.objects.filter(name=environment_name).first()
+    existing = Environment.objects.filter(name=environment_name).first()
     place = existing or applications.create_environment(actor=admin(), name=environment_name)
     raw = {**container_settings.defaults(), **settings}
     raw["health"] = {**raw["health"], **QUICK_HEALTH, **settings.get("health", {})}
@@ -134,6 +144,11 @@ def placement(
         settings=raw,
         host_ids=[each.pk for each in (host if isinstance(host, list) else [host])],
     )
+
+
+def published() -> dict[str, Any]:
+    """The sample application's port on a free port of this machine."""
+    return {"container_port": 5000, "host_port": free_port(), "host_address": "127.0.0.1", "protocol": "tcp"}
 
 
 def change_image(place: Placement, image: Pushed | str, **settings: Any) -> Placement:
@@ -196,7 +211,9 @@ def finished(operation: Operation, *, timeout: float = PATIENCE) -> Operation:
     return operation
 
 
-def until_target(deployment: Deployment, condition: Callable[[Target], bool], what: str, *, timeout: float = 30) -> Target:
+def until_target(
+    deployment: Deployment, condition: Callable[[Target], bool], what: str, *, timeout: float = 30
+) -> Target:
     """Wait until the (only) Target is as wanted."""
     found: list[Target] = []
 
@@ -231,7 +248,9 @@ def containers_as_they_are(engine: DockerEngine) -> list[tuple[str, str, str]]:
     """Every container on the server: ID, name, and whether and since when it runs."""
     found = engine.api.json("GET", "/containers/json?all=1")
     inspected = [engine.api.json("GET", f"/containers/{each['Id']}/json") for each in found]
-    return sorted((each["Id"], each["Name"], f"{each['State']['Status']} {each['State']['StartedAt']}") for each in inspected)
+    return sorted(
+        (each["Id"], each["Name"], f"{each['State']['Status']} {each['State']['StartedAt']}") for each in inspected
+    )
 
 
 def pause(pid: int) -> None:

@@ -85,7 +85,12 @@ class PausingHost:
             self._pause(name)
             return method(*args, **kwargs)
 
-        return call
+        def pull(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            for progress in method(*args, **kwargs):
+                self._pause(name)  # in the middle: some of it has arrived
+                yield progress
+
+        return pull if name == "pull" else call
 
     def _pause(self, name: str) -> None:
         self._says.send(("paused", name))

@@ -34,8 +34,7 @@ def deployed(
     """Version 1 serves, stop-first (it publishes a port); a second image is there to be deployed."""
     host = harness.trusted_host(*server)
     one, two = sample_images.push("1"), sample_images.push("2")
-    ports = [{"container_port": 5000, "host_port": harness.free_port(), "host_address": "127.0.0.1", "protocol": "tcp"}]
-    place = harness.placement(host, one, ports=ports)
+    place = harness.placement(host, one, ports=[harness.published()])
     finish(harness.deploy(place, one))
     return place, one, two
 
@@ -70,6 +69,7 @@ def lease_runs_out(deployment: Deployment) -> None:
     assert stalls.release_expired() == [deployment.targets.get().pk]
 
 
+@pytest.mark.timeout(400)
 def test_killed_before_and_after_every_change(deployed: Any, server: Server) -> None:
     """Deploys go back and forth between two versions, each killed one call further; the second worker always finishes."""
     place, one, two = deployed
@@ -96,9 +96,7 @@ def test_killed_before_and_after_every_change(deployed: Any, server: Server) -> 
 
 
 @pytest.mark.parametrize("call", ["pull", "probe_http"])
-def test_killed_while_pulling_or_waiting(
-    deployed: Any, server: Server, sample_images: SampleImages, call: str
-) -> None:
+def test_killed_while_pulling_or_waiting(deployed: Any, server: Server, sample_images: SampleImages, call: str) -> None:
     """In the pull nothing is changed yet; in the health wait the old version is stopped."""
     place, _, _ = deployed
     image = sample_images.push(f"killed-in-{call}")
@@ -127,7 +125,7 @@ def test_killed_then_never_healthy(deployed: Any, server: Server, sample_images:
 
 def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: Server) -> None:
     """SIGSTOP in the middle of a swap; another worker takes over and finishes; then the first one goes on."""
-    place, one, two = deployed
+    place, _one, two = deployed
     harness.change_image(place, two)
     first = harness.deploy(place, two)
     child, hears = kill_stage.start(harness.environment(), first.targets.get().pk, Point(call="start"))

@@ -53,8 +53,7 @@ def test_the_server_reboots_mid_swap(
     harness.ready(estiva.worker())
     one = sample_images.push("1")
     slow = sample_images.push("slow", behaviour="slow_start", variables={"SAMPLE_SECONDS": "3"})
-    port = {"container_port": 5000, "host_port": harness.free_port(), "host_address": "127.0.0.1", "protocol": "tcp"}
-    place = harness.placement(harness.trusted_host(sshd, engine), one, ports=[port], stop_timeout=1)
+    place = harness.placement(harness.trusted_host(sshd, engine), one, ports=[harness.published()], stop_timeout=1)
     assert harness.ended(harness.deploy(place, one)).status == "succeeded"
     harness.change_image(place, slow)
     deployment = harness.deploy(place, slow)

@@ -91,9 +91,7 @@ def test_what_is_claimed_while_the_process_ends_is_let_go_at_once(keeper: Keeper
         assert held.signals.lost.is_set()
 
 
-def test_a_database_that_is_away_is_survived(
-    keeper: Keeper, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_is_away_is_survived(keeper: Keeper, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = claimed_by(keeper, only_target(deployed(world)))
     failed = threading.Event()
     with keeper.holding("target", claim, uptime()) as held:

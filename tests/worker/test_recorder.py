@@ -45,9 +45,7 @@ def claim(sent: Sent) -> Claim:
 
 def recorder_of(claim: Claim, *, patience: float = 20.0, **more: Any) -> Recorder:
     """As a run makes it."""
-    return Recorder(
-        claim.id, claim.fence, Masker([SECRET]), tail=LiveTail(), patience=lambda: patience, **more
-    )
+    return Recorder(claim.id, claim.fence, Masker([SECRET]), tail=LiveTail(), patience=lambda: patience, **more)
 
 
 @pytest.fixture

@@ -241,7 +241,7 @@ def test_a_cancel_after_a_break_still_restores(stage: Stage, keeper: Keeper) -> 
     assert [each.running for each in stage.server.containers.values()] == [True]
 
 
-def test_a_stopping_worker_hands_back_what_it_holds(stage: Stage, keeper: Keeper) -> None:
+def test_a_stopping_worker_hands_back_what_it_holds(stage: Stage, keeper: Keeper, sent: Sent) -> None:
     def stop() -> None:
         keeper.begin_stop()
         assert stage.hosts[0].signals.lost.wait(5)
@@ -252,7 +252,10 @@ def test_a_stopping_worker_hands_back_what_it_holds(stage: Stage, keeper: Keeper
     assert target.stalled_reason == "The worker deploy@test was stopped."
     assert log()[-1] == "The worker deploy@test was stopped. Another one goes on."
     before = target.fence
+    sent.hints.clear()
     assert run(target, keeper, stage.open).fence == before, "a stopping worker claims nothing"
+    keeper.send_passed_on()
+    assert sent.targets() == [target.pk], "but others hear of it"
 
 
 def test_a_database_away_at_the_end_is_waited_for(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from deployments import claims, clock
+from deployments import claims, clock, queue
 from deployments.models import Operation
 from deployments.operations import end_operation
 from deployments.states import OperationStatus
@@ -26,6 +26,7 @@ KINDS: Final = {Operation.Kind.MEET: meet.meet, Operation.Kind.CHECK: check.chec
 def run(operation_id: int, keeper: Keeper) -> None:
     """Claim this Operation and bring it to its end; nothing when somebody else has it or it is over."""
     if keeper.stopping:
+        keeper.pass_on(queue.RUN_OPERATION, queue.LOOK_QUEUE, operation_id)
         return
     asked_at = uptime()
     claim = claims.claim_operation(operation_id, holder=keeper.holder)
@@ -40,7 +41,7 @@ def run(operation_id: int, keeper: Keeper) -> None:
             _let_go(held, keeper)
             return
         except Exception as error:  # noqa: BLE001 - logged with an id; whatever it was, the Operation must not stay as if somebody were at work
-            outcome = Outcome(OperationStatus.FAILED, _told(error, operation))
+            outcome = Outcome(OperationStatus.FAILED, told(error, operation))
         if not end_operation(claim, outcome.status, outcome.result):
             log.warning("lease lost before the end", operation=claim.id, fence=claim.fence)
 
@@ -65,7 +66,7 @@ def _let_go(held: Held, keeper: Keeper) -> None:
         log.warning("lease lost; nothing more is done", operation=held.claim.id, fence=held.claim.fence)
 
 
-def _told(error: Exception, operation: Operation) -> Mapping[str, Any]:
+def told(error: Exception, operation: Operation) -> Mapping[str, Any]:
     """An error as the result that people read."""
     match error:
         case HostLost() | HostError():

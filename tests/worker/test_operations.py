@@ -1,0 +1,219 @@
+"""Operations: each ends with a result for people, whatever happens; a Plan agrees on one digest."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from deployments import requests, stalls
+from deployments.models import Host, Operation, PlacementHost, Plan
+from deployments.states import OperationStatus
+from tests.deployments.world import OTHER_KEY, World, make_world
+from tests.worker.conftest import Sent
+from worker.brief import HostConnection
+from worker.connections.fake import FakeHost, FakeServer
+from worker.connections.signals import Signals
+from worker.engine.container_host import Platform
+from worker.engine.errors import Cancelled, HostKeyChanged, HostLost, LeaseLost
+from worker.engine.look import Sight
+from worker.keeper import Keeper
+from worker.operations import plan as planning
+from worker.operations import running
+from worker.operations.drift import drift_words
+from worker.operations.steps import Looking, Outcome
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+IMAGE = "registry.example.com/storefront"
+LOST = HostLost("Server web-2 does not answer.", why="The port is closed.", remedy="Is sshd running?")
+CHANGED = HostKeyChanged("Server web-2 shows another host key.", offered_type="ssh-ed25519", offered_key=OTHER_KEY)
+
+
+class Servers:
+    """In-memory servers by name, or the error that meets who connects."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Any] = {"web-1": FakeServer("web-1"), "web-2": FakeServer("web-2")}
+
+    def publish(self, *names: str, **fields: Any) -> str:
+        """Let these servers' registry have the image; its digest."""
+        found = {str(self.by_name[name].images.publish(IMAGE, "2.4.1", **fields)) for name in names}
+        return found.pop().partition("@")[2]
+
+    @contextmanager
+    def open(self, connection: HostConnection, signals: Signals) -> Iterator[FakeHost]:
+        """What `servers.open_server` does."""
+        found = self.by_name[connection.address.host_name]
+        if isinstance(found, Exception):
+            raise found
+        yield FakeHost(found, signals)
+
+
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch) -> Servers:
+    """Instead of real ones."""
+    found = Servers()
+    monkeypatch.setattr(planning, "open_server", found.open)
+    return found
+
+
+@pytest.fixture
+def world(sent: Sent) -> World:
+    """A shop on two servers."""
+    return make_world(servers=2)
+
+
+def planned(world: World, keeper: Keeper) -> Plan:
+    """Ask for a Plan and look."""
+    plan = requests.request_plan(actor=world.actor, placement=world.placement)
+    running.run(plan.operation_id, keeper)
+    return Plan.objects.select_related("operation").get(pk=plan.pk)
+
+
+def bad(row: dict[str, Any]) -> list[str]:
+    """The messages of what is bad on a server."""
+    return [each["message"] for each in row["findings"] if each["result"] == "bad"]
+
+
+@pytest.mark.both_databases
+def test_a_plan_of_two_good_servers(world: World, keeper: Keeper, servers: Servers) -> None:
+    digest = servers.publish("web-1", "web-2")
+    plan = planned(world, keeper)
+    assert (plan.is_ready, plan.digest, plan.tag) == (True, digest, "2.4.1")
+    assert [(each["name"], each["ready"], each["first"]) for each in plan.hosts] == [
+        ("web-1", True, True),
+        ("web-2", True, True),
+    ]
+    assert plan.hosts[0]["platform"] == "linux/amd64"
+    assert plan.hosts[0]["disk_free"] == 50_000_000_000
+    assert [(each["title"], each["status"]) for each in plan.operation.steps] == [("web-1", "good"), ("web-2", "good")]
+
+
+def test_a_server_that_does_not_answer_hides_no_other(world: World, keeper: Keeper, servers: Servers) -> None:
+    servers.publish("web-1")
+    servers.by_name["web-2"] = LOST
+    plan = planned(world, keeper)
+    assert [each["ready"] for each in plan.hosts] == [True, False]
+    assert bad(plan.hosts[1]) == ["Server web-2 does not answer. The port is closed."]
+    assert plan.operation.steps[1]["remedy"] == "Is sshd running?"
+
+
+def test_a_changed_host_key_raises_the_alarm(world: World, keeper: Keeper, servers: Servers) -> None:
+    servers.publish("web-1")
+    servers.by_name["web-2"] = CHANGED
+    plan = planned(world, keeper)
+    assert not plan.hosts[1]["ready"]
+    assert Host.objects.get(name="web-2").state == "key_changed"
+
+
+def test_servers_whose_registries_disagree_deploy_the_same_digest(
+    world: World, keeper: Keeper, servers: Servers
+) -> None:
+    digest = servers.publish("web-1", content="new")
+    old = servers.publish("web-2", content="old")
+    assert digest != old
+    assert bad(planned(world, keeper).hosts[1])[0].endswith("manifest unknown")
+    servers.publish("web-2", content="new")
+    servers.publish("web-2", content="old")
+    plan = planned(world, keeper)
+    assert plan.digest == digest
+    assert plan.hosts[1]["ready"]
+    warned = [each["message"] for each in plan.hosts[1]["findings"] if each["result"] == "warn"]
+    assert warned == [f"On web-2 the tag stands for {old[:19]}…, elsewhere for {digest[:19]}…. The latter is deployed."]
+
+
+def test_an_image_for_another_platform(world: World, keeper: Keeper, servers: Servers) -> None:
+    servers.publish("web-1", "web-2", platforms=(Platform("windows", "amd64"),))
+    plan = planned(world, keeper)
+    assert "no matching manifest for linux/amd64" in bad(plan.hosts[0])[0]
+    assert [each["ready"] for each in plan.hosts] == [False, False]
+
+
+def test_a_server_that_nobody_trusted_is_said(world: World, keeper: Keeper, servers: Servers) -> None:
+    servers.publish("web-1", "web-2")
+    Host.objects.filter(name="web-2").update(host_key="")
+    plan = planned(world, keeper)
+    assert bad(plan.hosts[1]) == ["The host key of web-2 is not confirmed."]
+
+
+def doing(monkeypatch: pytest.MonkeyPatch, happening: Any) -> None:
+    """Replace what a CHECK does."""
+
+    def work(looking: Looking) -> Outcome:
+        looking.plan_steps([("one", "One")])
+        with looking.step("one"):
+            result = happening(looking) if callable(happening) else happening
+        if isinstance(result, Exception):
+            raise result
+        return Outcome(OperationStatus.SUCCEEDED)
+
+    monkeypatch.setitem(running.KINDS, Operation.Kind.CHECK, work)
+
+
+def checked(world: World, keeper: Keeper, **asked: Any) -> Operation:
+    """Ask for a check and run it."""
+    operation = requests.request_operation(actor=world.actor, kind="check", host=world.hosts[0], **asked)
+    running.run(operation.pk, keeper)
+    operation.refresh_from_db()
+    return operation
+
+
+def test_an_unforeseen_error_ends_it_with_an_id(
+    world: World, keeper: Keeper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doing(monkeypatch, ZeroDivisionError("a bug"))
+    operation = checked(world, keeper)
+    assert operation.status == "failed"
+    number = operation.result["why"].rpartition("error_id=")[2].rstrip(".")
+    said = capsys.readouterr()
+    assert number in said.out + said.err
+
+
+def test_its_deadline_ends_it(world: World, keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(looking: Looking) -> None:
+        assert looking.signals.cancelled.wait(10)
+        looking.signals.check()
+
+    doing(monkeypatch, wait)
+    operation = checked(world, keeper, deadline_seconds=1.2)
+    assert (operation.status, operation.result["what"]) == ("failed", "This took longer than it may.")
+
+
+def test_a_stopping_worker_gives_it_back(
+    world: World, keeper: Keeper, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(looking: Looking) -> None:
+        keeper.begin_stop()
+        assert looking.signals.lost.wait(5)
+        looking.signals.check()
+
+    doing(monkeypatch, stop)
+    operation = checked(world, keeper)
+    assert operation.status == "queued"
+    assert sent.hints[-1][1] == operation.pk
+
+
+def test_a_stale_holder_writes_no_step_and_no_end(
+    world: World, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(looking: Looking) -> None:
+        Operation.objects.filter(pk=looking.operation.pk).update(lease_until=Now() - timedelta(seconds=1))
+        stalls.release_expired()
+        with pytest.raises(LeaseLost):
+            looking.write()
+        raise LeaseLost
+
+    doing(monkeypatch, lose)
+    operation = checked(world, keeper)
+    assert (operation.status, operation.result) == ("queued", {})
+
+
+def test_a_cancelled_look_is_a_failure_that_says_why() -> None:
+    told = running.told(Cancelled("x"), Operation(pk=1))
+    assert told["what"] == "This took longer than it may."
+
+
+def test_the_words_of_drift_without_anything_recorded() -> None:
+    assert drift_words(PlacementHost(), Sight(None)) == ""
