@@ -1,15 +1,19 @@
 """How allauth signs people in here: nobody signs up, and every sign-in, failure and sign-out is in the audit trail."""
 
+import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 
 from dashboard.middleware import client_address
 from deployments import actors, audit, queue
 from deployments.models import User
+
+log = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -40,6 +44,14 @@ class AccountAdapter(DefaultAccountAdapter):
         with transaction.atomic():
             audit.record(actors.Actor.of(user, address=client_address(request)), "session.end", user)
             queue.changed_on_commit("user", user.pk)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """As allauth finds it past the trusted proxies; where it can't be told, all such clients share one allowance."""
+        try:
+            return str(super().get_client_ip(request))
+        except (ImproperlyConfigured, PermissionDenied) as error:
+            log.warning("the client's address can't be told; check ESTIVA_TRUSTED_PROXIES", extra={"error": str(error)})
+            return ""
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Record a wrong password or an unknown address (as it was typed, never the password)."""

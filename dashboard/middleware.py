@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import structlog
 from allauth.account.adapter import get_adapter
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -42,7 +41,4 @@ class PeopleMiddleware:
 
 def client_address(request: HttpRequest) -> str:
     """The address of whoever asks, past the trusted proxies; "" when it can't be told."""
-    try:
-        return get_adapter().get_client_ip(request)
-    except (PermissionDenied, ImproperlyConfigured):
-        return ""
+    return str(get_adapter().get_client_ip(request))

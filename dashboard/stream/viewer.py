@@ -8,7 +8,7 @@ from typing import Final
 from django.db import DatabaseError
 
 from dashboard.stream import frames, reads
-from dashboard.stream.hub import Change, Hub, Progress
+from dashboard.stream.hub import LISTS, Change, Hub, Progress
 from dashboard.stream.ring import Entry
 from dashboard.stream.watching import Asked, Rights, write_vector
 
@@ -154,6 +154,9 @@ class Viewer:
         return list(dict.fromkeys(pair for change in reversed(news) for pair in self._told_of(change)))
 
     def _told_of(self, change: Change) -> Iterator[tuple[str, int]]:
+        if change.noun == LISTS:
+            yield from ((name, 0) for name in sorted(self.asked.lists))
+            return
         keys = self.asked.keys
         if f"{change.noun}:{change.object_id}" in keys:
             yield change.noun, change.object_id

@@ -137,14 +137,14 @@ def plan(of: Placement, by: User) -> Plan:
     return Plan.objects.create(placement=of, placement_version=of.version, operation=looking, created_by=by)
 
 
-def write_lines(target: Target, amount: int, *, publish: bool = True) -> int:
+def write_lines(target: Target, amount: int, *, publish: bool = True, padding: int = 0) -> int:
     """Record the next lines of a target's log as the recorder does: first the record, then the wake entry. The last number."""
     target.refresh_from_db()
     first = target.last_line + 1
     last = target.last_line + amount
     at = 1_700_000_000_000
     rows = [
-        live.LogLine(number, at + number, "pull", "stdout", f"line {number} of {target.pk} ·")
+        live.LogLine(number, at + number, "pull", "stdout", f"line {number} of {target.pk} ·" + "·" * padding)
         for number in range(first, last + 1)
     ]
     text = live.encode_lines(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -118,6 +119,26 @@ def test_after_signing_in_one_is_where_one_wanted_to_go(story: Story, client: Cl
 def test_signing_in_leads_to_no_other_site(story: Story, client: Client) -> None:
     data = {"login": "ana@example.com", "password": PASSWORD, "next": "https://evil.example/"}
     assert client.post("/account/login", data).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "seen"),
+    [
+        (0, "203.0.113.9", "127.0.0.1"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        (2, "6.6.6.6, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", ""),
+    ],
+)
+def test_the_address_past_trusted_proxies(
+    story: Story, client: Client, settings: Any, proxies: int, forwarded: str, seen: str
+) -> None:
+    settings.ESTIVA_TRUSTED_PROXIES = settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    client.post(
+        "/account/login", {"login": "ana@example.com", "password": "wrong"}, headers={"x-forwarded-for": forwarded}
+    )
+    assert AuditEntry.objects.get().address == seen
 
 
 # the first admin

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -308,6 +310,45 @@ def _metrics(web: Web, story: Story) -> str:
 def _metrics_streams(web: Web, session: str) -> int:
     text = web.get("/metrics", session).text
     return next(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("estiva_streams "))
+
+
+def test_a_browser_that_does_not_read_costs_no_memory_and_misses_nothing(web: Web, story: Story) -> None:
+    target = first_target(story)
+    session = sign_in(story.ana)
+    numbers, grown = asyncio.run(_sleeper(web, session, story, target))
+    assert numbers == list(range(1, 20_001))
+    assert grown < 12_000_000
+
+
+async def _sleeper(web: Web, session: str, story: Story, target: Target) -> tuple[list[int], int]:
+    """Connect, read nothing while 20 MB are written and another browser reads them, then read."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", web.port))
+    reader, writer = await asyncio.open_connection(sock=raw, limit=4096)
+    cookie = f"Cookie: {settings.SESSION_COOKIE_NAME}={session}\r\n"
+    path = f"/events?watch=deployment:{story.running.pk}&from=t{target.pk}:0"
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{cookie}\r\n".encode())
+    await reader.readuntil(b"retry: 1000")
+    before = _resident(web)
+    awake = Stream(web, session, f"deployment:{story.running.pk}").open(begin=f"t{target.pk}:0")
+    for _ in range(20):
+        await asyncio.to_thread(write_lines, target, 1000, padding=500)
+    await asyncio.to_thread(awake.until_line, 20_000)
+    grown = _resident(web) - before
+    pieces = [await reader.read(65_536)]
+    while b"line 20000 of" not in b"".join(pieces[-2:]):
+        pieces.append(await reader.read(65_536))
+    text = b"".join(pieces)
+    writer.close()
+    await writer.wait_closed()
+    return [int(number) for number in re.findall(rb"line (\d+) of", re.sub(rb"\r\n[0-9a-f]+\r\n", b"", text))], grown
+
+
+def _resident(web: Web) -> int:
+    status = Path(f"/proc/{web.worker_pid()}/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")))
 
 
 def test_the_process_ends_quickly_with_viewers(story: Story, redis: Valkey, tmp_path: Path) -> None:

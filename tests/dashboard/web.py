@@ -41,7 +41,7 @@ class Web(ProcessPart):
 
     name = "web"
 
-    def __init__(self, folder: Path, redis_url: str) -> None:
+    def __init__(self, folder: Path, redis_url: str, database_url: str = "") -> None:
         super().__init__(folder)
         self.port = free_port()
         self.streams: list[Stream] = []
@@ -49,7 +49,11 @@ class Web(ProcessPart):
             *(sys.executable, "-m", "gunicorn", "dashboard.asgi:application", "-k", "asgi", "-w", "1"),
             *("-b", f"127.0.0.1:{self.port}", "--graceful-timeout", "1", "--no-control-socket"),
         ]
-        environment = {**os.environ, "ESTIVA_DATABASE_URL": _database_url(), "ESTIVA_REDIS_URL": redis_url}
+        environment = {
+            **os.environ,
+            "ESTIVA_DATABASE_URL": database_url or _database_url(),
+            "ESTIVA_REDIS_URL": redis_url,
+        }
         self.process = Process(argv, log=self.folder / "web.log", env=environment, cwd=ROOT)
 
     def start(self) -> None:
