@@ -4,6 +4,7 @@ Early acknowledgement, no result, no retry, no countdown: what is lost with a br
 reconciler. The command: `celery -A worker.celery worker -P threads -c 32 -Q deploy -n deploy@%h`, for looking `-Q look`.
 """
 
+import logging
 import os
 import threading
 import warnings
@@ -52,6 +53,7 @@ if settings.ESTIVA_DEMO:  # it runs as root on a bare machine, and says so itsel
 @signals.setup_logging.connect
 def _configure_logs(**_: Any) -> None:
     logs.configure("worker", mask=open_secrets.mask)
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)  # a line for each hint; ours say more
 
 
 @signals.celeryd_after_setup.connect

@@ -31,6 +31,7 @@ from worker.engine.events import (
     StepEnded,
     StepKey,
     StepStarted,
+    Verdict,
 )
 from worker.live_tail import LiveTail
 from worker.log_text import finished_line, storable
@@ -46,6 +47,7 @@ BATCH_LINES, BATCH_BYTES = (
     400,
     64_000,
 )  # more than this waiting makes the engine's thread write, so that memory stays bounded
+_LEVELS = {Verdict.SUCCEEDED: "good", Verdict.CANCELLED_UNTOUCHED: "warn", Verdict.CANCELLED_RESTORED: "warn"}
 FULL = "From here on only Estiva's own lines are kept: the log has reached its limit of {limit} MB."
 
 
@@ -163,6 +165,7 @@ class Recorder:
             case Observed():
                 self.observed, self.published = asdict(event), [list(each) for each in event.published]
             case Ended():
+                self._line(f"{event.what} {event.why}".strip(), "estiva", _LEVELS.get(event.verdict, "bad"))
                 self.ended = {key: self._clean(value) for key, value in asdict(event).items()}
 
     def _line(self, text: str, stream: str, level: str) -> None:

@@ -40,6 +40,7 @@ def run(target_id: int, keeper: Keeper, opener: Opener = open_server) -> None:
     claim = claims.claim_target(target_id, holder=keeper.holder)
     if claim is None:
         return
+    log.info("target claimed", target=claim.id, fence=claim.fence)
     with keeper.holding("target", claim, asked_at) as held:
         _Attempt(held, keeper, opener).carry_out()
 
@@ -145,13 +146,14 @@ class _Attempt:
                 self.claim, ended, observed=recorder.observed, published=recorder.published, gap=recorder.gap
             )
         )
-        if not written:
+        if written:
+            log.info("target ended", target=self.claim.id, fence=self.claim.fence, verdict=ended["verdict"])
+        else:
             log.warning("somebody else ended this first", target=self.claim.id, fence=self.claim.fence)
 
     def _host_lost(self, error: HostLost, recorder: Recorder) -> None:
         """Try again later where that may help; else end, truthfully."""
         self.signals.check_lease()
-        recorder.say(f"{error.message} {error.why}".strip(), "bad")
         if isinstance(error, HostKeyChanged):
             offered = error.offered_type, error.offered_key
             self._patiently(lambda: sightings.host_key_changed(self.target.host_id, *offered))
@@ -159,6 +161,7 @@ class _Attempt:
         if delay is None:
             self._end_badly(_Trouble(error.message, error.why, error.remedy))
             return
+        recorder.say(f"{error.message} {error.why}".strip(), "bad")
         recorder.say(f"Trying again in {delay} s.", "warn")
         recorder.flush()
         self._hand_back(error.message, delay=delay, broke=True)
@@ -212,6 +215,7 @@ class _Attempt:
                 self.recorder.flush()
             outcome = (self.recorder.ended if self.recorder else None) or asdict(ended)
             self._patiently(lambda: endings.end_target(self.claim, outcome))
+            log.warning("target ended badly", target=self.claim.id, fence=self.claim.fence, what=outcome["what"])
         except LeaseLost:
             self._let_go()
 

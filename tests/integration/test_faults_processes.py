@@ -161,7 +161,7 @@ def test_the_database_goes_away_and_comes_back(
     if connection.vendor == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres_server")
         connection.close()
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's alone
         postgres.restart(immediate=True)
     else:
         with sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None) as other:

@@ -1,5 +1,7 @@
 """The ordinary path through real processes: register, check, plan, deploy, fail, roll back."""
 
+from collections.abc import Callable
+
 import pytest
 
 from deployments import requests
@@ -118,3 +120,37 @@ def test_an_unhealthy_version_leaves_the_old_one_serving(
     assert target.outcome["failed_step"] == "health"
     assert target.steps.filter(status="bad", key="health").exists()
     assert harness.serving(server[1]) == ["shop-production-r1.f2"]
+
+
+def test_two_servers_at_once_and_one_of_them_away(
+    estiva: Estiva,
+    server: Server,
+    sample_images: SampleImages,
+    make_sshd: Callable[..., SshServer],
+    make_engine: Callable[..., DockerEngine],
+) -> None:
+    """Each server has its own state: one that fails hides nothing of the other, and both ran at the same time."""
+    harness.ready(estiva.worker("deploy"))
+    sshd, engine = make_sshd(), make_engine()
+    machines = [harness.trusted_host(*server), harness.trusted_host(sshd, engine, "web-2")]
+    slow = sample_images.push("slow", behaviour="slow_start", variables={"SAMPLE_SECONDS": "2"})
+    place = harness.placement(machines, slow, stop_timeout=1)
+    both = harness.ended(harness.deploy(place, slow))
+    assert both.status == "succeeded"
+    first, second = both.targets.order_by("host_name")
+    assert first.started_at and second.started_at and first.ended_at and second.ended_at
+    assert max(first.started_at, second.started_at) < min(first.ended_at, second.ended_at)
+    assert harness.serving(engine) == ["shop-production-r1.f1"]
+
+    bad = sample_images.push("3", behaviour="exits")
+    harness.change_image(place, bad)
+    sshd.revoke_all()
+    sshd.kill_connections()
+    failed = harness.ended(harness.deploy(place, bad))
+    assert failed.status == "failed"
+    assert list(failed.targets.order_by("host_name").values_list("host_name", "status")) == [
+        ("web-1", "failed_restored"),
+        ("web-2", "failed_untouched"),
+    ]
+    assert "Release 1 serves on web-1, as before." in harness.lines_of(failed.targets.get(host_name="web-1"))[-1]
+    assert "Nothing was changed on web-2." in harness.lines_of(failed.targets.get(host_name="web-2"))[-1]
