@@ -65,6 +65,11 @@ def tell() -> Story:
     return Story(ana, bruno, carla, dora, staging, production, running, foreign, host, foreign_host)
 
 
+def first_target(story: Story) -> Target:
+    """What runs in staging, on its first server."""
+    return story.running.targets.order_by("pk")[0]
+
+
 def person(name: str, role: Role) -> User:
     """Somebody who may sign in with PASSWORD."""
     user = User.objects.create_user(f"{name.split()[0].lower()}@example.com", None, name=name, role=role)

@@ -21,9 +21,11 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 
+from deployments import live
+from deployments import queue as news
 from deployments.models import User
 from parts.part import ProcessPart
-from parts.processes import Process, free_port
+from parts.processes import Process, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,6 +100,16 @@ class Web(ProcessPart):
             web.close()
             raise
         return web
+
+    def settle(self, admin: User) -> None:
+        """Wait until news comes by Redis: it may have been killed by the test before."""
+        stream = follow(self, admin, "overview")
+        wait_until(lambda: _told_at_once(stream), "the web process follows the live tail", timeout=20)
+        stream.close()
+
+    def metrics(self, admin: User) -> str:
+        """What /metrics says."""
+        return self.get("/metrics", sign_in(admin)).text
 
     def worker_pid(self) -> int:
         """The process that serves, below gunicorn's arbiter."""
@@ -213,6 +225,16 @@ class Stream:
             if event.name == name and all(event.data.get(key) == value for key, value in data.items()):
                 return event
         raise AssertionError(f"no {name} {data} came")
+
+
+def follow(web: Web, user: User, watch: str, begin: str = "") -> Stream:
+    """This person's browser, opened on these."""
+    return Stream(web, sign_in(user), watch).open(begin)
+
+
+def _told_at_once(stream: Stream) -> bool:
+    news.publish(live.wake_changed("host", 10**9))  # an id that no row has
+    return any(event.data.get("id") == 10**9 for event in stream.events(0.3))
 
 
 def _read(response: http.client.HTTPResponse, arrived: queue.SimpleQueue[bytes]) -> None:
