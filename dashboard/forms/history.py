@@ -19,7 +19,7 @@ class HistoryForm(forms.Form):
     server = forms.CharField(label=_("Server"), required=False, max_length=63)
     person = forms.CharField(label=_("Person"), required=False, max_length=120)
     state = forms.ChoiceField(
-        label=_("State"), required=False, choices=[("", _("Any state")), *DeploymentStatus.choices]
+        label=_("State"), required=False, choices=[("", _("Any")), *DeploymentStatus.choices]
     )
     since = forms.DateTimeField(
         label=_("From"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
@@ -31,9 +31,9 @@ class HistoryForm(forms.Form):
     def __init__(self, data: Any, *, user: User) -> None:
         super().__init__(data)
         names = {
-            "application": (_("Any application"), visible_applications(user).values_list("name", flat=True)),
-            "environment": (_("Any environment"), visible_environments(user).values_list("name", flat=True)),
-            "server": (_("Any server"), visible_hosts(user).values_list("name", flat=True)),
+            "application": (_("Any"), visible_applications(user).values_list("name", flat=True)),
+            "environment": (_("Any"), visible_environments(user).values_list("name", flat=True)),
+            "server": (_("Any"), visible_hosts(user).values_list("name", flat=True)),
         }
         for name, (every, values) in names.items():
             present = str(self.data.get(name) or "")
@@ -56,5 +56,3 @@ class MomentForm(forms.Form):
     at = forms.DateTimeField(
         label=_("Moment"), widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
     )
-
-

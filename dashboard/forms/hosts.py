@@ -84,7 +84,7 @@ class TrustForm(forms.Form):
 
     key = forms.CharField(widget=forms.HiddenInput)  # the key that was shown, so that another one can't slip in
     pasted = forms.CharField(
-        label=_("The server's own line, to compare (optional)"),
+        label=_("The server's own line, to compare"),
         required=False,
         max_length=10_000,
         widget=forms.Textarea(
@@ -96,7 +96,9 @@ class TrustForm(forms.Form):
 class RetireForm(forms.Form):
     """Typing the name says that it's meant."""
 
-    name = forms.CharField(label=_("Type the server's name"), max_length=63, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = forms.CharField(
+        label=_("Type the server's name"), max_length=63, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
 
     def __init__(self, data: Any = None, *, host: Host) -> None:
         super().__init__(data)

@@ -114,6 +114,6 @@ def _last_gaps(plan: Plan) -> dict[int, float]:
     """The gap measured last, by server."""
     ids = [row["host"] for row in plan.hosts]
     measured = Target.objects.filter(
-        placement=plan.placement_id, host__in=ids, status=TargetStatus.SUCCEEDED, gap_seconds__isnull=False
+        placement=plan.placement_id, host__in=ids, status=TargetStatus.SUCCEEDED, gap_seconds__gt=0
     )
     return {host: gap for host, gap in measured.order_by("pk").values_list("host", "gap_seconds") if gap is not None}
