@@ -93,7 +93,7 @@ def test_an_image_that_never_becomes_healthy_leaves_the_old_version_serving(stor
     marta.state("Failed, restored")
     verdict = marta.page.locator("#deployment-head .note.bad")
     expect(verdict).to_contain_text(SERVER)
-    expect(verdict).to_contain_text("Release 2 serves there.")
+    expect(verdict).to_contain_text("Release 2 serves on")
     expect(verdict).to_contain_text("Next:")
     expect(marta.page.locator('.steps [data-step$=":health"] .state')).to_have_class(re.compile("bad"))
     assert "Failed" in marta.page.title()
@@ -188,7 +188,7 @@ def test_the_audit_trail_has_all_of_it(story: Story) -> None:
     expect(trail).to_contain_text(SERVER)
     assert SECRET not in marta.page.content()
     told = story.estiva.run("manage.py", "audit", "verify")
-    assert "holds" in told or "ok" in told.lower(), told
+    assert "none edited, missing or reordered" in told
 
 
 def test_what_ran_on_the_server_then_is_answered(story: Story) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Locator, Page, Response, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Response, expect
+from playwright.sync_api import Error as PlaywrightError
 
 PATIENCE: Final = 20_000  # ms; what a real deploy may take on a busy machine, not what it does take
 DESK: Final = {"width": 1440, "height": 900}
 PHONE: Final = {"width": 390, "height": 844}
+# Chromium drops what is under way when any interface of the machine gets an address, as when a Docker Engine starts beside us.
+NETWORK_CHANGED: Final = "net::ERR_NETWORK_CHANGED"
 _TELL_VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} refused ${event.blockedURI || event.sample} in ${event.sourceFile}`));
@@ -31,7 +34,8 @@ class Visitor:
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
         self.url = url
         self.complaints: list[str] = []
-        self._forgiven: tuple[str, ...] = ()
+        self._forgiven: tuple[str, ...] = (NETWORK_CHANGED,)
+        self._dropped = False
         self.context = browser.new_context(**{"viewport": DESK, "locale": "en-GB", "timezone_id": "UTC", **options})
         self.context.set_default_timeout(PATIENCE)
         self.context.add_init_script(_TELL_VIOLATIONS)
@@ -45,12 +49,28 @@ class Visitor:
         )
         page.on("pageerror", lambda error: self._heard("error", str(error)))
         page.on("response", self._answered)
+        page.on("requestfailed", self._failed)
         return page
 
     def go(self, path: str) -> Page:
         """Open a path of the dashboard, or a whole address."""
-        self.page.goto(path if path.startswith("http") else f"{self.url}{path}")
+        self.visit(path if path.startswith("http") else f"{self.url}{path}")
         return self.page
+
+    def visit(self, url: str) -> int:
+        """Open an address; the answer's status. Once more where the machine's networks changed meanwhile."""
+        for is_last in (False, False, True):
+            self._dropped = False
+            try:
+                answer = self.page.goto(url, wait_until="load")
+            except PlaywrightError as error:
+                if is_last or NETWORK_CHANGED not in error.message:
+                    raise
+                continue
+            if is_last or not self._dropped:
+                break
+        assert answer is not None, f"{url} was open already"
+        return answer.status
 
     def press(self, name: str, **options: Any) -> None:
         """Click the button or link of that name."""
@@ -88,9 +108,9 @@ class Visitor:
     @contextmanager
     def forgiving(self, *words: str) -> Iterator[None]:
         """Complaints with one of these words are expected inside the block."""
-        self._forgiven = words
+        before, self._forgiven = self._forgiven, (*self._forgiven, *words)
         yield
-        self._forgiven = ()
+        self._forgiven = before
 
     def close(self) -> None:
         """End the session; whatever the browser complained of fails the test."""
@@ -105,6 +125,9 @@ class Visitor:
     def _heard(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"} and not any(word in text for word in self._forgiven):
             self.complaints.append(f"{kind}: {text}")
+
+    def _failed(self, request: Request) -> None:
+        self._dropped = self._dropped or NETWORK_CHANGED in (request.failure or "")
 
     def _answered(self, response: Response) -> None:
         if response.status >= 500:

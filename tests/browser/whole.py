@@ -17,9 +17,22 @@ from parts.environment import ROOT
 from parts.installation import BIN, Installation
 from parts.processes import wait_until
 from parts.sample_server import SampleServer
-from parts.supervisor import Supervisor
+from parts.supervisor import Supervised, Supervisor
 
 _SETUP_LINK = re.compile(r"http://\S+/account/link/\S+")
+
+
+class RememberingSupervisor(Supervisor):
+    """Knows its programs by their names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.programs: dict[str, Supervised] = {}
+
+    def start(self, program: Supervised, *, keep: bool = True) -> None:
+        """Start a program and remember it."""
+        self.programs[program.name] = program
+        super().start(program, keep=keep)
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class WholeEstiva:
     server: SampleServer
     setup_link: str
     environment: Mapping[str, str]
+    supervisor: RememberingSupervisor
 
     @property
     def url(self) -> str:
@@ -55,7 +69,7 @@ def whole_estiva(folder: Path) -> Iterator[WholeEstiva]:
     """Everything started, in `folder`; ended with the block."""
     installation = Installation(folder, throwaway=True)
     said = _Tee(sys.stdout)
-    with installation.alone(), Supervisor() as supervisor:
+    with installation.alone(), RememberingSupervisor() as supervisor:
         with redirect_stdout(said), _no_settings_of_others():
             installation.start(supervisor)
             server = sample_server.start(installation, supervisor)
@@ -63,7 +77,7 @@ def whole_estiva(folder: Path) -> Iterator[WholeEstiva]:
             environment = installation.environment()
         printed = _SETUP_LINK.search(said.getvalue())
         assert printed is not None, "the console shows no setup link"
-        yield WholeEstiva(installation, server, printed[0], environment)
+        yield WholeEstiva(installation, server, printed[0], environment, supervisor)
 
 
 @contextmanager
