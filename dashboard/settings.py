@@ -85,7 +85,14 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.database(env.text("ESTIVA_DATABASE_URL", f"sqlite:///{ESTIVA_VAR}/estiva.sqlite3"))}
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "estiva_cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "estiva_cache",
+        # At Django's 300 a flood of sign-ins from many addresses would push out the very counts that limit it
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # People
@@ -158,7 +165,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if ESTIVA_PLAIN_STATIC
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "dashboard.static_files.StaticFiles"
     },
 }
 WHITENOISE_USE_FINDERS = ESTIVA_PLAIN_STATIC
