@@ -172,6 +172,7 @@ class Viewer:
 
     async def _write_lines(self, target_id: int) -> None:
         while not self.is_gone and self.positions[target_id] < self.hub.newest(target_id):
+            await self._due()  # a long log to a slow browser takes minutes: rights may end meanwhile
             held = self.hub.held(target_id, self.positions[target_id])
             if held is not None:
                 await self._write_entry(target_id, held)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard.stream import reads
 from dashboard.stream import ring as rings
 from dashboard.stream.hub import LISTS, Hub
 from dashboard.stream.ring import Entry, Ring
@@ -103,6 +104,7 @@ class Browser:
 
     def __init__(self, hub: Hub, watch: str, rights: Rights) -> None:
         self.written = b""
+        self.until = 0  # after so many writes the rights must be looked at again
         self.viewer = Viewer(hub, parse(f"watch={watch}".encode(), ""), rights, self._rights(rights), self._write)
         hub.add(self.viewer)
 
@@ -114,6 +116,9 @@ class Browser:
 
     async def _write(self, data: bytes) -> None:
         self.written += data
+        self.until -= 1
+        if self.until == 0:
+            self.viewer.check_rights_now()
 
     async def told(self) -> list[str]:
         """The kinds and ids it was told of since last time."""
@@ -175,6 +180,27 @@ def test_who_missed_too_much_starts_over() -> None:
         return await browser.told()
 
     assert asyncio.run(play()) == ["deployment:41"]
+
+
+def test_rights_are_looked_at_in_the_middle_of_a_long_log() -> None:
+    async def play() -> Browser:
+        hub = Hub()
+        rights = Rights(1, sees_all=True, targets={41: frozenset({7})})
+        browser = Browser(hub, "deployment:41", rights)
+
+        async def look_up() -> Rights:
+            raise reads.NotVisible
+
+        browser.viewer._look_up_rights = look_up
+        browser.viewer.positions[7] = 0
+        for number in range(1, 9):
+            hub.take(live.wake_log(7, 41, number, number, entry(number, number).lines))
+        browser.until = 3
+        with pytest.raises(reads.NotVisible):
+            await browser.viewer._write_news()
+        return browser
+
+    assert asyncio.run(play()).viewer.positions[7] == 3
 
 
 def test_nothing_is_kept_of_what_nobody_watches() -> None:
