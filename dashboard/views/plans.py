@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from dashboard.access import ACT, ACTING, EVERYONE, Request, get_placement, get_plan, get_release, seen_by
 from deployments import permissions, requests
 from deployments.errors import PlanChanged, Refused
-from deployments.models import Placement, Plan
+from deployments.models import Placement, Plan, Release
 from deployments.queries.plan_page import PlanPage, plan_page
 
 NOTE_LENGTH = 500
+_DIGITS = 19
 
 
 @seen_by(*ACTING, methods=ACT)
@@ -23,8 +24,7 @@ def new(request: Request, application: str, environment: str) -> HttpResponse:
     placement = get_placement(request, application, environment)
     if placement.application.archived_at is not None:
         raise Http404(_("%(name)s is archived.") % {"name": placement.application.name})
-    number = request.POST.get("of_release", "")
-    release = get_release(request, application, environment, int(number)) if number.isdecimal() else None
+    release = _release(request, application, environment)
     as_they_were = release is not None and request.POST.get("secrets_of_release") == "1"
     try:
         plan = requests.request_plan(
@@ -73,6 +73,16 @@ def deploy(request: Request, plan: int) -> HttpResponse:
     return redirect("deployment", deployment.pk)
 
 
+def _release(request: Request, application: str, environment: str) -> Release | None:
+    """The one whose number was sent, None where none was; no row has a number that a database can't hold."""
+    number = request.POST.get("of_release", "")
+    if not number:
+        return None
+    if not number.isdecimal() or len(number) >= _DIGITS:
+        raise Http404(_("There is no such release."))
+    return get_release(request, application, environment, int(number))
+
+
 def _planned_anew(request: Request, plan: Plan, changed: PlanChanged) -> HttpResponse:
     """Refused, with the new plan."""
     names = ", ".join(dict.fromkeys(change["name"] for change in changed.changes))
@@ -109,4 +119,4 @@ def _context(request: Request, page: PlanPage, note: str) -> dict[str, object]:
 
 
 def _numbers(texts: list[str]) -> set[int]:
-    return {int(text) for text in texts if text.isdecimal() and len(text) < 19}
+    return {int(text) for text in texts if text.isdecimal() and len(text) < _DIGITS}

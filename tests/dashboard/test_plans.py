@@ -199,7 +199,8 @@ def test_going_back_says_which_secrets_and_offers_the_others(
     text = page(as_ana, looked(placement, [plan_row(hosts[0])], of_release=old))
     for words in ("Bring release 1 back to staging", "secrets with today's values", "Use the secrets of then instead"):
         assert words in text
-    assert as_ana.post(NEW, {"of_release": "77"}).status_code == 404
+    for unheard_of in ("77", "9" * 5000, "two"):
+        assert as_ana.post(NEW, {"of_release": unheard_of}).status_code == 404
 
 
 def test_what_runs_is_redeployed_not_brought_back(as_ana: Client, placement: Placement, hosts: list[Host]) -> None:
