@@ -11,7 +11,7 @@ from deployments import live, queue
 from deployments.models import AuditEntry, Target, User
 from parts.processes import wait_until
 from parts.valkey import Valkey
-from tests.dashboard.story import Story, first_target, write_lines
+from tests.dashboard.story import Story, first_target, write_lines, write_lines_apart
 from tests.dashboard.web import Stream, Web, follow, sign_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.real]
@@ -35,7 +35,7 @@ def test_two_thousand_lines_over_twenty_reconnects(web: Web, live_story: Story) 
 
     def write() -> None:
         for _ in range(200):
-            write_lines(target, 10)
+            write_lines_apart(target, 10)
 
     writer = threading.Thread(target=write)
     writer.start()

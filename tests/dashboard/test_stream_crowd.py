@@ -16,7 +16,7 @@ from dashboard.stream import reads
 from deployments.models import Target
 from parts.processes import wait_until
 from parts.valkey import Valkey
-from tests.dashboard.story import Story, first_target, write_lines
+from tests.dashboard.story import Story, first_target, write_lines_apart
 from tests.dashboard.web import Stream, Web, follow, sign_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.real]
@@ -53,7 +53,7 @@ async def _crowd(web: Web, session: str, deployment: int, target: Target) -> dic
         "sqlite3" in str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()
     )
     for _ in range(20):
-        await asyncio.to_thread(write_lines, target, 1)
+        await asyncio.to_thread(write_lines_apart, target, 1)
     async with asyncio.timeout(20):
         await asyncio.gather(*viewers)
     return {"counts": counts, "threads": threads, "databases": databases}
@@ -86,7 +86,7 @@ async def _sleeper(web: Web, session: str, live_story: Story, target: Target) ->
     before = _resident(web)
     awake = Stream(web, session, f"deployment:{live_story.running.pk}").open(begin=f"t{target.pk}:0")
     for _ in range(20):
-        await asyncio.to_thread(write_lines, target, 1000, padding=500)
+        await asyncio.to_thread(write_lines_apart, target, 1000, padding=500)
     await asyncio.to_thread(awake.until_line, 20_000)
     grown = _resident(web) - before
     pieces = [await reader.read(65_536)]
