@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,6 +40,12 @@ APPLICATIONS: Final = {
     "mailer": "Sends what the others write",
 }
 SERVERS: Final = {"production": ("web-1", "web-2"), "staging": ("staging-1",)}
+ADDRESSES: Final = {
+    ("storefront", "production"): "https://shop.harbour.example",
+    ("storefront", "staging"): "https://next.harbour.example",
+    ("python-web-app", "production"): "https://tides.harbour.example",
+    ("billing-api", "production"): "https://billing.harbour.example",
+}
 FIRST_NUMBER: Final = 148
 VARIABLES: Final = (
     ("APP_ENV", "{environment}", False),
@@ -61,10 +68,12 @@ class Run:
     note: str = ""
 
 
-RUNS: Final = (
+EARLY: Final = (
     Run("mailer", "staging", "1.9.0"),
     Run("mailer", "production", "1.9.0"),
     Run("billing-api", "production", "9c4410e", "Bruno Lima"),
+)
+RUNS: Final = (
     Run("storefront", "production", "2.4.0", "Bruno Lima", "Spring prices"),
     Run("python-web-app", "production", "3.4.0", "Carla Nunes"),
     Run("storefront", "production", "2.4.1", "Bruno Lima", "Fix the search box on phones, SHOP-298"),
@@ -101,7 +110,10 @@ def found(servers: list[dict[str, Any]], registry: str) -> dict[str, Any]:
     invitations.invite(
         actor=actor, email="felix@harbour.example", role=Role.AUDITOR, deploys_everything=False, grants=[]
     )
-    fleet_age.invent_history(FIRST_NUMBER)
+    fleet_age.count_from(FIRST_NUMBER)
+    for run in EARLY:
+        _await_end(_deploy(run, registry))
+    fleet_age.invent_history("storefront", "python-web-app")
     for run in RUNS:
         _await_end(_deploy(run, registry))
     return {"sign_in": people.issue_sign_in_token(actor=ESTIVA, user=ana)}
@@ -111,8 +123,15 @@ def begin(registry: str) -> dict[str, Any]:
     """A deploy that still runs, another behind it, and a plan for everybody to read."""
     running = _deploy(LAST, registry)
     waiting = _deploy(Run("storefront", "production", "2.4.2", "Ana Prado", "Once more, with the new prices"), registry)
-    placement = _placement("python-web-app", "staging")
-    plan = _plan(_actor("Ana Prado"), _image(_actor("Ana Prado"), placement, f"{registry}/python-web-app:3.5.1"))
+    ana = _actor("Ana Prado")
+    placement = _placement("billing-api", "production")
+    applications.set_variable(actor=ana, placement=placement, name="LOG_LEVEL", value="debug", is_secret=False)
+    applications.set_variable(
+        actor=ana, placement=placement, name="INVOICE_KEY", value="a-fresh-secret", is_secret=True
+    )
+    placement.refresh_from_db()
+    placement.settings["memory"] = "1g"
+    plan = _plan(ana, _image(ana, placement, f"{registry}/billing-api:9f31c02"))
     return {"running": running.pk, "waiting": waiting.pk, "plan": plan.pk}
 
 
@@ -169,7 +188,7 @@ def _place(actor: Actor, application: Application, environment: str, image: str)
         image=image,
         settings=settings,
         host_ids=list(Host.objects.filter(name__in=SERVERS[environment]).values_list("pk", flat=True)),
-        url=f"https://{'' if environment == 'production' else 'staging.'}{application.name}.harbour.example",
+        url=ADDRESSES.get((application.name, environment), ""),
     )
     for name, value, is_secret in VARIABLES if application.name == "storefront" else VARIABLES[:2]:
         text = value.format(environment=environment)
@@ -218,14 +237,19 @@ def _await_end(deployment: Deployment) -> None:
     )
 
 
-def _await(condition: Any, what: str) -> None:
+def _await(condition: Callable[[], bool], what: str) -> None:
     until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until, f"waited in vain until {what}"
         time.sleep(0.1)
 
 
-CHAPTERS: Final = {"found": found, "begin": begin, "is_warming_up": is_warming_up, "age": age}
+CHAPTERS: Final[dict[str, Callable[..., Any]]] = {
+    "found": found,
+    "begin": begin,
+    "is_warming_up": is_warming_up,
+    "age": age,
+}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(CHAPTERS[sys.argv[1]](**json.loads(sys.argv[2]))) + "\n")

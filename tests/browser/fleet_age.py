@@ -20,6 +20,7 @@ from deployments.models import (
     LogChunk,
     Placement,
     PlacementHost,
+    Release,
     WorkerProcess,
 )
 from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus
@@ -29,10 +30,10 @@ BUSY: Final = (5, 4, 8, 2, 3, 6, 7, 7, 4, 5, 2, 6, 4)  # deploys a day, thirteen
 AGES: Final = (
     timedelta(days=20, hours=2),
     timedelta(days=20, hours=1),
-    timedelta(days=6, hours=3),
-    timedelta(days=3, hours=22),
-    timedelta(days=1, hours=4),
+    timedelta(days=16, hours=3),
+    timedelta(hours=22),
     timedelta(hours=21),
+    timedelta(hours=19),
     timedelta(hours=3),
     timedelta(hours=1, minutes=48),
     timedelta(minutes=31),
@@ -41,31 +42,45 @@ AGES: Final = (
 NOTES: Final = ("", "", "Nightly build", "Faster start", "Fix the rounding, BIL-58", "", "Smaller image", "SHOP-287")
 
 
-def invent_history(first: int) -> None:
-    """A fortnight of deploys on the placements there are, numbered from `first`; nothing of it was ever run."""
+def count_from(first: int) -> None:
+    """The next deployment's number."""
+    placement = Placement.objects.all()[0]
+    release = factories.release(placement)
+    factories.deployment(release, id=first - 1).delete()
+    release.delete()
+    Placement.objects.filter(pk=placement.pk).update(next_release=1)
+
+
+def invent_history(*names: str) -> None:
+    """A fortnight of deploys of these applications; nothing of it was ever run."""
     chance = random.Random(7)
-    places = list(Placement.objects.select_related("application", "environment"))
-    number = first
+    places = list(Placement.objects.filter(application__name__in=names).select_related("application", "environment"))
     for day, count in enumerate(BUSY):
         for hour in sorted(chance.sample(range(8, 18), count)):
             placement = chance.choice(places)
             fields: dict[str, Any] = {
-                "id": number,
                 "ago": timedelta(days=len(BUSY) - day, hours=-hour + 12, minutes=chance.randrange(60)),
                 "seconds": chance.uniform(9, 34),
                 "note": chance.choice(NOTES),
                 "requested_by_name": chance.choice(("Ana Prado", "Bruno Lima", "Bruno Lima", "Carla Nunes")),
             }
             release = factories.release(placement, tag=f"1.{day}.{hour}", created_by_name=fields["requested_by_name"])
-            (factories.failed if chance.random() < 0.08 else factories.ran)(release, **fields)
-            number += 1
-    PlacementHost.objects.update(running_release=None, running_target=None, running_since=None)
+            ran = (factories.failed if chance.random() < 0.08 else factories.ran)(release, **fields)
+            Release.objects.filter(pk=release.pk).update(created_at=ran.requested_at)
+    PlacementHost.objects.filter(placement__in=places).update(
+        running_release=None, running_target=None, running_since=None
+    )
 
 
 def move_back() -> None:
     """What ran first is oldest; what still runs stays as it is."""
-    ran = list(Deployment.objects.exclude(status__in=DEPLOYMENT_OPEN).order_by("-pk")[: len(AGES)])
-    for deployment, age in zip(ran, reversed(AGES), strict=True):
+    ran = list(
+        Deployment.objects.filter(targets__last_line__gt=0)
+        .exclude(status__in=DEPLOYMENT_OPEN)
+        .distinct()
+        .order_by("pk")
+    )
+    for deployment, age in zip(ran, AGES, strict=True):
         assert deployment.ended_at is not None
         _shift(deployment, deployment.ended_at, timezone.now() - age)
     early = timezone.now() - timedelta(days=41, hours=5)

@@ -30,9 +30,10 @@ from tests.browser.whole import WholeEstiva, whole_estiva
 FOLDER: Final = ROOT / "docs" / "screenshots"
 FOLDERS_NAME: Final = "harbour"
 SERVERS: Final = ("web-1", "web-2", "staging-1", "web-3")
+LONGEST: Final = 1240
 NEVER_TRUSTED: Final = "web-3"
 WARMING_UP: Final = {"SAMPLE_BEHAVIOUR": "slow_start", "SAMPLE_SECONDS": "600"}
-IMAGES: Final = {
+IMAGES: Final[dict[str, dict[str, dict[str, str]]]] = {
     "mailer": {"1.0.0": {}, "1.9.0": {}},
     "billing-api": {"1.0.0": {}, "9c4410e": {}, "9f31c02": {}},
     "python-web-app": {
@@ -114,8 +115,17 @@ def furnished(folder: Path) -> Iterator[Fleet]:
         told = _chapter(estiva, "found", servers=servers, registry=name)
         facts = _chapter(estiva, "begin", registry=name)
         _freeze(estiva)
-        _chapter(estiva, "age", replace={name: "registry.harbour.example", "127.0.0.1": "10.20.0.11"})
+        _chapter(estiva, "age", replace=_names_of_machines(name, servers))
         yield Fleet(estiva, f"{estiva.url}/account/link/{told['sign_in']}", facts)
+
+
+def _names_of_machines(registry: str, servers: list[dict[str, Any]]) -> dict[str, str]:
+    """What stands on record of this machine, and what a harbour's machines would have left there."""
+    names = {registry: "registry.harbour.example", "127.0.0.1": "10.20.0.11"}
+    for server in servers:
+        names[str(Path(server["socket"]).parent / "data")] = "/var/lib/docker"
+        names |= {f"{word} {server['port']}": f"{word} 22" for word in ("port", "Port")}
+    return names
 
 
 def _server(stack: ExitStack, folder: Path, name: str) -> dict[str, Any]:
@@ -183,10 +193,11 @@ def _take_all(browser: Browser, fleet: Fleet, ending: str, **options: Any) -> No
 
 
 def _save(page: Page, name: str) -> None:
-    """The whole page, but no longer than a few screens."""
-    width = page.viewport_size["width"] if page.viewport_size else DESK["width"]
-    longest = 1800 if width == PHONE["width"] else 1400
-    height = min(int(page.evaluate("document.documentElement.scrollHeight")), longest)
-    clip = {"x": 0, "y": 0, "width": width, "height": height}
-    page.screenshot(path=FOLDER / f"{name}.png", full_page=True, clip=clip, animations="disabled")  # type: ignore[arg-type]
+    """A phone's screen, else the whole page up to a bearable length."""
+    path = FOLDER / f"{name}.png"
+    if page.viewport_size == PHONE:  # what is fixed to the bottom edge would stand in the middle of a longer picture
+        page.screenshot(path=path)
+    else:
+        height = min(int(page.evaluate("document.documentElement.scrollHeight")), LONGEST)
+        page.screenshot(path=path, full_page=True, clip={"x": 0, "y": 0, "width": DESK["width"], "height": height})
     say("shots", f"{name}.png")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from parts import sample_server
 from parts.environment import ROOT
@@ -68,8 +69,8 @@ class WholeEstiva:
 def whole_estiva(folder: Path) -> Iterator[WholeEstiva]:
     """Everything started, in `folder`; ended with the block."""
     installation = Installation(folder, throwaway=True)
-    said = _Tee(sys.stdout)
-    with installation.alone(), RememberingSupervisor() as supervisor:
+    said, supervisor = _Tee(sys.stdout), RememberingSupervisor()
+    with installation.alone(), supervisor:
         with redirect_stdout(said), _no_settings_of_others():
             installation.start(supervisor)
             server = sample_server.start(installation, supervisor)
@@ -93,10 +94,10 @@ def _no_settings_of_others() -> Iterator[None]:
 class _Tee(io.StringIO):
     """Keeps what is printed, and prints it."""
 
-    def __init__(self, other: io.TextIOBase | object) -> None:
+    def __init__(self, other: TextIO) -> None:
         super().__init__()
         self._other = other
 
     def write(self, text: str) -> int:
-        self._other.write(text)  # type: ignore[attr-defined]
+        self._other.write(text)
         return super().write(text)
