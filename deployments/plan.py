@@ -124,15 +124,17 @@ def _variable_changes(before: list[dict[str, Any]], after: list[dict[str, Any]])
 def _variable_texts(was: dict[str, Any] | None, becomes: dict[str, Any] | None) -> tuple[str, str]:
     if was and becomes and "secret" in was and "secret" in becomes:
         return f"version {was['number']}", f"version {becomes['number']}"
-    return _variable_text(was), _variable_text(becomes)
+    secret = "secret" in (was or {}) or "secret" in (becomes or {})
+    return _variable_text(was, secret=secret), _variable_text(becomes, secret=secret)
 
 
-def _variable_text(variable: dict[str, Any] | None) -> str:
+def _variable_text(variable: dict[str, Any] | None, *, secret: bool) -> str:
+    """Where one side is a secret the other isn't shown either: a value is made secret because it was one all along."""
     if variable is None:
         return ""
     if "secret" in variable:
         return f"secret, version {variable['number']}"
-    return str(variable["value"])
+    return "a plain value" if secret else str(variable["value"])
 
 
 def _image_text(content: Content) -> str:

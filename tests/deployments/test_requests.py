@@ -152,6 +152,24 @@ def test_the_refusal_names_what_changed_and_no_secret(world: World) -> None:
     ]
 
 
+def test_a_value_made_secret_is_shown_by_neither_side(world: World) -> None:
+    set_variable(world, "TOKEN", "hunter2")
+    succeed(world)
+    set_variable(world, "TOKEN", "hunter3", secret=True)
+
+    shown = planned(world)
+
+    assert shown.changes == [
+        {"kind": "secret", "name": "TOKEN", "before": "a plain value", "after": "secret, version 1"}
+    ]
+    back = plan.differences(
+        releases.content_now(world.placement), releases.content_as_recorded(Release.objects.get(number=1))
+    )
+    assert [(each["before"], each["after"]) for each in back if each["kind"] == "secret"] == [
+        ("secret, version 1", "a plain value")
+    ]
+
+
 def test_changed_back_is_what_was_shown(world: World) -> None:
     shown = planned(world)
     save(world, settings={"memory": "512m"})
