@@ -8,6 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
 from deployments import endings, queue, releases, stalls
+from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
 from deployments.models import Deployment, Operation, PlacementHost, Target
 from deployments.stalls import release_expired
@@ -162,11 +163,14 @@ def _begin_deployment(deployment: Deployment) -> None:
     """The first claim of any of its Targets starts the Deployment; the constraint holds one running per Placement."""
     if deployment.status != DeploymentStatus.QUEUED:
         return
+    # What ran before is known only now: an older Deployment may have changed it while this one waited.
+    previous = releases.running_release(deployment.placement_id)
+    before = releases.content_as_recorded(previous) if previous else None
     began = Deployment.objects.filter(pk=deployment.pk, status=DeploymentStatus.QUEUED).update(
         status=DeploymentStatus.RUNNING,
         started_at=Now(),
-        # What ran before is known only now: an older Deployment may have changed it while this one waited.
-        previous_release=releases.running_release(deployment.placement_id),
+        previous_release=previous,
+        changes=plans.differences(before, releases.content_as_recorded(deployment.release)),
     )
     if not began:
         raise _NotNow

@@ -12,6 +12,7 @@ from deployments.models import Deployment, Host, Operation, PlacementHost, Step,
 from deployments.states import DeploymentStatus, OperationStatus, TargetStatus
 from tests.deployments.conftest import Sent
 from tests.deployments.world import (
+    DIGEST,
     WORKER,
     World,
     claimed,
@@ -341,6 +342,22 @@ def test_what_ran_before_is_known_at_the_claim(world: World) -> None:
 
     second.refresh_from_db()
     assert second.previous_release == first.release
+
+
+def test_what_changes_is_said_against_what_really_ran_before(world: World) -> None:
+    first = deployed(world)
+    other = "sha256:" + "cd" * 32
+    second = deployed(world, digest=other)
+    assert [each["before"] for each in second.changes] == [""], "nothing ran when it was asked for"
+    finish(only_target(first))
+
+    claimed(only_target(second))
+
+    second.refresh_from_db()
+    image = "registry.example.com/storefront:2.4.1"
+    assert second.changes == [
+        {"kind": "image", "name": "image", "before": f"{image} ({DIGEST})", "after": f"{image} ({other})"}
+    ]
 
 
 def test_a_plan_names_hosts_that_are_ready(world: World) -> None:
