@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from deployments import audit, clock, queue, seats
 from deployments.actors import ESTIVA
 from deployments.leases import Claim, Held, lock_claimed, move_target
-from deployments.models import AuditEntry, Deployment, Step, Target
+from deployments.models import AuditEntry, Deployment, Release, Step, Target
 from deployments.operations import end_operation
 from deployments.seats import Ending
 from deployments.states import (
@@ -126,13 +126,20 @@ def _close(ending: Ending, deployment: Deployment) -> None:
         outcome=dict(ending.outcome),
         published=list(ending.published),
         gap_seconds=ending.gap,
-        serving_release=serving.number if serving else None,
+        serving_release=_seen_serving(ending, serving),
     )
     if not moved:
         raise RuntimeError(f"Target {target.pk} moved while it was locked.")
     running = Step.objects.filter(target=target, status=Step.Status.RUNNING)
     running.update(status=Step.Status.BROKEN_OFF, ended_at=Now())
     queue.changed_on_commit("host", target.host_id)
+
+
+def _seen_serving(ending: Ending, believed: Release | None) -> int | None:
+    """The number of the Release that serves; where that is in doubt only what the engine saw, not what the record says."""
+    if ending.status == TargetStatus.NEEDS_ATTENTION:
+        return ending.outcome.get("serving_release")
+    return believed.number if believed else None
 
 
 def refresh_deployment(deployment: Deployment) -> bool:

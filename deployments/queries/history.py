@@ -70,11 +70,14 @@ def _filtered(rows: QuerySet[Deployment], wanted: HistoryFilter) -> QuerySet[Dep
 
 @dataclass(frozen=True, slots=True)
 class RanThere:
-    """What a Placement ran on the server at the moment asked about, as observed when `target` ended."""
+    """What a Placement ran on the server at the moment asked about, as observed when `target` ended.
+
+    `release` is None where nobody could tell: that run left the server in doubt.
+    """
 
     application: str
     environment: str
-    release: int
+    release: int | None
     image: str
     since: datetime
     deployment: int
@@ -89,20 +92,22 @@ def what_ran(host: Host, moment: datetime, visible: QuerySet[Deployment]) -> lis
         placement=OuterRef("placement"),
         ended_at__lte=moment,
     ).exclude(status__in=(TargetStatus.SKIPPED,))
-    newest = ended.exclude(status=TargetStatus.SKIPPED).filter(~Exists(later)).filter(serving_release__isnull=False)
+    told = Q(serving_release__isnull=False) | Q(status=TargetStatus.NEEDS_ATTENTION)
+    newest = ended.exclude(status=TargetStatus.SKIPPED).filter(~Exists(later)).filter(told)
     targets = list(newest.select_related("deployment").order_by("deployment__application_name"))
     releases = _releases(targets)
     return [
         RanThere(
             target.deployment.application_name,
             target.deployment.environment_name,
-            release.number,
-            f"{release.image} {release.digest}".strip(),
+            release.number if release else None,
+            f"{release.image} {release.digest}".strip() if release else "",
             moment_of(target),
             target.deployment_id,
         )
         for target in targets
         if (release := releases.get((target.placement_id, target.serving_release or 0))) is not None
+        or target.serving_release is None
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from deployments import audit, claims, endings, requests
 from deployments.errors import Refused
 from deployments.models import AuditEntry, Deployment, PlacementHost, Step, Target
+from deployments.queries import history
 from deployments.states import DeploymentStatus, TargetStatus, derive_deployment_status
 from tests.deployments.conftest import Sent
 from tests.deployments.world import (
@@ -113,9 +114,19 @@ def test_needs_attention_keeps_the_record_and_raises_doubt(world: World) -> None
     target = finish(only_target(deployed(world, digest=OTHER_DIGEST)), "needs_attention")
 
     assert (seat(world).running_release, seat(world).drift) == (release, "It is not proven that anything serves here.")
-    assert target.status == TargetStatus.NEEDS_ATTENTION
+    assert (target.status, target.serving_release) == (TargetStatus.NEEDS_ATTENTION, None), "nobody saw what serves"
     succeed(world)
     assert seat(world).drift == "", "the next success proves it"
+
+
+def test_what_ran_is_not_known_after_a_run_that_left_doubt(world: World) -> None:
+    succeed(world)
+    target = finish(only_target(deployed(world, digest=OTHER_DIGEST)), "needs_attention")
+    assert target.ended_at is not None
+
+    (ran,) = history.what_ran(world.hosts[0], target.ended_at, Deployment.objects.all())
+
+    assert (ran.release, ran.image, ran.deployment) == (None, "", target.deployment_id)
 
 
 def test_a_verdict_that_nobody_knows_is_a_mistake(world: World) -> None:
