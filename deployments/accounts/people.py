@@ -47,6 +47,9 @@ def deactivate(*, actor: Actor, user: User) -> User:
     with transaction.atomic():
         user, is_last_admin = _locked_among_admins(user)
         if not user.is_active:
+            # Somebody only invited: their links would let them in all the same.
+            if links.revoke(Q(user=user)):
+                audit.record(actor, "person.deactivate", user)
             return user
         if is_last_admin:
             _refuse_last_admin(user)

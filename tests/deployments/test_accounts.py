@@ -311,3 +311,13 @@ def test_one_setup_link_makes_one_admin_however_often_it_is_sent() -> None:
 
     assert done.count(True) == 1
     assert User.objects.count() == 1
+
+
+def test_deactivating_somebody_only_invited_ends_the_invitation(world: World) -> None:
+    token = invite(world)
+
+    people.deactivate(actor=world.actor, user=User.objects.get(email="dora@example.com"))
+
+    with pytest.raises(Refused, match="used or over"):
+        invitations.accept(token=token, name="Dora Dias", password=PASSWORD)
+    assert AuditEntry.objects.get(action="person.deactivate").object_name == "dora@example.com"
