@@ -25,7 +25,8 @@ def invite(
     Inviting an address again that never accepted replaces role and grants and ends the earlier link.
     """
     with transaction.atomic():
-        invited = User.objects.filter(email=email.strip().lower(), is_active=False, last_login=None, name="").first()
+        unaccepted = User.objects.filter(email=email.strip().lower(), is_active=False, last_login=None, name="")
+        invited = unaccepted.select_for_update(no_key=True).first()  # `accept` waits, then finds its link ended
         email = checked_email(email, may_be=invited)
         user = invited or User.objects.create_user(email, None, name="", is_active=False)
         user.role = Role(role)
@@ -52,7 +53,10 @@ def accept(*, token: str, name: str, password: str, address: str = "") -> User:
         link = links.find(token)
         if link is None or link.purpose != AccessLink.Purpose.INVITATION or link.user is None:
             raise Refused(_("This invitation is used or over."), remedy=_("Ask an admin for another."))
-        user = link.user
+        user = User.objects.select_for_update(no_key=True).get(pk=link.user.pk)
+        if user.is_active:
+            # Who is here already doesn't get another name and password from an old link.
+            raise Refused(_("This invitation was accepted already."), remedy=_("Sign in, or ask an admin."))
         check_password(password, email=user.email, name=name)
         if not links.consume(link):
             raise Refused(_("This invitation was used just now."))

@@ -321,3 +321,13 @@ def test_deactivating_somebody_only_invited_ends_the_invitation(world: World) ->
     with pytest.raises(Refused, match="used or over"):
         invitations.accept(token=token, name="Dora Dias", password=PASSWORD)
     assert AuditEntry.objects.get(action="person.deactivate").object_name == "dora@example.com"
+
+
+def test_an_invitation_changes_nobody_who_is_here_already(world: World) -> None:
+    token = invite(world)
+    User.objects.filter(email="dora@example.com").update(is_active=True, name="Dora Dias")
+
+    with pytest.raises(Refused, match="accepted already"):
+        invitations.accept(token=token, name="Mallory", password=PASSWORD)
+
+    assert User.objects.get(email="dora@example.com").name == "Dora Dias"
