@@ -18,9 +18,10 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from django.conf import settings
 
-from deployments import logs, queue
+from deployments import logs, queue, start
 
 django.setup()
+start.refuse_wrong_settings()
 
 from worker.keeper import EXIT_SECONDS, Keeper, process_keeper, set_process_keeper  # noqa: E402 - needs Django to be set up
 from worker.logs import open_secrets  # noqa: E402

@@ -11,13 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import connection
 
-from deployments.live import LogLine
 from deployments.models import Target
 from worker import record_store
-from worker.clock import DatabaseClock
 from worker.engine.errors import LeaseLost
 from worker.engine.events import (
     Ended,
@@ -34,7 +31,7 @@ from worker.engine.events import (
     Verdict,
 )
 from worker.live_tail import LiveTail
-from worker.log_text import finished_line, storable
+from worker.log_buffer import LogBuffer
 from worker.patience import AWAY, RETRY_SECONDS, patiently
 from worker.record_store import Batch, StepClosed, StepMoved, StepOpened
 from worker.redact import Masker
@@ -43,12 +40,7 @@ log = structlog.get_logger(__name__)
 
 PUBLISH_SECONDS = 0.1
 STORE_SECONDS = 1.0
-BATCH_LINES, BATCH_BYTES = (
-    400,
-    64_000,
-)  # more than this waiting makes the engine's thread write, so that memory stays bounded
 _LEVELS = {Verdict.SUCCEEDED: "good", Verdict.CANCELLED_UNTOUCHED: "warn", Verdict.CANCELLED_RESTORED: "warn"}
-FULL = "From here on only Estiva's own lines are kept: the log has reached its limit of {limit} MB."
 
 
 class Recorder:
@@ -69,17 +61,15 @@ class Recorder:
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.target_id, self.fence = target_id, fence
-        self._masker, self._tail, self._patience, self._tell_lost = masker, tail, patience, lost
+        self._tail, self._patience, self._tell_lost = tail, patience, lost
         self._buffer_lock, self._write_lock = threading.Lock(), threading.Lock()
-        self._clock = DatabaseClock.read()
         target = Target.objects.values("deployment_id", "placement_id", "last_line", "log_bytes", "log_cut_at").get(
             pk=target_id
         )
         self._deployment, self._placement = target["deployment_id"], target["placement_id"]
-        self._batch = Batch(first=target["last_line"] + 1)
+        is_cut = target["log_cut_at"] is not None
+        self._buffer = LogBuffer(masker, target["last_line"], target["log_bytes"], is_cut=is_cut)
         self._writing: Batch | None = None
-        self._size, self._cut = target["log_bytes"], target["log_cut_at"] is not None
-        self._step: str = "connect"
         self._open: StepKey | None = None
         self._progress: Progress | None = None
         self._published_at = self._stored_at = self._failed_at = 0.0
@@ -90,7 +80,7 @@ class Recorder:
         self.published: list[list[Any]] = []
         self.gap: float | None = None
         self.touched = False
-        record_store.break_off_earlier(target_id, fence, self._clock.now())
+        record_store.break_off_earlier(target_id, fence, self._buffer.now())
 
     # what the engine's thread calls
 
@@ -98,7 +88,7 @@ class Recorder:
         """Take one event. Only `Mutated` waits until it is stored: from there on an interruption asks for care."""
         with self._buffer_lock:
             self._take(event)
-            full = len(self._batch.lines) >= BATCH_LINES or self._batch.size >= BATCH_BYTES
+            full = self._buffer.is_full
         if isinstance(event, Mutated):
             self.flush()
         elif full:
@@ -108,7 +98,7 @@ class Recorder:
     def say(self, text: str, level: str = "info") -> None:
         """A line of Estiva's own."""
         with self._buffer_lock:
-            self._line(text, "estiva", level)
+            self._buffer.line(text, "estiva", level)
 
     def fail_open_step(self, message: str) -> None:
         """Close the step that was broken off in the middle: this attempt was the last."""
@@ -149,7 +139,7 @@ class Recorder:
     def _take(self, event: Event) -> None:
         match event:
             case Line():
-                self._line(event.text, event.stream, event.level)
+                self._buffer.line(event.text, event.stream, event.level)
             case Progress():
                 self._progress = event
             case StepStarted():
@@ -159,65 +149,42 @@ class Recorder:
             case Finding():
                 self._finding(event)
             case Mutated():
-                self._batch.touched = self.touched = True
+                self._buffer.touch()
+                self.touched = True
             case Gap():
                 self.gap = (self.gap or 0.0) + event.seconds
             case Observed():
                 self.observed, self.published = asdict(event), [list(each) for each in event.published]
             case Ended():
-                self._line(f"{event.what} {event.why}".strip(), "estiva", _LEVELS.get(event.verdict, "bad"))
-                self.ended = {key: self._clean(value) for key, value in asdict(event).items()}
-
-    def _line(self, text: str, stream: str, level: str) -> None:
-        if self._cut and stream != "estiva":
-            return
-        for each in text.split("\n"):
-            self._append(finished_line(each, self._masker), stream, level)
-        if self._size > settings.ESTIVA_LOG_LIMIT_BYTES and not self._cut:
-            self._cut = True
-            self._batch.cut_at = self._batch.last
-            self._append(FULL.format(limit=settings.ESTIVA_LOG_LIMIT_BYTES // 1_000_000), "estiva", "warn")
-
-    def _append(self, text: str, stream: str, level: str) -> None:
-        number = self._batch.last + 1
-        self._batch.lines.append(LogLine(number, self._clock.milliseconds(), self._step, stream, text, level))
-        size = len(text.encode())
-        self._batch.size += size
-        self._size += size
+                self._buffer.line(f"{event.what} {event.why}".strip(), "estiva", _LEVELS.get(event.verdict, "bad"))
+                self.ended = {key: self._buffer.clean(value) for key, value in asdict(event).items()}
 
     def _open_step(self, event: StepStarted) -> None:
-        self._step, self._open, self._progress = event.step, event.step, None
-        self._batch.steps.append(StepOpened(event.step, self._clock.now(), self._batch.last + 1))
+        self._buffer.step = self._open = event.step
+        self._progress = None
+        self._buffer.change(StepOpened(event.step, self._buffer.now(), self._buffer.next_line))
 
     def _close_step(self, event: StepEnded) -> None:
         self._store_progress(force=True)
         self._open = self._progress = None
         if event.result == "bad" and event.message:
-            self._line(event.message, "estiva", "bad")  # the log alone must tell why a step failed
-        message = self._masker.mask(storable(event.message))
-        self._batch.steps.append(StepClosed(event.step, self._clock.now(), event.result, message))
+            self._buffer.line(event.message, "estiva", "bad")  # the log alone must tell why a step failed
+        message = self._buffer.clean(event.message)
+        self._buffer.change(StepClosed(event.step, self._buffer.now(), event.result, message))
 
     def _finding(self, event: Finding) -> None:
         level = {"good": "good", "warn": "warn", "bad": "bad", "unknown": "warn"}[event.result]
-        self._line(event.message, "estiva", level)
+        self._buffer.line(event.message, "estiva", level)
         if event.remedy:
-            self._line(event.remedy, "estiva", level)
+            self._buffer.line(event.remedy, "estiva", level)
 
     def _store_progress(self, *, force: bool) -> None:
         now, progress = time.monotonic(), self._progress
         if progress is None or not (force or now - self._stored_at >= STORE_SECONDS):
             return
         self._stored_at = now
-        change = StepMoved(progress.step, progress.done, progress.total, self._clean(progress.label)[:200])
-        if change not in self._batch.steps:
-            self._batch.steps.append(change)
-
-    def _clean(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._masker.mask(storable(value))
-        if isinstance(value, tuple | list):
-            return [self._clean(each) for each in value]
-        return value
+        change = StepMoved(progress.step, progress.done, progress.total, self._buffer.clean(progress.label)[:200])
+        self._buffer.change(change)
 
     # writing and publishing
 
@@ -250,10 +217,7 @@ class Recorder:
         """The one that failed before goes first, as it was: its numbers are taken."""
         if self._writing is None:
             with self._buffer_lock:
-                if self._batch.empty:
-                    return None
-                self._writing = self._batch
-                self._batch = Batch(first=self._writing.last + 1)
+                self._writing = self._buffer.take()
         return self._writing
 
     def _publish_progress(self) -> None:
@@ -261,7 +225,7 @@ class Recorder:
         if progress is None or now - self._published_at < PUBLISH_SECONDS:
             return
         self._published_at = now
-        self._tail.progress(self.target_id, self._deployment, progress, self._clean(progress.label)[:200])
+        self._tail.progress(self.target_id, self._deployment, progress, self._buffer.clean(progress.label)[:200])
 
     def _give_up(self) -> None:
         self._is_lost = True

@@ -15,7 +15,7 @@ from parts.sshd import SshServer
 from parts.valkey import Valkey
 
 if TYPE_CHECKING:
-    from tests.integration.harness import Estiva
+    from tests.integration.processes import Estiva
 
 HERE = Path(__file__).parent
 _numbers = count(1)
@@ -38,7 +38,7 @@ def estiva(
 ) -> Iterator[Estiva]:
     """Starts workers and reconcilers for one test, on its database and the run's broker; what they said is shown when it fails."""
     from deployments import queue
-    from tests.integration.harness import Estiva  # models can be imported only once Django is set up
+    from tests.integration.processes import Estiva  # models can be imported only once Django is set up
 
     place = folder / f"estiva-{next(_numbers)}"
     place.mkdir()

@@ -13,7 +13,7 @@ from deployments.models import Deployment, PlacementHost, Target
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from parts.valkey import Valkey
-from tests.integration import harness, kill_stage
+from tests.integration import harness, kill_stage, processes
 from tests.integration.kill_stage import Point
 from tests.real_parts import SampleImages
 from worker import runs
@@ -53,7 +53,7 @@ def finish(deployment: Deployment) -> Target:
 
 def killed_at(deployment: Deployment, point: Point) -> str | None:
     """Let a worker come to this point and kill it there; the call's name, None when it ended before."""
-    child, hears = kill_stage.start(harness.environment(), deployment.targets.get().pk, point)
+    child, hears = kill_stage.start(processes.environment(), deployment.targets.get().pk, point)
     try:
         assert hears.poll(SECONDS), "the worker neither paused nor ended"
         word, what = hears.recv()
@@ -128,17 +128,17 @@ def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: 
     place, _one, two = deployed
     harness.change_image(place, two)
     first = harness.deploy(place, two)
-    child, hears = kill_stage.start(harness.environment(), first.targets.get().pk, Point(call="start"))
+    child, hears = kill_stage.start(processes.environment(), first.targets.get().pk, Point(call="start"))
     try:
         assert hears.poll(SECONDS)
         assert hears.recv() == ("paused", "start")
-        harness.pause(child.pid)
+        processes.pause(child.pid)
         lease_runs_out(first)
         target = finish(first)
         assert target.status == "succeeded", target.outcome
         before = harness.containers_as_they_are(server[1])
         log = harness.lines_of(target)
-        harness.resume(child.pid)
+        processes.resume(child.pid)
         assert hears.poll(SECONDS)
         word, calls = hears.recv()
         assert word == "ended"

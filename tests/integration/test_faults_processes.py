@@ -17,8 +17,8 @@ from parts.postgres import Postgres
 from parts.processes import Process, wait_until
 from parts.sshd import SshServer
 from parts.valkey import Valkey
-from tests.integration import harness
-from tests.integration.harness import Estiva
+from tests.integration import harness, processes
+from tests.integration.processes import Estiva
 from tests.real_parts import Pushed, SampleImages
 
 Server = tuple[SshServer, DockerEngine]
@@ -54,7 +54,7 @@ def test_a_stopped_worker_hands_over_within_seconds(
     """SIGTERM in the middle of a deploy: the worker is gone in five seconds, another one has it in ten."""
     workers = [estiva.worker(), estiva.worker()]
     for each in workers:
-        harness.ready(each)
+        processes.ready(each)
     deployment = harness.deploy(shop, slow)
     in_health_wait(deployment)
     holder, first = holder_of(deployment, workers), deployment.targets.get()
@@ -79,7 +79,7 @@ def test_a_dead_worker_shows_as_stalled_and_another_finishes(
     """SIGKILL, with nobody's help but the reconciler's: stalled within 45 s, then brought to its end."""
     estiva.reconciler()
     dying = estiva.worker()
-    harness.ready(dying)
+    processes.ready(dying)
     deployment = harness.deploy(shop, slow)
     in_health_wait(deployment)
     dying.kill()
@@ -112,7 +112,7 @@ def test_the_broker_dies_and_forgets_everything(
 ) -> None:
     """Killed and flushed with one deploy running and two waiting: all end, in order, each once."""
     estiva.reconciler()
-    harness.ready(estiva.worker())
+    processes.ready(estiva.worker())
     deployments = [harness.deploy(shop, slow) for _ in range(3)]
     in_health_wait(deployments[0])
     valkey.kill()
@@ -133,7 +133,7 @@ def test_cancelled_while_running_restores(
     estiva: Estiva, shop: Placement, slow: Pushed, server: Server, sample_images: SampleImages
 ) -> None:
     """Somebody changes their mind in the health wait: the old version serves, and what is waiting ends at once."""
-    harness.ready(estiva.worker())
+    processes.ready(estiva.worker())
     assert harness.ended(harness.deploy(shop, slow)).status == "succeeded"
     never = sample_images.push("never", behaviour="never_healthy")
     harness.change_image(shop, never)
@@ -155,7 +155,7 @@ def test_the_database_goes_away_and_comes_back(
 ) -> None:
     """PostgreSQL crashes and recovers; SQLite is locked by somebody for a while. No line is lost, nothing runs twice."""
     estiva.reconciler()
-    harness.ready(estiva.worker())
+    processes.ready(estiva.worker())
     deployments = [harness.deploy(shop, slow) for _ in range(2)]
     in_health_wait(deployments[0])
     if connection.vendor == "postgresql":

@@ -10,8 +10,8 @@ from deployments.models import AuditEntry, Host
 from parts.dockerd import DockerEngine
 from parts.processes import wait_until
 from parts.sshd import SshServer
-from tests.integration import harness
-from tests.integration.harness import Estiva
+from tests.integration import harness, processes
+from tests.integration.processes import Estiva
 from tests.real_parts import SampleImages
 
 MakeEngine = Callable[..., DockerEngine]
@@ -30,7 +30,7 @@ def test_sshd_is_killed_mid_stream(
     """Every connection dies in the health wait; the deploy goes on by itself a few seconds later."""
     sshd, engine = breakable
     estiva.reconciler()
-    harness.ready(estiva.worker())
+    processes.ready(estiva.worker())
     slow = sample_images.push("slow", behaviour="slow_start", variables={"SAMPLE_SECONDS": "3"})
     place = harness.placement(harness.trusted_host(sshd, engine), slow, stop_timeout=1)
     deployment = harness.deploy(place, slow)
@@ -50,7 +50,7 @@ def test_the_server_reboots_mid_swap(
     """Power cut while the new version is on trial and the old one stopped: one of the two serves, then the deploy finishes."""
     sshd, engine = breakable
     estiva.reconciler()
-    harness.ready(estiva.worker())
+    processes.ready(estiva.worker())
     one = sample_images.push("1")
     slow = sample_images.push("slow", behaviour="slow_start", variables={"SAMPLE_SECONDS": "3"})
     place = harness.placement(harness.trusted_host(sshd, engine), one, ports=[harness.published()], stop_timeout=1)
@@ -74,7 +74,7 @@ def test_a_changed_host_key_stops_everything(
 ) -> None:
     """No credential is sent, nothing is retried, and the alarm stands on record."""
     sshd, engine = breakable
-    harness.ready(estiva.worker())
+    processes.ready(estiva.worker())
     image = sample_images.push("1")
     host = harness.trusted_host(sshd, engine)
     place = harness.placement(host, image)
@@ -97,7 +97,7 @@ def test_a_server_that_stays_away_is_given_up_truthfully(
     """Nothing listens: after the last attempt it says that nothing was changed."""
     sshd, engine = breakable
     estiva.reconciler()
-    harness.ready(estiva.worker())
+    processes.ready(estiva.worker())
     image = sample_images.push("1")
     place = harness.placement(harness.trusted_host(sshd, engine), image)
     sshd.stop()
@@ -117,14 +117,14 @@ def test_the_check_tells_what_drifted(
 ) -> None:
     """Somebody stops the container by hand: the next check says so, and says so no longer when it runs again."""
     sshd, engine = breakable
-    harness.ready(estiva.worker())
+    processes.ready(estiva.worker())
     image = sample_images.push("1")
     host = harness.trusted_host(sshd, engine)
     place = harness.placement(host, image, stop_timeout=1)
     assert harness.ended(harness.deploy(place, image)).status == "succeeded"
     (name,) = harness.all_ours(engine)
     engine.api.json("POST", f"/containers/{name}/stop?t=1")
-    harness.ready(estiva.worker("look"))
+    processes.ready(estiva.worker("look"))
     harness.checked(host)
     assert place.seats.get().drift == "The container of release 1 does not run: it is exited."
     engine.api.json("POST", f"/containers/{name}/start")

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 
 import pytest
+from django.db.models import Max, Min
 
 from deployments import requests
 from deployments.inventory import hosts, variables
 from deployments.models import Host, Operation
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
-from tests.integration import harness
-from tests.integration.harness import Estiva
+from tests.integration import harness, processes
+from tests.integration.processes import Estiva
 from tests.real_parts import SampleImages
 
 Server = tuple[SshServer, DockerEngine]
@@ -19,8 +20,8 @@ Server = tuple[SshServer, DockerEngine]
 @pytest.mark.both_databases
 def test_from_registration_to_rollback(estiva: Estiva, server: Server, sample_images: SampleImages) -> None:
     """The whole story by messages, with no reconciler to help."""
-    harness.ready(estiva.worker("look"))
-    harness.ready(estiva.worker("deploy"))
+    processes.ready(estiva.worker("look"))
+    processes.ready(estiva.worker("deploy"))
     sshd, engine = server
     one, two = sample_images.push("1"), sample_images.push("2")
 
@@ -64,7 +65,7 @@ def test_from_registration_to_rollback(estiva: Estiva, server: Server, sample_im
 
 def test_a_wrong_login_names_the_remedy(estiva: Estiva, server: Server) -> None:
     """The wizard stops at the step that fails and says what mends it."""
-    harness.ready(estiva.worker("look"))
+    processes.ready(estiva.worker("look"))
     sshd, engine = server
     host = harness.trusted_host(sshd, engine)
     hosts.replace_credential(actor=harness.admin(), host=host)
@@ -79,7 +80,7 @@ def test_a_wrong_login_names_the_remedy(estiva: Estiva, server: Server) -> None:
 
 def test_an_absent_socket_is_named(estiva: Estiva, server: Server) -> None:
     """No Docker: the check says how to install it."""
-    harness.ready(estiva.worker("look"))
+    processes.ready(estiva.worker("look"))
     sshd, engine = server
     host = harness.trusted_host(sshd, engine)
     Host.objects.update(docker_socket="/run/no-such.sock")
@@ -92,7 +93,7 @@ def test_an_image_for_windows_is_refused_before_the_click(
     estiva: Estiva, server: Server, sample_images: SampleImages
 ) -> None:
     """The error that the first users met at the end is said at the beginning."""
-    harness.ready(estiva.worker("look"))
+    processes.ready(estiva.worker("look"))
     host = harness.trusted_host(*server)
     place = harness.placement(host, sample_images.windows_only())
     plan = requests.request_plan(actor=harness.admin(), placement=place)
@@ -108,7 +109,7 @@ def test_an_unhealthy_version_leaves_the_old_one_serving(
     estiva: Estiva, server: Server, sample_images: SampleImages
 ) -> None:
     """A failure ends with the old version, and says what the container said."""
-    harness.ready(estiva.worker("deploy"))
+    processes.ready(estiva.worker("deploy"))
     host = harness.trusted_host(*server)
     good, bad = sample_images.push("1"), sample_images.push("3", behaviour="exits")
     place = harness.placement(host, good)
@@ -130,16 +131,15 @@ def test_two_servers_at_once_and_one_of_them_away(
     make_engine: Callable[..., DockerEngine],
 ) -> None:
     """Each server has its own state: one that fails hides nothing of the other, and both ran at the same time."""
-    harness.ready(estiva.worker("deploy"))
+    processes.ready(estiva.worker("deploy"))
     sshd, engine = make_sshd(), make_engine()
     machines = [harness.trusted_host(*server), harness.trusted_host(sshd, engine, "web-2")]
     slow = sample_images.push("slow", behaviour="slow_start", variables={"SAMPLE_SECONDS": "2"})
     place = harness.placement(machines, slow, stop_timeout=1)
     both = harness.ended(harness.deploy(place, slow))
     assert both.status == "succeeded"
-    first, second = both.targets.order_by("host_name")
-    assert first.started_at and second.started_at and first.ended_at and second.ended_at
-    assert max(first.started_at, second.started_at) < min(first.ended_at, second.ended_at)
+    times = both.targets.aggregate(last_start=Max("started_at"), first_end=Min("ended_at"))
+    assert times["last_start"] < times["first_end"]
     assert harness.serving(engine) == ["shop-production-r1.f1"]
 
     bad = sample_images.push("3", behaviour="exits")

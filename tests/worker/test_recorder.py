@@ -30,7 +30,8 @@ from worker.engine.events import (
     Verdict,
 )
 from worker.live_tail import LiveTail
-from worker.recorder import FULL, Recorder
+from worker.log_buffer import FULL
+from worker.recorder import Recorder
 from worker.redact import Masker
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -1,0 +1,83 @@
+"""What waits to be written: lines numbered, cut and masked as they come, and the steps' changes in their order."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.conf import settings
+
+from deployments.live import LogLine
+from worker.clock import DatabaseClock
+from worker.log_text import finished_line, storable
+from worker.record_store import Batch, StepChange
+from worker.redact import Masker
+
+FULL: Final = "From here on only Estiva's own lines are kept: the log has reached its limit of {limit} MB."
+BATCH_LINES: Final = 400
+BATCH_BYTES: Final = 64_000
+
+
+class LogBuffer:
+    """One Target's lines since the last write. `last_line`, `size` (bytes) and `is_cut` are where the log stands so far."""
+
+    def __init__(self, masker: Masker, last_line: int, size: int, *, is_cut: bool) -> None:
+        self._masker = masker
+        self._clock = DatabaseClock.read()
+        self._batch = Batch(first=last_line + 1)
+        self._size, self._cut = size, is_cut
+        self.step = "connect"
+
+    def now(self) -> datetime:
+        """By the database's clock."""
+        return self._clock.now()
+
+    @property
+    def next_line(self) -> int:
+        """The number that the next line will have."""
+        return self._batch.last + 1
+
+    @property
+    def is_full(self) -> bool:
+        """More waits than should: somebody has to write."""
+        return len(self._batch.lines) >= BATCH_LINES or self._batch.size >= BATCH_BYTES
+
+    def line(self, text: str, stream: str, level: str) -> None:
+        """One line, or several; nothing but Estiva's own words once the log is as long as it may be."""
+        if self._cut and stream != "estiva":
+            return
+        for each in text.split("\n"):
+            self._append(finished_line(each, self._masker), stream, level)
+        if self._size > settings.ESTIVA_LOG_LIMIT_BYTES and not self._cut:
+            self._cut = True
+            self._batch.cut_at = self._batch.last
+            self._append(FULL.format(limit=settings.ESTIVA_LOG_LIMIT_BYTES // 1_000_000), "estiva", "warn")
+
+    def change(self, change: StepChange) -> None:
+        """A step's change, unless it's waiting already."""
+        if change not in self._batch.steps:
+            self._batch.steps.append(change)
+
+    def touch(self) -> None:
+        """The server is no longer as it was found."""
+        self._batch.touched = True
+
+    def take(self) -> Batch | None:
+        """All that waits, to be written; None when nothing does."""
+        if self._batch.empty:
+            return None
+        taken, self._batch = self._batch, Batch(first=self._batch.last + 1)
+        return taken
+
+    def clean(self, value: Any) -> Any:
+        """Masked and fit for the database; tuples become lists."""
+        if isinstance(value, str):
+            return self._masker.mask(storable(value))
+        if isinstance(value, tuple | list):
+            return [self.clean(each) for each in value]
+        return value
+
+    def _append(self, text: str, stream: str, level: str) -> None:
+        line = LogLine(self.next_line, self._clock.milliseconds(), self.step, stream, text, level)
+        self._batch.lines.append(line)
+        size = len(text.encode())
+        self._batch.size += size
+        self._size += size
