@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> int:
 
 def stay(installation: Installation) -> int:
     """Start everything, say where it is, and wait for Ctrl-C."""
+    server: SampleServer | None = None
     with installation.alone(), Supervisor() as supervisor, supervisor.signals():
         try:
             server = raise_all(installation, supervisor)
@@ -52,6 +53,8 @@ def stay(installation: Installation) -> int:
             supervisor.wait()
         except Interrupted:
             say("demo", "ending what was started here")
+            if server is not None:
+                server.leave_borrowed(installation)
         except PartError as error:
             say("demo", str(error))
             return 1
@@ -64,6 +67,7 @@ def check() -> int:
     began = time.monotonic()
     figures: dict[str, Any] = {"ok": False}
     installation = Installation(folder, throwaway=True)
+    server: SampleServer | None = None
     with installation.alone(), Supervisor() as supervisor, supervisor.signals():
         try:
             server = raise_all(installation, supervisor)
@@ -76,6 +80,8 @@ def check() -> int:
             figures["reason"] = f"interrupted by {reason}"
         except PartError as error:
             figures["reason"] = str(error)
+        if server is not None:
+            server.leave_borrowed(installation)
     remove_folder(folder)
     figures["seconds"] = round(time.monotonic() - began, 1)
     print(json.dumps(figures), flush=True)

@@ -7,6 +7,7 @@ import fcntl
 import http.client
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,15 @@ class Installation:
             self._reconciler(),
         ):
             supervisor.start(service)
+
+    def name(self) -> str:
+        """What labels this installation's containers; "" before the first migration."""
+        file = self.folder / "estiva.sqlite3"
+        if not file.exists():
+            return ""
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            row = database.execute("SELECT name FROM deployments_installation").fetchone()
+        return str(row[0]) if row else ""
 
     def ready(self) -> bool:
         """Whether database, broker and a worker answer (/readyz)."""

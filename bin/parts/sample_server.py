@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from parts import packages, sample_image
 from parts.dockerd import DockerEngine
-from parts.engine_api import answering_socket
+from parts.engine_api import EngineApi, answering_socket
 from parts.installation import Installation
 from parts.processes import PartError
 from parts.registry import Registry
@@ -32,6 +34,18 @@ class SampleServer:
     socket: Path
     registry: Registry
     application_port: int
+    is_borrowed: bool = False  # the engine was there before us and goes on after us
+
+    def leave_borrowed(self, installation: Installation) -> None:
+        """Remove our own containers from an engine that goes on without us; an engine of our own ends with them."""
+        name = installation.name()
+        if not self.is_borrowed or not name:
+            return
+        api = EngineApi(self.socket)
+        label = quote(json.dumps({"label": [f"estiva.installation={name}"]}))
+        for container in api.json("GET", f"/containers/json?all=1&filters={label}"):
+            api.json("DELETE", f"/containers/{container['Id']}?force=1")
+            say("engine", f"removed {container['Names'][0].lstrip('/')}")
 
     @property
     def image(self) -> str:
@@ -55,11 +69,13 @@ def start(installation: Installation, supervisor: Supervisor) -> SampleServer:
     registry = Registry(folder / "registry", installation.port("registry"))
     supervisor.start(registry)
     push_images(registry)
-    socket = _engine(folder, supervisor, throwaway=installation.throwaway)
+    # Chosen before the engine starts: it brings the application of an earlier run back on this very port.
+    port = installation.port("application", APPLICATION_PORT)
+    socket, is_borrowed = _engine(folder, supervisor, throwaway=installation.throwaway)
     sshd = SshServer(folder / "sshd", installation.port("sshd"))
     supervisor.start(sshd)
     say("sshd", f"{getpass.getuser()}@{sshd.address} port {sshd.port}, host key {sshd.fingerprint()}")
-    return SampleServer(sshd, socket, registry, installation.port("application", APPLICATION_PORT))
+    return SampleServer(sshd, socket, registry, port, is_borrowed)
 
 
 def push_images(registry: Registry) -> None:
@@ -70,15 +86,15 @@ def push_images(registry: Registry) -> None:
     say("registry", f"{registry.address}/{REPOSITORY} holds {', '.join(registry.tags(REPOSITORY))}")
 
 
-def _engine(folder: Path, supervisor: Supervisor, *, throwaway: bool) -> Path:
-    """The socket of an engine that answers here, else of one of our own; somebody else's is not used for throwaway tries."""
+def _engine(folder: Path, supervisor: Supervisor, *, throwaway: bool) -> tuple[Path, bool]:
+    """The socket of an engine that answers here (and True), else of one of our own; somebody else's is not used for throwaway tries."""
     found = answering_socket()
     own = throwaway and os.geteuid() == 0 and not packages.lacking(NEEDED_FOR_ENGINE)
     if found is not None and not own:
         say("engine", f"using the Docker Engine that answers at {found}")
-        return found
+        return found, True
     engine = DockerEngine(folder / "engine")
     supervisor.start(engine)
     version = engine.api.json("GET", "/version")["Version"]
     say("engine", f"Docker Engine {version} of our own at {engine.socket}")
-    return engine.socket
+    return engine.socket, False

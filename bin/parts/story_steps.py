@@ -81,7 +81,7 @@ def first(sample: Sample | None, url: str) -> dict[str, Any]:
     user, actor = _admin()
     if sample is not None:
         placement = _placement(actor, _host(actor, sample), sample)
-        if not sample.version():
+        if not _comes_up(sample):
             _deploy(actor, placement)
         print(f"the sample application answers version {sample.version()}", flush=True)
     token = people.issue_sign_in_token(actor=ESTIVA, user=user)
@@ -114,6 +114,17 @@ def walk(sample: Sample, url: str) -> dict[str, Any]:
     _check("events", numbers == list(range(1, target.last_line + 1)), f"lines {numbers[:5]}… of {target.last_line}")
     figures["log_lines"] = len(numbers)
     return figures
+
+
+def _comes_up(sample: Sample) -> bool:
+    """Whether the application answers by itself: an engine that restarts brings it back within moments."""
+    if not PlacementHost.objects.filter(running_release__isnull=False).exists():
+        return False
+    try:
+        wait_until(lambda: bool(sample.version()), "the sample application did not come back", timeout=5)
+    except PartError:
+        return False
+    return True
 
 
 def _admin() -> tuple[User, Actor]:
@@ -170,7 +181,8 @@ def _placement(actor: Actor, host: Host, sample: Sample) -> Placement:
     )
     placement = Placement.objects.filter(application=application, environment=environment).first()
     if placement is not None:
-        return placement
+        moved = placement.settings["ports"] != _settings(sample)["ports"]
+        return _save(actor, placement, sample, placement.image.rpartition(":")[2]) if moved else placement
     return placements.save_placement(
         actor=actor,
         placement=None,
