@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import models, transaction
+from django.utils.translation import gettext as _
 
 from deployments import clock
 from deployments.actors import Actor
 from deployments.audit_export import csv_rows, ndjson_rows
+from deployments.errors import Refused
 from deployments.models import AuditEntry, AuditHead
 
 __all__ = [
@@ -51,8 +53,8 @@ _SIGNED: Final = (
 )
 
 
-class AuditBroken(Exception):
-    """The chain's head is gone while entries exist: nothing more is recorded until somebody has looked."""
+class AuditBroken(Refused):
+    """The chain's head is gone or was not signed with our key: nothing is recorded, or done, until somebody has looked."""
 
 
 def record(
@@ -175,8 +177,8 @@ def _problems_of_head(number: int, mac: str) -> list[str]:
 
 
 def _read_noted(noted: str, problems: list[str]) -> SignedHead | None:
-    number, _, rest = noted.strip().partition(":")
-    mac, _, signature = rest.partition(":")
+    number, _colon, rest = noted.strip().partition(":")
+    mac, _colon, signature = rest.partition(":")
     if not number.isdecimal():
         problems.append("The noted head can't be read; it looks like NUMBER:MAC:SIGNATURE.")
         return None
@@ -188,12 +190,23 @@ def _read_noted(noted: str, problems: list[str]) -> SignedHead | None:
 
 
 def _locked_head() -> AuditHead:
+    """The head, believed only with its signature: an entry built on a forged one would sign the forgery."""
     head = AuditHead.objects.select_for_update().filter(pk=_HEAD).first()
-    if head is not None:
+    if head is not None and head.number > 0:
+        if not hmac.compare_digest(head.head_mac, _head_mac(head)):
+            raise AuditBroken(
+                _("The audit trail's head was not signed with this installation's audit key; nothing was done."),
+                remedy=_(
+                    "Compare ESTIVA_AUDIT_KEY with the key that was used before, then run manage.py audit verify."
+                ),
+            )
         return head
     if AuditEntry.objects.exists():
-        raise AuditBroken("The audit trail's head is missing although entries exist. Run `manage.py audit verify`.")
-    return AuditHead.objects.create(pk=_HEAD)
+        raise AuditBroken(
+            _("The audit trail's head is missing although entries exist; nothing was done."),
+            remedy=_("Run manage.py audit verify."),
+        )
+    return head or AuditHead.objects.create(pk=_HEAD)
 
 
 def _described(obj: models.Model | tuple[str, int | str, str] | None) -> tuple[str, str, str]:

@@ -5,12 +5,15 @@ import json
 from io import StringIO
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from deployments import audit
 from deployments.actors import ESTIVA, Actor, unknown
-from deployments.models import AuditEntry, AuditHead
+from deployments.errors import Refused
+from deployments.inventory import applications
+from deployments.models import AuditEntry, AuditHead, Environment
 from tests.deployments.world import make_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -160,6 +163,39 @@ def test_a_head_that_was_removed_stops_the_writing() -> None:
     assert problems() == "The chain's head is missing."
     with pytest.raises(audit.AuditBroken):
         write(1)
+
+
+def test_a_forged_head_is_not_built_upon() -> None:
+    """Else the next entry would sign the removal of the newest ones."""
+    write(5)
+    third = AuditEntry.objects.get(number=3)
+    AuditEntry.objects.filter(number__gt=3).delete()
+    AuditHead.objects.update(number=3, mac=third.mac)
+
+    with pytest.raises(audit.AuditBroken, match="not signed"), transaction.atomic():
+        write(1)
+
+    assert AuditEntry.objects.count() == 3
+    assert problems() == "The chain's head was changed."
+
+
+def test_an_emptied_head_is_not_built_upon() -> None:
+    write(2)
+    AuditEntry.objects.filter(number=1).delete()
+    AuditHead.objects.update(number=0, mac="", head_mac="")
+
+    with pytest.raises(audit.AuditBroken, match="missing"):
+        write(1)
+
+
+def test_with_a_mistyped_key_nothing_is_done(settings: LazySettings) -> None:
+    world = make_world()
+    settings.ESTIVA_AUDIT_KEY = settings.ESTIVA_AUDIT_KEY + "x"
+
+    with pytest.raises(Refused, match="ESTIVA_AUDIT_KEY"):
+        applications.create_environment(actor=world.actor, name="testing")
+
+    assert not Environment.objects.filter(name="testing").exists()
 
 
 def test_an_entry_goes_with_what_it_tells() -> None:
