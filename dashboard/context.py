@@ -48,6 +48,6 @@ def navigation(request: HttpRequest) -> Mapping[str, Any]:
 def _is_current(path: str, prefix: str) -> bool:
     if prefix == "/":
         return path == "/"
-    if prefix == "/deployments/" and path.startswith("/plans/"):
-        return False
+    if path.startswith(("/plans/", "/environments/")):  # both are reached from the applications
+        return prefix == "/applications/"
     return path.startswith(prefix)
