@@ -129,7 +129,11 @@ class Verification:
 
 def signed_head() -> SignedHead:
     """The head as it stands, to be noted outside of the database."""
-    head = AuditHead.objects.filter(pk=_HEAD).first() or AuditHead(pk=_HEAD)
+    return _signed(AuditHead.objects.filter(pk=_HEAD).first())
+
+
+def _signed(head: AuditHead | None) -> SignedHead:
+    head = head or AuditHead(pk=_HEAD)
     return SignedHead(head.number, head.mac, head.head_mac or _head_mac(head))
 
 
@@ -137,9 +141,12 @@ def verify(noted: str = "") -> Verification:
     """Walk the whole chain; `noted` is a signed head written down earlier (`number:mac:signature`).
 
     Finds edited, removed (the newest too, where the head or a noted one remembers them), added and reordered entries.
+    Entries that are written meanwhile are no problem: the head is compared where it stood before the walk.
     """
     problems: list[str] = []
     expected, previous = 1, ""
+    head = AuditHead.objects.filter(pk=_HEAD).first()
+    at_head = "" if head is None or head.number else head.mac
     remembered = _read_noted(noted, problems) if noted else None
     seen_noted = remembered is None or remembered.number == 0
     for entry in AuditEntry.objects.order_by("number").iterator(chunk_size=1000):
@@ -153,27 +160,34 @@ def verify(noted: str = "") -> Verification:
             seen_noted = True
             if not hmac.compare_digest(entry.mac, remembered.mac):
                 problems.append(f"Entry {entry.number} is not the one that the noted head names.")
+        if head and entry.number == head.number:
+            at_head = entry.mac
         expected, previous = entry.number + 1, entry.mac
-    problems.extend(_problems_of_head(expected - 1, previous))
+    problems.extend(_problems_of_head(head, expected - 1, at_head))
     if remembered and not seen_noted:
         problems.append(f"Entry {remembered.number}, which the noted head names, is missing.")
     shown = tuple(problems[:_MOST_PROBLEMS])
-    return Verification(ok=not problems, problems=shown, number=expected - 1, head=signed_head())
+    return Verification(ok=not problems, problems=shown, number=expected - 1, head=_signed(head))
 
 
-def _problems_of_head(number: int, mac: str) -> list[str]:
-    head = AuditHead.objects.filter(pk=_HEAD).first()
-    if head is None:
-        return ["The chain's head is missing."] if number else []
-    if head.number == 0 and not head.head_mac:
-        return [] if number == 0 else ["The chain's head was emptied."]
-    if not hmac.compare_digest(head.head_mac, _head_mac(head)):
+def _problems_of_head(head: AuditHead | None, walked: int, mac: str) -> list[str]:
+    """`head` as it stood before the walk up to entry `walked`; `mac` is that of the entry with the head's number."""
+    now = AuditHead.objects.filter(pk=_HEAD).first()
+    if now is None:
+        return ["The chain's head is missing."] if walked else []
+    if now.number == 0 and not now.head_mac:
+        return [] if walked == 0 else ["The chain's head was emptied."]
+    if any(each and each.number and not _is_signed(each) for each in (head, now)):
         return ["The chain's head was changed."]
-    if head.number > number:
-        return [f"The newest entries, {number + 1} to {head.number}, are missing."]
-    if head.number < number:
-        return [f"Entries {head.number + 1} to {number} are not covered by the chain's head."]
-    return [] if head.mac == mac else [f"The chain's head names another entry {number}."]
+    if head and head.number > walked:
+        return [f"The newest entries, {walked + 1} to {head.number}, are missing."]
+    if now.number < walked:  # an entry and the head that covers it are committed at once
+        return [f"Entries {now.number + 1} to {walked} are not covered by the chain's head."]
+    return [] if head is None or head.mac == mac else [f"The chain's head names another entry {head.number}."]
+
+
+def _is_signed(head: AuditHead) -> bool:
+    return hmac.compare_digest(head.head_mac, _head_mac(head))
 
 
 def _read_noted(noted: str, problems: list[str]) -> SignedHead | None:
@@ -193,7 +207,7 @@ def _locked_head() -> AuditHead:
     """The head, believed only with its signature: an entry built on a forged one would sign the forgery."""
     head = AuditHead.objects.select_for_update().filter(pk=_HEAD).first()
     if head is not None and head.number > 0:
-        if not hmac.compare_digest(head.head_mac, _head_mac(head)):
+        if not _is_signed(head):
             raise AuditBroken(
                 _("The audit trail's head was not signed with this installation's audit key; nothing was done."),
                 remedy=_(

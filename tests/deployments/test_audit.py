@@ -2,12 +2,14 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.db.models import QuerySet
 
 from deployments import audit
 from deployments.actors import ESTIVA, Actor, unknown
@@ -39,6 +41,27 @@ def test_an_untouched_trail_holds() -> None:
 
     assert (found.ok, found.problems, found.number, found.head.number) == (True, (), 5, 5)
     assert [entry.number for entry in AuditEntry.objects.order_by("number")] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("moment", ["before the walk", "after the walk"])
+def test_entries_written_meanwhile_are_no_alarm(before: int, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(before)
+    walk = QuerySet.iterator
+
+    def interrupted(rows: QuerySet[AuditEntry], chunk_size: int | None = None) -> Iterator[AuditEntry]:
+        if moment == "before the walk":
+            write(2)
+        yield from list(walk(rows, chunk_size=chunk_size))
+        if moment == "after the walk":
+            write(2)
+
+    monkeypatch.setattr(QuerySet, "iterator", interrupted)
+
+    found = audit.verify()
+
+    assert (found.ok, found.problems) == (True, ())
+    assert found.head.number == before, "the head that was compared"
 
 
 def test_an_empty_trail_holds() -> None:
