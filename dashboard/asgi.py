@@ -10,8 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django_application = get_asgi_application()
 
 from dashboard import lifespan, stream  # noqa: E402 - they need Django to be set up
-from deployments import logs  # noqa: E402
+from deployments import logs, start  # noqa: E402
 
+start.refuse_wrong_settings()
 logs.configure("web")
 
 Message = MutableMapping[str, Any]

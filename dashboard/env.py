@@ -9,10 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def text(name: str, default: str | None = None) -> str:
-    """The value of `name`, or of the file that `name_FILE` names; raises ImproperlyConfigured with a hint when there is neither."""
-    if name in os.environ:
+    """The value of `name`, or of the file that `name_FILE` names; raises ImproperlyConfigured with a hint when there is neither.
+
+    An empty `name` beside a `name_FILE` counts as not set: Compose and systemd hand on empty variables.
+    """
+    path = os.environ.get(f"{name}_FILE")
+    if name in os.environ and (os.environ[name] or not path):
         return os.environ[name]
-    if path := os.environ.get(f"{name}_FILE"):
+    if path:
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
@@ -23,8 +27,13 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def key(name: str) -> str:
-    """A key that everything needs but `manage.py keys`, which prints the first ones."""
-    return text(name, "" if sys.argv[1:2] == ["keys"] else None)
+    """A key that everything needs but `manage.py keys`, which prints the first ones; an empty one is none."""
+    if sys.argv[1:2] == ["keys"]:
+        return text(name, "")
+    value = text(name)
+    if not value.strip():
+        raise ImproperlyConfigured(f"{name} is empty. `manage.py keys` prints fresh keys.")
+    return value
 
 
 def flag(name: str, default: bool = False) -> bool:
