@@ -9,7 +9,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django_application = get_asgi_application()
 
-from dashboard import lifespan, stream  # noqa: E402 - they need Django to be set up
+from dashboard import alive, lifespan, stream  # noqa: E402 - they need Django to be set up
 from deployments import logs, start  # noqa: E402
 
 start.refuse_wrong_settings()
@@ -24,6 +24,8 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     """Dispatch one ASGI scope."""
     if scope["type"] == "lifespan":
         await lifespan.run(receive, send)
+    elif scope["type"] == "http" and scope["path"] == alive.PATH:
+        await alive.serve(scope["method"], send)
     elif scope["type"] == "http" and scope["path"] == stream.PATH:
         await stream.serve(scope, receive, send)
     else:

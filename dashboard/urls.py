@@ -41,7 +41,7 @@ urlpatterns = [
     path(f"{_PLACEMENT}/variables", variables.index, name="variables"),
     path(f"{_PLACEMENT}/variables/import", variables.import_text, name="variables_import"),
     path(f"{_PLACEMENT}/variables/export", variables.export_text, name="variables_export"),
-    path(f"{_PLACEMENT}/variables/<str:name>/delete", variables.delete, name="variable_delete"),
+    path(f"{_PLACEMENT}/variables/delete", variables.delete, name="variable_delete"),
     path(f"{_PLACEMENT}/plan", plans.new, name="plan_new"),
     # plans
     path("plans/<int:plan>/", plans.detail, name="plan"),
@@ -86,7 +86,6 @@ urlpatterns = [
     path("account/preferences", accounts.preferences, name="account_preferences"),
     path("account/link/<str:token>", accounts.link, name="account_link"),
     # machines
-    path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
 ]

@@ -1,4 +1,4 @@
-"""For machines: alive, ready, and figures for Prometheus."""
+"""For machines: ready, and figures for Prometheus. Whether the process is alive says `dashboard.alive`."""
 
 import hmac
 from collections.abc import Callable
@@ -18,12 +18,6 @@ from deployments.figures import living_workers
 
 _AWAY: Final = "The database doesn't answer."
 _IN_DATABASE: Final = frozenset({"migrations", "worker"})
-
-
-@access.open_to_all()
-def alive(request: HttpRequest) -> HttpResponse:
-    """The process answers; nothing else is asked."""
-    return HttpResponse("ok\n", content_type="text/plain")
 
 
 @access.open_to_all()

@@ -88,7 +88,7 @@ def test_not_theirs_to_do(story: Story, client: Client) -> None:
 
 
 def test_a_strange_request(client: Client) -> None:
-    answer = Client(raise_request_exception=False).get("/healthz", headers={"host": "evil.example"})
+    answer = Client(raise_request_exception=False).get("/readyz", headers={"host": "evil.example"})
     assert answer.status_code == 400
     assert "could not be understood" in answer.content.decode()
 

@@ -8,10 +8,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
+from dashboard import asgi
 from deployments import clock, queue
 from deployments.models import WorkerProcess
 from deployments.states import DeploymentStatus, TargetStatus
@@ -43,9 +45,24 @@ def worker(role: str = "deploy", seconds_ago: float = 0) -> None:
     )
 
 
-def test_alive_asks_nobody(client: Client, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(0):
-        assert client.get("/healthz").content == b"ok\n"
+@pytest.mark.parametrize(
+    ("method", "status", "body"), [("GET", 200, b"ok\n"), ("HEAD", 200, b""), ("POST", 405, b"Only GET.\n")]
+)
+def test_alive_asks_nobody_and_needs_no_host_name(method: str, status: int, body: bytes, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["deploy.example.com"]
+    settings.SECURE_SSL_REDIRECT = True
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    headers = [(b"host", b"127.0.0.1:8000")]
+    scope = {"type": "http", "method": method, "path": "/healthz", "query_string": b"", "headers": headers}
+    async_to_sync(asgi.application)(scope, receive, send)
+    assert (sent[0]["status"], sent[1]["body"]) == (status, body)
 
 
 def test_ready(client: Client, redis: Valkey) -> None:
