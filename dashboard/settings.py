@@ -131,7 +131,13 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # The wire
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _SECURE
 SECURE_HSTS_SECONDS = env.number("ESTIVA_HSTS_SECONDS", 31_536_000 if _SECURE else 0)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _SECURE
+# They bind every neighbour below this host name, for good: whoever runs those decides, so the checks' advice is silenced
+SECURE_HSTS_PRELOAD = env.flag("ESTIVA_HSTS_PRELOAD")
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD or env.flag("ESTIVA_HSTS_SUBDOMAINS")
+SILENCED_SYSTEM_CHECKS = [
+    *([] if SECURE_HSTS_INCLUDE_SUBDOMAINS else ["security.W005"]),
+    *([] if SECURE_HSTS_PRELOAD else ["security.W021"]),
+]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ESTIVA_TRUSTED_PROXIES else None
 SECURE_REDIRECT_EXEMPT = [r"^readyz$"]
 SECURE_REFERRER_POLICY = "same-origin"

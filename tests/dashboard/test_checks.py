@@ -79,22 +79,63 @@ def test_the_databases_folder(settings: Any, tmp_path: Path, monkeypatch: pytest
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "manage.py", *arguments]
+    return python("manage.py", *arguments, **environment)
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, *arguments]
     return subprocess.run(
         argv, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
 
 
-def test_check_deploy_is_clean_behind_https(tmp_path: Path) -> None:
-    production = {
-        **throwaway(tmp_path),
+@pytest.mark.parametrize("entry", ["dashboard.asgi", "worker.celery"])
+def test_no_process_serves_with_wrong_settings(tmp_path: Path, entry: str) -> None:
+    good = throwaway(tmp_path)
+    assert python("-c", f"import {entry}", **good).returncode == 0
+    done = python("-c", f"import {entry}", **{**good, "ESTIVA_SEALING_PUBLIC_KEY": "AAAA"})
+    assert done.returncode != 0
+    assert "ESTIVA_SEALING_PUBLIC_KEY is no key" in done.stderr
+    assert "manage.py keys" in done.stderr
+
+
+def _production(folder: Path) -> dict[str, str]:
+    return {
+        **throwaway(folder),
         "ESTIVA_BASE_URL": "https://deploy.example.com",
         "ESTIVA_ALLOWED_HOSTS": "deploy.example.com",
         "ESTIVA_TRUSTED_PROXIES": "1",
     }
+
+
+@pytest.mark.parametrize("subdomains", ["0", "1"])
+def test_check_deploy_is_clean_behind_https(tmp_path: Path, subdomains: str) -> None:
+    production = {**_production(tmp_path), "ESTIVA_HSTS_SUBDOMAINS": subdomains}
     done = manage("check", "--deploy", "--fail-level", "WARNING", **production)
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("chosen", "header"),
+    [
+        ({}, "max-age=31536000"),
+        ({"ESTIVA_HSTS_SUBDOMAINS": "1"}, "max-age=31536000; includeSubDomains"),
+        ({"ESTIVA_HSTS_PRELOAD": "1"}, "max-age=31536000; includeSubDomains; preload"),
+    ],
+)
+def test_neighbouring_host_names_are_bound_only_when_asked(tmp_path: Path, chosen: dict[str, str], header: str) -> None:
+    script = (
+        "import django; django.setup()\n"
+        "from django.middleware.security import SecurityMiddleware\n"
+        "from django.http import HttpResponse\n"
+        "from django.test import RequestFactory\n"
+        "answer = SecurityMiddleware(lambda request: HttpResponse())(RequestFactory().get('/readyz', secure=True, "
+        "headers={'host': 'deploy.example.com', 'x-forwarded-proto': 'https'}))\n"
+        "print(answer.headers['Strict-Transport-Security'])"
+    )
+    done = python("-c", script, **{**_production(tmp_path), **chosen})
+    assert done.stdout.strip() == header, done.stderr
 
 
 def test_a_wrong_key_stops_the_program(tmp_path: Path) -> None:
