@@ -67,9 +67,13 @@ def export_text(request: Request, application: str, environment: str) -> HttpRes
 
 
 @seen_by(*ACTING, methods=ACT)
-def delete(request: Request, application: str, environment: str, name: str) -> HttpResponse:
-    """Remove one; a secret's values are destroyed, so a deploy of an older release asks for it again."""
+def delete(request: Request, application: str, environment: str) -> HttpResponse:
+    """Remove the one whose `name` is sent: a name may hold what an address can't, such as a slash.
+
+    A secret's values are destroyed, so a deploy of an older release asks for it again.
+    """
     placement = get_placement(request, application, environment)
+    name = request.POST.get("name", "")
     try:
         inventory.delete_variable(actor=request.actor, placement=placement, name=name)
     except Refused as refusal:

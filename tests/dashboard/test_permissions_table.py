@@ -59,7 +59,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "variables": (PLACEMENT, {"GET": THING, "POST": ACTED_ON}),
     "variables_import": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "variables_export": (PLACEMENT, {"GET": THING}),
-    "variable_delete": ("variable", {"POST": ACTED_ON}),
+    "variable_delete": (PLACEMENT, {"POST": ACTED_ON}),
     "plan_new": (PLACEMENT, {"POST": ACTED_ON}),
     "plan": ("plan", {"GET": THING}),
     "plan_deploy": ("plan", {"POST": ACTED_ON}),
@@ -116,7 +116,6 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "application": lambda: {"application": place.application.name},
         PLACEMENT: lambda: pair,
         "release": lambda: {**pair, "number": 1},
-        "variable": lambda: {**pair, "name": _variable(story, foreign)},
         "plan": lambda: {"plan": plan(place, story.ana).pk},
         "deployment": lambda: {"deployment": deployment.pk},
         "host": lambda: {"host": (story.foreign_host if foreign else story.host).name},
@@ -125,11 +124,6 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "link": lambda: {"link": _invitation(story)},
     }
     return makers[kind]()
-
-
-def _variable(story: Story, foreign: bool) -> str:
-    place = story.production if foreign else story.staging
-    return place.variables.create(name="GREETING", value="hello").name
 
 
 def _invitation(story: Story) -> int:

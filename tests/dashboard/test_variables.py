@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -131,11 +132,21 @@ def test_adding_never_overwrites(as_ana: Client, placement: Placement) -> None:
 
 def test_deleting_says_so_and_destroys_a_secrets_values(as_ana: Client, placement: Placement) -> None:
     make.variable(placement, "STRIPE_KEY", SECRET, secret=True)
-    answer = as_ana.post(f"{PATH}/STRIPE_KEY/delete", follow=True)
+    answer = as_ana.post(f"{PATH}/delete", {"name": "STRIPE_KEY"}, follow=True)
     assert "STRIPE_KEY is gone." in answer.content.decode()
     assert not Variable.objects.exists()
     assert SecretVersion.objects.get().sealed is None
-    assert as_ana.get(f"{PATH}/STRIPE_KEY/delete").status_code == 405
+    assert as_ana.get(f"{PATH}/delete").status_code == 405
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "../..", "äb?#", "x&y;z"])
+def test_any_name_that_docker_takes_is_shown_and_deleted(as_ana: Client, placement: Placement, name: str) -> None:
+    make.variable(placement, name, "1")
+
+    assert f'value="{escape(name)}"' in as_ana.get(PATH).content.decode()
+    as_ana.post(f"{PATH}/delete", {"name": name})
+
+    assert not Variable.objects.filter(name=name).exists()
 
 
 def test_a_file_is_imported_whole_or_not_at_all(as_ana: Client, placement: Placement) -> None:
@@ -173,7 +184,7 @@ def test_an_export_names_secrets_and_gives_the_rest(as_ana: Client, placement: P
     text = answer.content.decode()
     assert answer["Content-Disposition"] == 'attachment; filename="storefront-staging.env"'
     assert "STRIPE_KEY is a secret" in text
-    as_ana.post("/applications/storefront/staging/variables/GREETING/delete")
+    as_ana.post(f"{PATH}/delete", {"name": "GREETING"})
     as_ana.post(f"{PATH}/import", {"text": as_browser(text)})
     assert Variable.objects.get(name="GREETING").value == "it's\n$5"
 
@@ -186,7 +197,7 @@ def test_who_may_look_and_who_may_change(client: Client, placement: Placement) -
     text = client.get(PATH).content.decode()
     assert "CART_V2" in text
     assert "Add a variable" not in text
-    for path in (PATH, f"{PATH}/import", f"{PATH}/CART_V2/delete"):
+    for path in (PATH, f"{PATH}/import", f"{PATH}/delete"):
         assert client.post(path, {"name": "X", "value": "1", "text": "X=1"}).status_code == 403
     client.force_login(make.dora())
     for path in (PATH, f"{PATH}/import", f"{PATH}/export"):
