@@ -26,7 +26,8 @@ def index(request: Request) -> HttpResponse:
     visible = permissions.visible_hosts(request.user)
     retired = "retired" in request.GET
     template = "hosts/_list.html" if request.GET.get("fragment") == "list" else "hosts/list.html"
-    return render(request, template, {"rows": host_list(visible, retired=retired), "retired": retired})
+    rows = host_list(visible, permissions.visible_placements(request.user), retired=retired)
+    return render(request, template, {"rows": rows, "retired": retired})
 
 
 @seen_by(*ADMINS, methods=FORM)
@@ -148,7 +149,11 @@ def _page(request: Request, host: Host) -> dict[str, Any]:
     offered = host.offered_key
     return {
         "host": host,
-        "page": host_page(host, permissions.visible_placements(request.user)),
+        "page": host_page(
+            host,
+            permissions.visible_placements(request.user),
+            everything=permissions.sees_everything(request.user),
+        ),
         "may_administer": permissions.may_administer(request.user),
         "offered_fingerprint": fingerprints.fingerprint(offered) if offered else "",
         "pinned_fingerprint": fingerprints.fingerprint(host.host_key) if host.host_key else "",

@@ -1,6 +1,7 @@
 """The servers' pages: the list, one server, its latest look and what depends on it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
@@ -18,12 +19,17 @@ class HostRow:
 
 @dataclass(frozen=True, slots=True)
 class HostPage:
-    """One server. `operation` is the newest meeting or check, `seats` what belongs there as far as the person may see."""
+    """One server, as far as the person may see. `operation` is the newest meeting or check, `seats` what belongs there.
+
+    `containers` are rows of `Host.containers`; of `others` the person may know only how many there are.
+    """
 
     host: Host
     operation: Operation | None
     seats: list[PlacementHost]
     targets: list[Target]
+    containers: list[dict[str, Any]]
+    others: int
 
     @property
     def drifted(self) -> list[PlacementHost]:
@@ -31,9 +37,9 @@ class HostPage:
         return [seat for seat in self.seats if seat.drift]
 
 
-def host_list(visible: QuerySet[Host], *, retired: bool = False) -> list[HostRow]:
-    """The servers with how much belongs on each."""
-    active = Q(seats__is_active=True)
+def host_list(visible: QuerySet[Host], placements: QuerySet[Placement], *, retired: bool = False) -> list[HostRow]:
+    """The servers with how many of these Placements belong on each."""
+    active = Q(seats__is_active=True, seats__placement__in=placements)
     rows = visible.filter(retired_at__isnull=not retired).annotate(
         placed=Count("seats", filter=active, distinct=True),
         running=Count("seats", filter=active & Q(seats__running_release__isnull=False), distinct=True),
@@ -41,8 +47,8 @@ def host_list(visible: QuerySet[Host], *, retired: bool = False) -> list[HostRow
     return [HostRow(host, host.placed, host.running) for host in rows.order_by("name")]
 
 
-def host_page(host: Host, visible: QuerySet[Placement]) -> HostPage:
-    """The read model, in a constant number of queries."""
+def host_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> HostPage:
+    """The read model, in a constant number of queries; `everything` shows also containers of no Placement that is known."""
     looked = (Operation.Kind.MEET, Operation.Kind.CHECK)
     operation = Operation.objects.filter(host=host, kind__in=looked).order_by("-pk").first()
     seats = PlacementHost.objects.filter(host=host, is_active=True, placement__in=visible)
@@ -50,9 +56,13 @@ def host_page(host: Host, visible: QuerySet[Placement]) -> HostPage:
         "placement__application", "placement__environment", "running_release", "running_target__deployment"
     )
     targets = Target.objects.filter(host=host, placement__in=visible).select_related("deployment__release")
+    known = {str(number) for number in visible.filter(seats__host=host).values_list("pk", flat=True)}
+    containers = [each for each in host.containers if everything or each.get("placement") in known]
     return HostPage(
         host,
         operation,
         list(related.order_by("placement__application__name", "placement__environment__position")),
         list(targets.order_by("-pk")[:10]),
+        containers,
+        len(host.containers) - len(containers),
     )
