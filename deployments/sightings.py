@@ -1,4 +1,7 @@
-"""What the workers saw of a server, written down. A changed host key raises an alarm; a state's change is announced."""
+"""What the workers saw of a server, written down. A changed host key raises an alarm; a state's change is announced.
+
+`where` is the address and port that were looked at: what was seen elsewhere than the server is now doesn't count.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -17,13 +20,10 @@ FACTS: Final = ("engine_version", "api_version", "os_type", "architecture", "dis
 
 
 def host_offered_key(host_id: int, where: tuple[str, int], key_type: str, key: str) -> HostState:
-    """A server showed its key before anybody logged in: it waits for the admin, unless it is the trusted one.
-
-    `where` is the address and port that were looked at: what was seen elsewhere than the server is now doesn't count.
-    """
+    """A server showed its key before anybody logged in: it waits for the admin, unless it is the trusted one."""
     with transaction.atomic():
         host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
-        if (host.address, host.port) != where or host.state == HostState.RETIRED:
+        if not _is_at(host, where) or host.state == HostState.RETIRED:
             return HostState(host.state)
         if host.is_trusted and (host.host_key_type, host.host_key) != (key_type, key):
             return _raise_alarm(host, key_type, key)
@@ -37,33 +37,38 @@ def host_offered_key(host_id: int, where: tuple[str, int], key_type: str, key: s
         return _move(host, HostState.UNTRUSTED, "Confirm its host key.", changes)
 
 
-def host_key_changed(host_id: int, key_type: str, key: str) -> HostState:
+def host_key_changed(host_id: int, where: tuple[str, int], key_type: str, key: str) -> HostState:
     """A trusted server showed another key: everything for it stops until an admin has trusted it again.
 
     What a worker saw before the key was trusted again, or the server moved or retired, raises no alarm any more.
     """
     with transaction.atomic():
         host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
-        if not host.is_trusted or host.state == HostState.RETIRED or host.host_key == key:
+        if not host.is_trusted or host.state == HostState.RETIRED or host.host_key == key or not _is_at(host, where):
             return HostState(host.state)
         return _raise_alarm(host, key_type, key)
 
 
-def host_seen(host_id: int, state: HostState, text: str = "", facts: Mapping[str, Any] | None = None) -> HostState:
+def host_seen(
+    host_id: int, where: tuple[str, int], state: HostState, text: str = "", facts: Mapping[str, Any] | None = None
+) -> HostState:
     """A check's result: READY, UNREACHABLE or UNSUPPORTED, with what was learned (`FACTS`). An alarm is not overwritten."""
     with transaction.atomic():
         host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
-        if host.state in {HostState.KEY_CHANGED, HostState.RETIRED} or not host.is_trusted:
+        alarmed = host.state in {HostState.KEY_CHANGED, HostState.RETIRED}
+        if alarmed or not host.is_trusted or not _is_at(host, where):
             return HostState(host.state)
         changes: dict[str, Any] = {name: value for name, value in (facts or {}).items() if name in FACTS}
         return _move(host, state, text, {**changes, "checked_at": Now()})
 
 
-def containers_seen(host_id: int, containers: Sequence[Mapping[str, Any]]) -> None:
-    """What of ours runs there, as `Host.containers` documents it."""
-    changed = Host.objects.filter(~Q(containers=list(containers)), pk=host_id).update(containers=list(containers))
-    if changed:
+def containers_seen(host_id: int, where: tuple[str, int], containers: Sequence[Mapping[str, Any]]) -> bool:
+    """What of ours runs there, as `Host.containers` documents it; False when the server is elsewhere by now."""
+    host = Host.objects.filter(pk=host_id, address=where[0], port=where[1])
+    if host.filter(~Q(containers=list(containers))).update(containers=list(containers)):
         queue.changed_on_commit("host", host_id)
+        return True
+    return host.exists()
 
 
 def drift_seen(placement_id: int, host_id: int, running_target: int | None, drift: str) -> None:
@@ -71,6 +76,10 @@ def drift_seen(placement_id: int, host_id: int, running_target: int | None, drif
     seat = PlacementHost.objects.filter(placement=placement_id, host=host_id, running_target=running_target)
     if seat.exclude(drift=drift[:300]).update(drift=drift[:300], drift_at=Now()):
         queue.changed_on_commit("placement", placement_id, placement_id)
+
+
+def _is_at(host: Host, where: tuple[str, int]) -> bool:
+    return (host.address, host.port) == where
 
 
 def _raise_alarm(host: Host, key_type: str, key: str) -> HostState:

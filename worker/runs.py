@@ -98,7 +98,7 @@ class _Attempt:
             try:
                 self._deploy(brief, recorder)
             except HostLost as error:
-                self._host_lost(error, recorder)
+                self._host_lost(error, recorder, brief.connection.address.where)
             else:
                 recorder.flush()
                 self._end(recorder)
@@ -151,12 +151,12 @@ class _Attempt:
         else:
             log.warning("somebody else ended this first", target=self.claim.id, fence=self.claim.fence)
 
-    def _host_lost(self, error: HostLost, recorder: Recorder) -> None:
+    def _host_lost(self, error: HostLost, recorder: Recorder, where: tuple[str, int]) -> None:
         """Try again later where that may help; else end, truthfully."""
         self.signals.check_lease()
         if isinstance(error, HostKeyChanged):
             offered = error.offered_type, error.offered_key
-            self._patiently(lambda: sightings.host_key_changed(self.target.host_id, *offered))
+            self._patiently(lambda: sightings.host_key_changed(self.target.host_id, where, *offered))
         delay = self._delay(error)
         if delay is None:
             self._end_badly(_Trouble(error.message, error.why, error.remedy))

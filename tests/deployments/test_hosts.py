@@ -34,6 +34,11 @@ def register(world: World, **changes: Any) -> Host:
     return hosts.register_host(actor=world.actor, **given)[0]
 
 
+def where(host: Host) -> tuple[str, int]:
+    """Where it is, as far as this row knows."""
+    return host.address, host.port
+
+
 def offer(host: Host, key: str = KEY) -> Host:
     sightings.host_offered_key(host.pk, (host.address, host.port), KEY_TYPE, key)
     host.refresh_from_db()
@@ -214,7 +219,7 @@ def test_a_pasted_line_of_another_key_refuses(world: World) -> None:
 
 def test_a_changed_key_is_trusted_again_only_by_its_own_act(world: World) -> None:
     host = world.hosts[0]
-    assert sightings.host_key_changed(host.pk, KEY_TYPE, OTHER_KEY) == HostState.KEY_CHANGED
+    assert sightings.host_key_changed(host.pk, where(host), KEY_TYPE, OTHER_KEY) == HostState.KEY_CHANGED
 
     with pytest.raises(Refused):
         hosts.trust_host(actor=world.actor, host=host, key=OTHER_KEY)
@@ -228,7 +233,7 @@ def test_a_changed_key_is_trusted_again_only_by_its_own_act(world: World) -> Non
 
 def test_refusing_the_key_keeps_the_alarm(world: World) -> None:
     host = world.hosts[0]
-    sightings.host_key_changed(host.pk, KEY_TYPE, OTHER_KEY)
+    sightings.host_key_changed(host.pk, where(host), KEY_TYPE, OTHER_KEY)
 
     hosts.refuse_host_key(actor=world.actor, host=host)
 
@@ -238,7 +243,7 @@ def test_refusing_the_key_keeps_the_alarm(world: World) -> None:
 
 def test_the_trusted_key_come_back_ends_the_alarm_only_by_the_admin_s_word(world: World) -> None:
     host = world.hosts[0]
-    sightings.host_key_changed(host.pk, KEY_TYPE, OTHER_KEY)
+    sightings.host_key_changed(host.pk, where(host), KEY_TYPE, OTHER_KEY)
     hosts.refuse_host_key(actor=world.actor, host=host)
 
     offer(host)
@@ -248,12 +253,31 @@ def test_the_trusted_key_come_back_ends_the_alarm_only_by_the_admin_s_word(world
     assert (host.state, host.host_key) == (HostState.NEW, KEY)
 
 
+def test_what_was_seen_at_an_old_address_is_not_written_to_the_new_one(world: World) -> None:
+    host = world.hosts[0]
+    before = where(host)
+    hosts.update_host(actor=world.actor, host=host, address="other.example.com")
+    Host.objects.filter(pk=host.pk).update(host_key_type=KEY_TYPE, host_key=KEY, state=HostState.NEW)
+
+    assert sightings.host_key_changed(host.pk, before, KEY_TYPE, OTHER_KEY) == HostState.NEW
+    assert sightings.host_seen(host.pk, before, HostState.READY, "", {"disk_free": 7}) == HostState.NEW
+    assert not sightings.containers_seen(host.pk, before, [{"name": "storefront-production-r1.f1"}])
+
+    host.refresh_from_db()
+    assert (host.state, host.disk_free, host.containers, host.checked_at) == (HostState.NEW, None, [], None)
+    assert sightings.host_seen(host.pk, where(host), HostState.READY, "") == HostState.READY
+    assert sightings.containers_seen(host.pk, where(host), [{"name": "storefront-production-r1.f1"}])
+    assert sightings.containers_seen(host.pk, where(host), [{"name": "storefront-production-r1.f1"}]), "nothing new"
+
+
 def test_what_was_seen_too_late_raises_no_alarm(world: World) -> None:
     host = world.hosts[0]
-    assert sightings.host_key_changed(host.pk, KEY_TYPE, KEY) == HostState.READY, "trusted again meanwhile"
+    assert sightings.host_key_changed(host.pk, where(host), KEY_TYPE, KEY) == HostState.READY, "trusted again meanwhile"
     hosts.update_host(actor=world.actor, host=host, address="other.example.com")
 
-    assert sightings.host_key_changed(host.pk, KEY_TYPE, OTHER_KEY) == HostState.NEW, "it is another server now"
+    assert sightings.host_key_changed(host.pk, where(host), KEY_TYPE, OTHER_KEY) == HostState.NEW, (
+        "it is another server now"
+    )
 
 
 def test_refusing_the_first_key_leaves_the_server_unmet(world: World) -> None:

@@ -27,6 +27,11 @@ class SshAddress:
     def __str__(self) -> str:
         return f"{self.address}:{self.port}"
 
+    @property
+    def where(self) -> tuple[str, int]:
+        """The address and port, without whom."""
+        return self.address, self.port
+
 
 def nobody() -> None:
     """Nobody interrupts."""

@@ -48,10 +48,11 @@ def check(looking: Looking) -> Outcome:
         try:
             return _checked(looking, host, connection)
         except HostKeyChanged as error:
-            sightings.host_key_changed(host.pk, error.offered_type, error.offered_key)
+            sightings.host_key_changed(host.pk, connection.address.where, error.offered_type, error.offered_key)
             raise
         except HostLost as error:
-            sightings.host_seen(host.pk, HostState.UNREACHABLE, f"{error.message} {error.why}".strip())
+            said = f"{error.message} {error.why}".strip()
+            sightings.host_seen(host.pk, connection.address.where, HostState.UNREACHABLE, said)
             raise
 
 
@@ -61,12 +62,13 @@ def _checked(looking: Looking, host: Host, connection: HostConnection) -> Outcom
         with looking.step("login") as step:
             session = pool.session(connection.address, connection.credential, connection.host_key, looking.signals)
             step.finish(f"Logged in to {connection.address} as {connection.address.user}.")
-        return _look(looking, host, session, connection.docker_socket)
+        return _look(looking, host, session, connection)
     finally:
         pool.close()
 
 
-def _look(looking: Looking, host: Host, session: SshSession, socket: str) -> Outcome:
+def _look(looking: Looking, host: Host, session: SshSession, connection: HostConnection) -> Outcome:
+    socket, where = connection.docker_socket, connection.address.where
     with looking.step("socket") as step:
         server: ContainerHost = DockerHost(session, socket, looking.signals)
         facts, skew = _facts(server)
@@ -82,16 +84,16 @@ def _look(looking: Looking, host: Host, session: SshSession, socket: str) -> Out
         finding = engine_finding(facts, host.name)
         step.finish(finding.message, status=finding.result, remedy=finding.remedy)
     if finding.result == "bad":
-        sightings.host_seen(host.pk, HostState.UNSUPPORTED, finding.message, learned)
+        sightings.host_seen(host.pk, where, HostState.UNSUPPORTED, finding.message, learned)
         return Outcome(OperationStatus.FAILED, {"what": finding.message, "why": "", "remedy": finding.remedy})
     learned |= _disk(looking, host, server, facts)
     _clock(looking, skew)
     with looking.step("containers") as step:
         running = ours(server, installation_name())
         step.finish(f"{len(running)} of Estiva's containers, {facts.containers_running} running in all.")
-    sightings.host_seen(host.pk, HostState.READY, "", learned)
-    sightings.containers_seen(host.pk, running)
-    look_for_drift(host, server)
+    sightings.host_seen(host.pk, where, HostState.READY, "", learned)
+    if sightings.containers_seen(host.pk, where, running):
+        look_for_drift(host, server)
     result = {
         "engine": f"Docker {facts.engine_version}",
         "platform": f"{facts.os_type}/{facts.architecture}",

@@ -72,8 +72,8 @@ def plan(looking: Looking) -> Outcome:
         _agree(looking.signals, looks, digest)
     for each in looks:
         if each.changed_key is not None:
-            key = each.changed_key
-            sightings.host_key_changed(each.host.pk, key.offered_type, key.offered_key)
+            key, where = each.changed_key, (each.host.address, each.host.port)
+            sightings.host_key_changed(each.host.pk, where, key.offered_type, key.offered_key)
     tag = row.tag or image_reference.parse(row.image).tag or ""
     result = {"digest": digest, "tag": tag, "hosts": [each.as_row() for each in looks]}
     return Outcome(OperationStatus.SUCCEEDED, result)
