@@ -29,6 +29,7 @@ ACTS: Final[Mapping[str, "StrPromise"]] = {
     "host.retrust": _("Trusted a server's changed host key"),
     "host.trust": _("Trusted a server's host key"),
     "host.update": _("Changed a server"),
+    "log.download": _("Took a deployment's log as a file"),
     "person.accept": _("Accepted an invitation"),
     "person.access": _("Changed what somebody may do"),
     "person.deactivate": _("Shut somebody out"),
@@ -49,6 +50,7 @@ ACTS: Final[Mapping[str, "StrPromise"]] = {
     "target.end": _("A deployment ended on a server"),
     "target.settle": _("Settled what needed attention"),
     "variable.delete": _("Deleted a variable"),
+    "variable.export": _("Took variables as a file"),
     "variable.import": _("Imported variables"),
     "variable.set": _("Set a variable"),
 }

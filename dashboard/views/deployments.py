@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from dashboard.access import ACT, ACTING, EVERYONE, Request, get_deployment, seen_by
 from dashboard.downloads import streamed_text
 from dashboard.forms.history import HistoryForm
-from deployments import permissions, requests
+from deployments import audit, permissions, requests
 from deployments.errors import Refused
 from deployments.live import LogLine
 from deployments.models import Target
@@ -59,8 +59,9 @@ def lines(request: Request, deployment: int) -> HttpResponse:
 
 @seen_by(*EVERYONE)
 def raw(request: Request, deployment: int) -> HttpResponseBase:
-    """The whole log as a text file."""
+    """The whole log as a text file; that it was taken is recorded."""
     row = get_deployment(request, deployment)
+    audit.record(request.actor, "log.download", row)
     targets = list(Target.objects.filter(deployment=row).order_by("host_name"))
     name = f"{row.application_name}-{row.environment_name}-{row.pk}.log"
     return streamed_text(log.as_text(targets), content_type="text/plain", file_name=name)
@@ -93,5 +94,3 @@ def _key(request: Request, name: str) -> int | None:
 
 def _last(page: list[LogLine]) -> int:
     return page[-1].number if page else 0
-
-

@@ -60,7 +60,7 @@ def export_text(request: Request, application: str, environment: str) -> HttpRes
     placement = get_placement(request, application, environment)
     name = f"{application}-{environment}.env"
     return HttpResponse(
-        inventory.export_variables(placement),
+        inventory.export_variables(actor=request.actor, placement=placement),
         content_type="text/plain; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

@@ -70,12 +70,13 @@ def import_variables(*, actor: Actor, placement: Placement, text: str, secret_na
     return changed
 
 
-def export_variables(placement: Placement) -> str:
-    """The variables as `.env` text; of secrets only the names, as comments."""
+def export_variables(*, actor: Actor, placement: Placement) -> str:
+    """The variables as `.env` text; of secrets only the names, as comments. That they were taken is recorded."""
     variables = list(placement.variables.all())
     secret = [
         f"# {variable.name} is a secret; its value is not exported\n" for variable in variables if variable.is_secret
     ]
+    audit.record(actor, "variable.export", placement, after={"names": [each.name for each in variables]})
     return dotenv.dump((each.name, each.value) for each in variables if not each.is_secret) + "".join(secret)
 
 

@@ -10,7 +10,7 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
-from deployments.models import Deployment, Step, Target
+from deployments.models import AuditEntry, Deployment, Step, Target
 from deployments.states import DeploymentStatus, TargetStatus
 from tests.dashboard.story import Story, deployment, tell, write_lines
 
@@ -131,6 +131,8 @@ def test_raw_is_the_whole_log_as_text(as_ana: Client, story: Story) -> None:
     text = async_to_sync(whole)(answer)
     assert len(text.splitlines()) == 120
     assert text.startswith("2023-11-14T22:13:20.001+00:00 web-1 pull stdout | line 1 of")
+    entry = AuditEntry.objects.get(action="log.download")
+    assert (entry.actor_name, entry.object_id) == ("Ana Prado", str(story.running.pk))
 
 
 def test_cancelling_asks_and_says_so(as_ana: Client, story: Story) -> None:

@@ -271,10 +271,12 @@ def test_exporting_names_secrets_and_never_shows_them(world: World) -> None:
     set_variable(world, "GREETING", "it's $5 # really")
     set_variable(world, "STRIPE_KEY", "sk_live_51", secret=True)
 
-    text = applications.export_variables(world.placement)
+    text = applications.export_variables(actor=world.actor, placement=world.placement)
 
     assert "sk_live_51" not in text
     assert "# STRIPE_KEY is a secret" in text
+    entry = AuditEntry.objects.get(action="variable.export")
+    assert (entry.actor_name, entry.after) == (world.actor.name, {"names": ["GREETING", "STRIPE_KEY"]})
     assert dotenv.parse(text) == [("GREETING", "it's $5 # really")]
 
 
