@@ -17,7 +17,7 @@ from deployments.models import (
     Target,
 )
 from deployments.sealing import open_sealed
-from deployments.states import TargetStatus
+from deployments.states import HostState, TargetStatus
 from worker.connections.ssh import HostKey, SshAddress, SshCredential
 from worker.container_spec import container_spec, health_spec
 from worker.engine.spec import DeploySpec, HealthSpec, Identity, ImageSpec, Secret
@@ -31,6 +31,10 @@ class CannotBrief(Exception):
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.message, self.remedy = message, remedy
+
+
+class KeyAlarm(CannotBrief):
+    """The server showed another host key than the trusted one: an admin's word is awaited, nothing goes there until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,15 @@ def plan_spec(plan: Plan, host: Host) -> DeploySpec:
 
 
 def host_connection(host: Host) -> HostConnection:
-    """How to log in to a trusted server. `CannotBrief` when trust or credential is missing."""
+    """How to log in to a trusted server. `CannotBrief` when trust or credential is missing, or its key changed."""
     if not host.is_trusted:
         raise CannotBrief(
             f"The host key of {host.name} is not confirmed.", f"Confirm its fingerprint on the page of {host.name}."
+        )
+    if host.state == HostState.KEY_CHANGED:
+        raise KeyAlarm(
+            f"{host.name} showed another host key than the trusted one. Nothing is sent to it.",
+            f"Find out why, then trust the new key, or refuse it, on the page of {host.name}.",
         )
     if host.private_key is None:
         raise CannotBrief(f"{host.name} has no key to log in with.", f"Give it one on the page of {host.name}.")

@@ -11,7 +11,7 @@ from django.db import connection as database
 
 from deployments import claims, endings, queue, sightings
 from deployments.models import Target
-from worker.brief import Brief, CannotBrief, target_brief
+from worker.brief import Brief, CannotBrief, KeyAlarm, target_brief
 from worker.engine.container_host import ContainerHost
 from worker.engine.errors import AuthenticationRefused, Cancelled, HostKeyChanged, HostLost, LeaseLost, SocketRefused
 from worker.engine.events import Ended, StepEnded, StepStarted, Verdict
@@ -29,6 +29,8 @@ _T = TypeVar("_T")
 
 UNTOUCHED_DELAYS: Final = (2, 5, 10, 20)
 TOUCHED_DELAYS: Final = (2, 5, 10, 20, 40, 60, 60, 60)  # a server that reboots in the middle of a swap is waited for
+
+KEY_DELAY, MOST_KEY_DELAY = 30.0, 300.0  # seconds between looks whether a changed host key was trusted
 
 
 def run(target_id: int, keeper: Keeper, opener: Opener = open_server) -> None:
@@ -75,6 +77,8 @@ class _Attempt:
             masker = Masker(secret.reveal() for secret in brief.secrets)
             with open_secrets.using(masker):
                 self._with_recorder(brief, masker)
+        except KeyAlarm as error:
+            self._key_changed(error.message, _Trouble(error.message, remedy=error.remedy))
         except CannotBrief as error:
             self._end_badly(_Trouble(error.message, remedy=error.remedy))
         except LeaseLost:
@@ -157,6 +161,8 @@ class _Attempt:
         if isinstance(error, HostKeyChanged):
             offered = error.offered_type, error.offered_key
             self._patiently(lambda: sightings.host_key_changed(self.target.host_id, where, *offered))
+            self._key_changed(error.message, _Trouble(error.message, error.why, error.remedy))
+            return
         delay = self._delay(error)
         if delay is None:
             self._end_badly(_Trouble(error.message, error.why, error.remedy))
@@ -166,11 +172,21 @@ class _Attempt:
         recorder.flush()
         self._hand_back(error.message, delay=delay, broke=True)
 
+    def _key_changed(self, message: str, trouble: _Trouble) -> None:
+        """Where something was begun, stand still until an admin has trusted a key: then it can still be put right."""
+        if not self.touched:
+            self._end_badly(trouble)
+            return
+        reason = f"{message} This goes on once an admin has trusted its key again."
+        if self.recorder:
+            self.recorder.fail_open_step(message)
+            self.recorder.say(reason, "bad")
+            self.recorder.flush()
+        self._hand_back(reason, delay=min(KEY_DELAY * self.target.attempts, MOST_KEY_DELAY))
+
     def _delay(self, error: HostLost) -> int | None:
-        """Seconds until the next attempt, None when there is none: a changed key is never tried again, and what waiting
-        doesn't mend only where something was begun on the server."""
-        if isinstance(error, HostKeyChanged):
-            return None
+        """Seconds until the next attempt, None when there is none: what waiting doesn't mend is tried again only where
+        something was begun on the server."""
         if isinstance(error, AuthenticationRefused | SocketRefused) and not self.touched:
             return None
         delays = TOUCHED_DELAYS if self.touched else UNTOUCHED_DELAYS

@@ -107,3 +107,10 @@ def test_a_server_without_a_key_is_refused(world: World) -> None:
     Host.objects.update(private_key=None)
     with pytest.raises(CannotBrief, match="no key to log in with"):
         target_brief(target.pk, 1)
+
+
+def test_a_server_whose_key_changed_is_refused(world: World) -> None:
+    target = only_target(deployed(world))
+    Host.objects.update(state="key_changed")
+    with pytest.raises(CannotBrief, match="showed another host key"):
+        target_brief(target.pk, 1)

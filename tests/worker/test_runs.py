@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from deployments import claims, endings, queue, requests
-from deployments.inventory import variables
+from deployments.inventory import hosts, variables
 from deployments.live import decode_lines
 from deployments.models import AuditEntry, Deployment, Host, LogChunk, PlacementHost, SecretVersion, Target
 from tests.deployments.world import OTHER_KEY, World, deployed, make_world, only_target, planned
@@ -157,6 +157,29 @@ def test_a_changed_host_key_raises_the_alarm_and_ends_it(stage: Stage, keeper: K
     host = Host.objects.get()
     assert (target.status, host.state, host.offered_key) == ("failed_untouched", "key_changed", OTHER_KEY)
     assert AuditEntry.objects.filter(action="host.key_changed").count() == 1
+
+
+def test_nobody_connects_while_the_host_key_is_in_doubt(stage: Stage, keeper: Keeper) -> None:
+    target = only_target(stage.deployed())
+    Host.objects.update(state="key_changed")
+    target = run(target, keeper, stage.open)
+    assert (target.status, stage.hosts) == ("failed_untouched", [])
+    assert "showed another host key" in target.outcome["what"]
+
+
+@pytest.mark.both_databases
+def test_a_changed_server_whose_key_changes_waits_for_the_admin(stage: Stage, keeper: Keeper) -> None:
+    stage.at_connect = [lambda host: host.fail_after("start"), CHANGED]
+    target = run(only_target(stage.deployed()), keeper, stage.open)
+    target = again(target, keeper, stage.open)
+    assert (target.status, Host.objects.get().state) == ("stalled", "key_changed")
+    assert target.stalled_reason.endswith("once an admin has trusted its key again.")
+    target = again(target, keeper, stage.open)
+    assert (target.status, target.attempts, len(stage.hosts)) == ("stalled", 3, 2), "nothing was sent"
+    assert target.not_before is not None
+    hosts.retrust_host(actor=stage.world.actor, host=Host.objects.get(), key=OTHER_KEY)
+    target = again(target, keeper, stage.open)
+    assert target.status == "succeeded"
 
 
 def test_an_error_that_nobody_foresaw_ends_it_with_an_id(
