@@ -1,8 +1,12 @@
-"""Long texts sent piece by piece: read in a thread of their own so that the event loop never waits for the database."""
+"""Long texts sent piece by piece: read in a thread of their own so that the event loop never waits for the database.
+
+Between two pieces the connection is given back: a browser may take an hour, and a process has only so many.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 
 
@@ -15,6 +19,12 @@ def streamed_text(pieces: Iterator[str], *, content_type: str, file_name: str) -
 
 
 async def _async_pieces(pieces: Iterator[str]) -> AsyncIterator[bytes]:
-    following = sync_to_async(lambda: next(pieces, None), thread_sensitive=True)
+    def read() -> str | None:
+        try:
+            return next(pieces, None)
+        finally:
+            close_old_connections()
+
+    following = sync_to_async(read, thread_sensitive=True)
     while (piece := await following()) is not None:
         yield piece.encode()

@@ -12,6 +12,7 @@ from deployments.models import LogChunk, Target
 
 MOST_LINES: Final = 5_000
 MOST_FOUND: Final = 1_000
+CHUNKS_AT_ONCE: Final = 50
 
 
 def lines_after(target_id: int, after: int, limit: int = MOST_LINES, step: str = "") -> tuple[list[LogLine], bool]:
@@ -49,13 +50,26 @@ def search(target_ids: Sequence[int], text: str) -> tuple[list[tuple[int, LogLin
 
 
 def as_text(targets: Sequence[Target]) -> Iterator[str]:
-    """The whole log as plain text, a chunk at a time: `time server step | line`, times in UTC."""
+    """The whole log as plain text, a chunk at a time: `time server step | line`, times in UTC.
+
+    Read by key, a few chunks a query: no cursor stays open, so whoever sends the text may give the connection back in between.
+    """
     for target in targets:
-        chunks = LogChunk.objects.filter(target=target).order_by("first_line")
-        for chunk in chunks.iterator(chunk_size=50):
-            yield "".join(_text_line(target.host_name, line) for line in decode_lines(chunk.lines))
+        for lines in _chunks(target.pk):
+            yield "".join(_text_line(target.host_name, line) for line in decode_lines(lines))
         if target.log_cut_at is not None:
             yield f"{target.host_name}: the log was longer; keeping it stopped after line {target.log_cut_at}.\n"
+
+
+def _chunks(target_id: int) -> Iterator[str]:
+    last = 0
+    while page := list(
+        LogChunk.objects.filter(target=target_id, first_line__gt=last)
+        .order_by("first_line")
+        .values_list("first_line", "lines")[:CHUNKS_AT_ONCE]
+    ):
+        last = page[-1][0]
+        yield from (lines for _first, lines in page)
 
 
 def _text_line(server: str, line: LogLine) -> str:

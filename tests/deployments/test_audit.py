@@ -263,14 +263,14 @@ def test_csv_is_read_back_and_runs_nowhere() -> None:
     assert rows[0]["message"] == 'one, "two"\nthree'
 
 
-def test_ndjson_is_one_entry_a_line() -> None:
+def test_ndjson_is_one_entry_a_line_newest_first() -> None:
     write(3)
 
-    lines = [json.loads(line) for line in audit.ndjson_rows(AuditEntry.objects.order_by("number"))]
+    lines = [json.loads(line) for line in audit.ndjson_rows(AuditEntry.objects.all())]
 
-    assert [line["number"] for line in lines] == [1, 2, 3]
+    assert [line["number"] for line in lines] == [3, 2, 1]
     assert lines[1]["after"] == {"port": 2}
-    assert lines[1]["mac"] == lines[2]["previous_mac"]
+    assert lines[1]["mac"] == lines[0]["previous_mac"]
 
 
 def test_the_command_says_whether_it_holds() -> None:
