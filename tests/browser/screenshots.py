@@ -31,6 +31,7 @@ FOLDER: Final = ROOT / "docs" / "screenshots"
 FOLDERS_NAME: Final = "harbour"
 SERVERS: Final = ("web-1", "web-2", "staging-1", "web-3")
 LONGEST: Final = 1240
+VIEWS: Final = (("light", DESK), ("dark", DESK), ("light", PHONE))
 NEVER_TRUSTED: Final = "web-3"
 WARMING_UP: Final = {"SAMPLE_BEHAVIOUR": "slow_start", "SAMPLE_SECONDS": "600"}
 IMAGES: Final[dict[str, dict[str, dict[str, str]]]] = {
@@ -96,7 +97,8 @@ def take() -> None:
             old.unlink()
         _sign_in_page(browser, fleet)
         state = _signed_in(browser, fleet)
-        for scheme, size, ending in (("light", DESK, ""), ("dark", DESK, "-dark"), ("light", PHONE, "-phone")):
+        for scheme, size in VIEWS:
+            ending = f"{size['width']}-{scheme}"
             _take_all(browser, fleet, ending, storage_state=state, color_scheme=scheme, viewport=size)
 
 
@@ -161,11 +163,11 @@ def _freeze(estiva: WholeEstiva) -> None:
 
 
 def _sign_in_page(browser: Browser, fleet: Fleet) -> None:
-    for scheme, ending in (("light", ""), ("dark", "-dark")):
+    for scheme in ("light", "dark"):
         context = browser.new_context(viewport=DESK, color_scheme=scheme)  # type: ignore[arg-type]
         page = context.new_page()
         page.goto(f"{fleet.estiva.url}/account/login")
-        _save(page, f"sign-in{ending}")
+        _save(page, f"sign-in-{DESK['width']}-{scheme}")
         context.close()
 
 
@@ -188,7 +190,7 @@ def _take_all(browser: Browser, fleet: Fleet, ending: str, **options: Any) -> No
         if page.locator(".log-viewer").count() and "queued" not in name:
             expect(page.locator(".log .line").first).to_be_visible()
         page.evaluate("document.fonts.ready")
-        _save(page, f"{name}{ending}")
+        _save(page, f"{name}-{ending}")
     context.close()
 
 
