@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
 
 from dashboard.downloads import streamed_text
@@ -51,6 +51,8 @@ def test_no_connection_is_held_between_pieces() -> None:
     async def take() -> list[bool]:
         answer = streamed_text(pieces(), content_type="text/plain", file_name="some.txt")
         assert isinstance(answer.streaming_content, AsyncIterator)
-        return [connection.connection is None async for _piece in answer]
+        # asked in the thread that reads: connections are each thread's own
+        is_free = sync_to_async(lambda: connection.connection is None, thread_sensitive=True)
+        return [await is_free() async for _piece in answer]
 
     assert async_to_sync(take)() == [True, True, True]
