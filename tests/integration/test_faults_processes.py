@@ -174,3 +174,20 @@ def test_the_database_goes_away_and_comes_back(
         assert harness.lines_of(each.targets.get())
     assert [each.targets.get().attempts for each in deployments] == [1, 1]
     assert len(harness.all_ours(server[1])) == 1
+
+
+def test_a_worker_ends_in_time_though_the_broker_is_silent(estiva: Estiva, valkey: Valkey) -> None:
+    """A frozen Valkey keeps its connections open and answers nothing: SIGTERM still ends workers and reconciler."""
+    running = [estiva.worker(), estiva.reconciler()]
+    processes.ready(running[0])
+    wait_until(lambda: WorkerProcess.objects.count() == 2, "both are on record")
+    valkey.freeze()
+    try:
+        for each in running:
+            began = time.monotonic()
+            each.send_signal(15)
+            assert each.wait() == 0
+            assert time.monotonic() - began < 6
+    finally:
+        valkey.resume()
+    assert not WorkerProcess.objects.exists()
