@@ -105,6 +105,7 @@ def test_the_failed_page_opens_at_the_failed_step(story: Story) -> None:
     marta.go(f"/deployments/{story.deployments['failed']}/")
     log_is_complete(marta)
     expect(marta.page.locator(".log .line.bad").first).to_be_in_viewport()
+    expect(marta.page.locator("#deployment-head .note.bad")).to_be_in_viewport()  # what happened comes first
     expect(marta.page.locator(".log")).to_contain_text("HTTP 503")
 
 

@@ -4,6 +4,7 @@ import * as stretch from "./stretch.js";
 
 export class Going {
   #waited = null; // { share, number }: scrolled to as soon as it is there
+  #isOpening = false; // nobody pointed at a line: the page itself stays at its top, where it says what happened
 
   constructor(viewer) {
     this.viewer = viewer;
@@ -18,10 +19,11 @@ export class Going {
   begin(openAt) {
     const place = this.mark ?? permalink.read(`#${openAt ?? ""}`);
     const share = place && this.viewer.record.byName(place.name);
-    if (share) this.to({ target: share.target, number: place.first });
+    if (share) this.to({ target: share.target, number: place.first }, this.mark === null);
   }
 
-  to({ target, number }) {
+  to({ target, number }, isOpening = false) {
+    this.#isOpening = isOpening;
     const share = this.viewer.record.byTarget(target);
     this.#waited = { share, number };
     this.viewer.follow.letGo();
@@ -49,10 +51,16 @@ export class Going {
     if (!row) return;
     this.#waited = null;
     this.viewer.follow.letGo();
-    row.scrollIntoView({ block: "center" });
-    requestAnimationFrame(() => row.scrollIntoView({ block: "center" })); // blocks above may have got their true height
+    this.#show(row);
+    requestAnimationFrame(() => this.#show(row)); // blocks above may have got their true height
     this.viewer.blocks.querySelector(".line.now")?.classList.remove("now");
-    row.classList.add("now");
+    row.classList.toggle("now", !this.#isOpening);
+  }
+
+  #show(row) {
+    const { log } = this.viewer;
+    if (this.#isOpening) log.scrollTop += row.getBoundingClientRect().top - log.getBoundingClientRect().top - log.clientHeight / 4;
+    else row.scrollIntoView({ block: "center" });
   }
 
   toTop() {
