@@ -1,6 +1,8 @@
 """For machines: ready, and figures for Prometheus. Whether the process is alive says `dashboard.alive`."""
 
 import hmac
+import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -13,16 +15,62 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from dashboard import access, stream
 from dashboard import metrics as figures
+from dashboard.middleware import client_address
 from deployments import queue
 from deployments.figures import living_workers
+from deployments.models import User
 
+KEPT_SECONDS: Final = 1.0
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1"})
 _AWAY: Final = "The database doesn't answer."
 _IN_DATABASE: Final = frozenset({"migrations", "worker"})
 
 
+class _Latest:
+    """The last answer of this process, kept for a moment: however many ask, the parts are asked once a second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wrong: dict[str, str] = {}
+        self._until = 0.0
+
+    def wrong(self) -> dict[str, str]:
+        """What is wrong with each part, "" where nothing is; who comes while it is being asked waits for that answer."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._wrong = _ask()
+                self._until = time.monotonic() + KEPT_SECONDS
+            return self._wrong
+
+    def forget(self) -> None:
+        """Ask anew."""
+        self._until = 0.0
+
+
+latest: Final = _Latest()
+
+
 @access.open_to_all()
 def ready(request: HttpRequest) -> JsonResponse:
-    """Database, broker, migrations and a worker's heartbeat, each with what is wrong; 503 when one is missing."""
+    """Database, broker, migrations and a worker's heartbeat; 503 when one is missing.
+
+    Which, and what to do, is for this machine, the bearer of ESTIVA_METRICS_TOKEN and a signed-in admin; strangers learn the status.
+    """
+    wrong = latest.wrong()
+    good = not any(wrong.values())
+    body: dict[str, object] = {"ready": good}
+    if _may_know_why(request):
+        body["checks"] = {name: {"ok": not trouble, "detail": trouble} for name, trouble in wrong.items()}
+    return JsonResponse(body, status=200 if good else 503)
+
+
+def _may_know_why(request: HttpRequest) -> bool:
+    if _bears_token(request) or client_address(request) in _THIS_MACHINE:
+        return True
+    return isinstance(request.user, User) and request.user.is_admin
+
+
+def _ask() -> dict[str, str]:
     checks: dict[str, Callable[[], str]] = {
         "database": _database,
         "migrations": _migrations,
@@ -36,9 +84,7 @@ def ready(request: HttpRequest) -> JsonResponse:
             wrong[name] = _AWAY if _AWAY in wrong.values() and name in _IN_DATABASE else check()
         except DatabaseError:
             wrong[name] = _AWAY
-    body = {name: {"ok": not trouble, "detail": trouble} for name, trouble in wrong.items()}
-    good = not any(wrong.values())
-    return JsonResponse({"ready": good, "checks": body}, status=200 if good else 503)
+    return wrong
 
 
 def _database() -> str:

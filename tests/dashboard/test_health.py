@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard import asgi
+from dashboard.views import health
 from deployments import clock, queue
 from deployments.models import WorkerProcess
 from deployments.states import DeploymentStatus, TargetStatus
@@ -31,6 +32,12 @@ def redis(valkey: Valkey, settings: Any) -> Iterator[Valkey]:
     yield valkey
     queue.connection().close()
     queue.connection.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _asked_anew() -> None:
+    """What was answered in the test before is not kept."""
+    health.latest.forget()
 
 
 def worker(role: str = "deploy", seconds_ago: float = 0) -> None:
@@ -103,6 +110,30 @@ def test_not_ready_before_migrations(client: Client, redis: Valkey) -> None:
     with patch("dashboard.views.health.MigrationExecutor.migration_plan", return_value=[("deployments", False)]):
         answer = client.get("/readyz")
     assert "manage.py migrate" in answer.json()["checks"]["migrations"]["detail"]
+
+
+ELSEWHERE = {"REMOTE_ADDR": "203.0.113.9"}
+
+
+def test_strangers_learn_the_status_alone(client: Client, settings: Any) -> None:
+    settings.ESTIVA_METRICS_TOKEN = "s3cret-for-prometheus"
+    answer = client.get("/readyz", **ELSEWHERE)  # type: ignore[arg-type]
+    assert (answer.status_code, answer.json()) == (503, {"ready": False})
+    bearer = {"authorization": "Bearer s3cret-for-prometheus"}
+    assert "checks" in client.get("/readyz", headers=bearer, **ELSEWHERE).json()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("person", "told"), [("ana", True), ("bruno", False), ("carla", False)])
+def test_of_people_the_admin_learns_what_is_wrong(client: Client, story: Story, person: str, told: bool) -> None:
+    client.force_login(getattr(story, person))
+    assert ("checks" in client.get("/readyz", **ELSEWHERE).json()) is told  # type: ignore[arg-type]
+
+
+def test_many_who_ask_at_once_cost_one_look(client: Client) -> None:
+    with patch("dashboard.views.health._database", return_value="") as asked:
+        for _number in range(20):
+            client.get("/readyz")
+    assert asked.call_count == 1
 
 
 @pytest.fixture
