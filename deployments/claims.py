@@ -22,6 +22,7 @@ __all__ = [
     "claim_operation",
     "claim_target",
     "hand_back_operation",
+    "hand_back_overtaken",
     "hand_back_target",
     "mark_hinted",
     "release_expired",
@@ -109,6 +110,22 @@ def hand_back_target(claim: Claim, *, reason: str, delay_seconds: float = 0.0, b
             endings.record_ends(endings.cancel_unbegun(held.deployment, [held.target], by))
             return True
         stalls.stall(held, reason, delay_seconds=delay_seconds, connections_lost=int(broke))
+    return True
+
+
+def hand_back_overtaken(claim: Claim, *, seen_fence: int, reason: str) -> bool:
+    """As `hand_back_target`, where the server bears a higher fence than a claim that holds: count on from that one.
+
+    So it is after the database was restored from a backup: the server remembers claims that the record has forgotten.
+    False, and nothing written, when the claim is lost: then somebody newer does hold it.
+    """
+    with transaction.atomic():
+        held = lock_claimed(claim)
+        if held is None:
+            return False
+        seats = PlacementHost.objects.filter(placement=held.target.placement_id, host=held.target.host_id)
+        seats.filter(fence__lt=seen_fence).update(fence=seen_fence)
+        stalls.stall(held, reason)
     return True
 
 

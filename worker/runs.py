@@ -13,7 +13,15 @@ from deployments import claims, endings, queue, sightings
 from deployments.models import Target
 from worker.brief import Brief, CannotBrief, KeyAlarm, target_brief
 from worker.engine.container_host import ContainerHost
-from worker.engine.errors import AuthenticationRefused, Cancelled, HostKeyChanged, HostLost, LeaseLost, SocketRefused
+from worker.engine.errors import (
+    AuthenticationRefused,
+    Cancelled,
+    HostKeyChanged,
+    HostLost,
+    LeaseLost,
+    NewerFence,
+    SocketRefused,
+)
 from worker.engine.events import Ended, StepEnded, StepStarted, Verdict
 from worker.engine.rollout import deploy
 from worker.keeper import Held, Keeper, uptime
@@ -81,6 +89,8 @@ class _Attempt:
             self._key_changed(error.message, _Trouble(error.message, remedy=error.remedy))
         except CannotBrief as error:
             self._end_badly(_Trouble(error.message, remedy=error.remedy))
+        except NewerFence as error:
+            self._overtaken(error)
         except LeaseLost:
             self._let_go()
         except Exception:  # noqa: BLE001 - logged with an id; whatever it was, it must not look as if somebody were at work
@@ -192,6 +202,25 @@ class _Attempt:
         delays = TOUCHED_DELAYS if self.touched else UNTOUCHED_DELAYS
         lost_before = self.target.connections_lost
         return delays[lost_before] if lost_before < len(delays) else None
+
+    def _overtaken(self, error: NewerFence) -> None:
+        """Somebody newer was at this server. Where the record knows of nobody, it is the record that is older."""
+        reason = (
+            f"{self.target.host_name} remembers newer work (fence {error.fence}) than Estiva's record "
+            f"(fence {self.claim.fence}), as after a restored backup. The count goes on from there."
+        )
+        try:
+            if self.recorder:
+                self.recorder.say(reason, "warn")
+                self.recorder.flush()
+            fence = error.fence
+            handed_back = self._patiently(
+                lambda: claims.hand_back_overtaken(self.claim, seen_fence=fence, reason=reason)
+            )
+        except LeaseLost:
+            handed_back = False
+        if not handed_back:
+            self._let_go()
 
     def _let_go(self) -> None:
         """Not ours any more: write nothing. Or the process ends: what is still ours goes back at once."""

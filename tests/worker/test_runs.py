@@ -19,7 +19,7 @@ from worker import runs
 from worker.brief import HostConnection
 from worker.connections.fake import Behaviour, FakeHost, FakeServer
 from worker.connections.signals import Signals
-from worker.engine.errors import AuthenticationRefused, HostKeyChanged, HostLost
+from worker.engine.errors import AuthenticationRefused, HostKeyChanged, HostLost, NewerFence
 from worker.keeper import Keeper
 from worker.servers import Opener
 
@@ -180,6 +180,33 @@ def test_a_changed_server_whose_key_changes_waits_for_the_admin(stage: Stage, ke
     hosts.retrust_host(actor=stage.world.actor, host=Host.objects.get(), key=OTHER_KEY)
     target = again(target, keeper, stage.open)
     assert target.status == "succeeded"
+
+
+@pytest.mark.both_databases
+def test_after_a_restored_database_the_fence_goes_on_from_the_server_s(
+    stage: Stage, keeper: Keeper, sent: Sent
+) -> None:
+    run(only_target(stage.deployed()), keeper, stage.open)
+    PlacementHost.objects.update(fence=8)
+    run(only_target(stage.deployed()), keeper, stage.open)
+    PlacementHost.objects.update(fence=2)  # the backup is older
+    target = run(only_target(stage.deployed()), keeper, stage.open)
+    assert (target.status, target.fence, PlacementHost.objects.get().fence) == ("stalled", 3, 9)
+    assert "remembers newer work (fence 9)" in target.stalled_reason
+    assert target.stalled_reason in log()
+    assert sent.targets()[-1] == target.pk
+    target = again(target, keeper, stage.open)
+    assert (target.status, target.fence) == ("succeeded", 10)
+
+
+def test_a_newer_holder_is_left_alone(stage: Stage, keeper: Keeper) -> None:
+    def overtaken(_host: FakeHost) -> None:
+        Target.objects.update(fence=5, holder="deploy@other")
+        raise NewerFence("storefront-production-r1.f5 bears a newer fence than 1.", 5)
+
+    stage.at_connect = [overtaken]
+    target = run(only_target(stage.deployed()), keeper, stage.open)
+    assert (target.status, target.holder, PlacementHost.objects.get().fence) == ("running", "deploy@other", 1)
 
 
 def test_an_error_that_nobody_foresaw_ends_it_with_an_id(

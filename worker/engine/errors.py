@@ -53,3 +53,11 @@ class Cancelled(Exception):
 
 class LeaseLost(Exception):
     """Another worker may hold this Target now: touch nothing more, write nothing more."""
+
+
+class NewerFence(LeaseLost):
+    """The server bears a fence above ours: whoever brought it there holds this, or did before our record was put back."""
+
+    def __init__(self, message: str, fence: int) -> None:
+        super().__init__(message)
+        self.fence = fence

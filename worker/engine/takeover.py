@@ -7,7 +7,7 @@ still do is create a container under a name of its own fence, so one looks again
 from contextlib import suppress
 
 from worker.engine.container_host import ContainerHost
-from worker.engine.errors import Conflict, HostError, LeaseLost, NotFound
+from worker.engine.errors import Conflict, HostError, LeaseLost, NewerFence, NotFound
 from worker.engine.inventory import Inventory, higher_fence, lower_fences, take_inventory
 from worker.engine.names import fenced
 from worker.engine.spec import Identity
@@ -46,7 +46,8 @@ def held_inventory(host: ContainerHost, identity: Identity, incumbent_id: str = 
     inventory = take_inventory(host, identity, incumbent_id)
     newer = higher_fence(inventory.everything, identity.fence)
     if newer is not None:
-        raise LeaseLost(f"{newer.name} bears a newer fence than {identity.fence}: another worker has taken over.")
+        highest = max(each.fence for each in inventory.everything)
+        raise NewerFence(f"{newer.name} bears a newer fence than {identity.fence}.", highest)
     return inventory
 
 
