@@ -11,9 +11,12 @@ from typing import NamedTuple
 WAKE_STREAM = "estiva:live"
 """One stream for the whole installation: small entries that say what moved; every web process follows it with one XREAD."""
 
-WAKE_MAXLEN = 20_000
-TAIL_MAXLEN = 400
-TAIL_SECONDS = 3600
+WAKE_SECONDS = 600
+"""How long an entry stays. Who was away longer begins from the record, as everybody does who reconnects."""
+
+CARRIED_CHARACTERS = 8192
+"""Lines longer than this together are not carried along: viewers read them from the record, so Redis' memory stays bounded."""
+
 MAX_LINE_BYTES = 16_384
 
 
@@ -39,14 +42,14 @@ def decode_lines(text: str) -> list[LogLine]:
 
 
 def wake_log(target_id: int, deployment_id: int, first: int, last: int, lines: str) -> dict[str, str]:
-    """The wake entry for lines `first…last` of a Target; `lines` is `encode_lines`' text, carried along."""
+    """The wake entry for lines `first…last` of a Target; `lines` is `encode_lines`' text, carried along if short, else left out."""
     return {
         "kind": "log",
         "target": str(target_id),
         "deployment": str(deployment_id),
         "first": str(first),
         "last": str(last),
-        "lines": lines,
+        "lines": lines if len(lines) <= CARRIED_CHARACTERS else "",
     }
 
 

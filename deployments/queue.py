@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 
 import redis
 from celery import Celery
@@ -74,7 +75,8 @@ def send_on_commit(task: str, queue: str, object_id: int) -> None:
 def publish(entry: dict[str, str]) -> bool:
     """Put one wake entry on the live stream; False when Redis can't be reached (viewers fill the gap from the database)."""
     try:
-        connection().xadd(live.WAKE_STREAM, entry, maxlen=live.WAKE_MAXLEN, approximate=True)
+        oldest = int((time.time() - live.WAKE_SECONDS) * 1000)
+        connection().xadd(live.WAKE_STREAM, entry, minid=oldest, approximate=True)
     except (redis.RedisError, OSError) as error:
         log.warning("live entry not sent", extra={"kind": entry.get("kind"), "error": str(error)})
         return False

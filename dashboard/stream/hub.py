@@ -122,9 +122,10 @@ class Hub:
         if key not in self._by_key:
             return
         target_id = int(entry["target"])
-        lines = Entry(int(entry["first"]), int(entry["last"]), entry["lines"])
-        self._rings.setdefault(target_id, Ring()).add(lines)
-        self.grew(target_id, lines.last)
+        last = int(entry["last"])
+        if entry["lines"]:  # else they were too long to carry: viewers read the record
+            self._rings.setdefault(target_id, Ring()).add(Entry(int(entry["first"]), last, entry["lines"]))
+        self.grew(target_id, last)
         self.wake(key)
 
     def _take_progress(self, entry: Mapping[str, str]) -> None:

@@ -211,6 +211,33 @@ def test_nothing_is_kept_of_what_nobody_watches() -> None:
     assert hub.progress == {}
 
 
+def test_long_lines_are_not_carried_but_read_from_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = live.encode_lines([live.LogLine(2, 0, "pull", "stdout", "x" * live.CARRIED_CHARACTERS)])
+    asked: list[tuple[int, int]] = []
+
+    def record(target_id: int, line: int) -> list[Entry]:
+        asked.append((target_id, line))
+        return [entry(1, 1), Entry(2, 2, long)]
+
+    async def play() -> bytes:
+        hub = Hub()
+        browser = Browser(hub, "deployment:41", Rights(1, sees_all=True, targets={41: frozenset({7})}))
+        browser.viewer.positions[7] = 0
+        carried = live.wake_log(7, 41, 2, 2, long)
+        assert carried["lines"] == ""
+        for wake in (live.wake_log(7, 41, 1, 1, entry(1, 1).lines), carried):
+            hub.take(wake)
+        hub.take(live.wake_log(7, 41, 3, 3, entry(3, 3).lines))
+        await browser.viewer._write_news()
+        assert browser.viewer.positions[7] == 3
+        return browser.written
+
+    monkeypatch.setattr(reads, "lines_after", record)
+    written = asyncio.run(play())
+    assert asked == [(7, 0)]
+    assert b"x" * live.CARRIED_CHARACTERS in written
+
+
 def test_what_was_kept_goes_with_its_last_viewer() -> None:
     async def play() -> list[Entry | None]:
         hub = Hub()
