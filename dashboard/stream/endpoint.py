@@ -25,6 +25,9 @@ SEND_SECONDS: Final = 30.0
 MOST_STREAMS: Final = 900
 """Below gunicorn's default of connections, so that pages still answer."""
 
+MOST_STREAMS_EACH: Final = 30
+"""Of one person, on this process: somebody with many tabs, not a script that takes everybody else's places."""
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -72,7 +75,7 @@ async def close() -> None:
 
 
 async def serve(scope: Message, receive: Receive, send: Send) -> None:
-    """Answer one request for /events: 200 and a stream, or 400, 401, 404, 405, 503."""
+    """Answer one request for /events: 200 and a stream, or 400, 401, 404, 405, 429, 503."""
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     if scope["method"] != "GET":
         await _refuse(send, 405, "Only GET.")
@@ -106,8 +109,12 @@ async def _serve_viewer(asked: Asked, session_key: str, address: str, receive: R
     except DatabaseError:
         await _refuse(send, 503, "The database doesn't answer.")
         return
+    hub = _process.open()
+    if sum(viewer.rights.user_id == rights.user_id for viewer in hub.viewers) >= MOST_STREAMS_EACH:
+        await _refuse(send, 429, "You have too many live pages open. Close some; this one goes on by itself.")
+        return
     await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-    viewer = Viewer(_process.open(), asked, rights, look_up_rights, _writer(send))
+    viewer = Viewer(hub, asked, rights, look_up_rights, _writer(send))
     await _live(viewer, receive)
     await _end(send)
 

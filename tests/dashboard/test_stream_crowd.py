@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from dashboard.stream import reads
-from deployments.models import Target
+from dashboard.stream import endpoint, reads
+from deployments.models import Role, Target
 from parts.processes import wait_until
 from parts.valkey import Valkey
-from tests.dashboard.story import Story, first_target, write_lines_apart
+from tests.dashboard.story import Story, first_target, person, write_lines_apart
 from tests.dashboard.web import Stream, Web, follow, sign_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.real]
@@ -24,19 +24,20 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.real]
 
 def test_two_hundred_viewers_cost_few_threads_and_no_connections(web: Web, live_story: Story) -> None:
     target = first_target(live_story)
-    session = sign_in(live_story.ana)
-    seen = asyncio.run(_crowd(web, session, live_story.running.pk, target))
+    people = [live_story.ana, *(person(f"Admin{number}", Role.ADMIN) for number in range(7))]
+    sessions = [sign_in(each) for each in people]
+    seen = asyncio.run(_crowd(web, sessions, live_story.running.pk, target))
     assert seen["counts"] == [20] * 200
     assert seen["threads"] <= 12
     assert seen["databases"] <= 3 * reads.THREADS  # SQLite keeps three files open a connection
 
 
-async def _crowd(web: Web, session: str, deployment: int, target: Target) -> dict[str, Any]:
+async def _crowd(web: Web, sessions: list[str], deployment: int, target: Target) -> dict[str, Any]:
     counts = [0] * 200
 
     async def view(number: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
-        cookie = f"Cookie: {settings.SESSION_COOKIE_NAME}={session}\r\n"
+        cookie = f"Cookie: {settings.SESSION_COOKIE_NAME}={sessions[number % len(sessions)]}\r\n"
         path = f"/events?watch=deployment:{deployment}&from=t{target.pk}:0"
         writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{cookie}\r\n".encode())
         while counts[number] < 20:
@@ -45,7 +46,9 @@ async def _crowd(web: Web, session: str, deployment: int, target: Target) -> dic
         await writer.wait_closed()
 
     viewers = [asyncio.create_task(view(number)) for number in range(200)]
-    await asyncio.to_thread(wait_until, lambda: _metrics_streams(web, session) == 200, "all are connected", timeout=30)
+    await asyncio.to_thread(
+        wait_until, lambda: _metrics_streams(web, sessions[0]) == 200, "all are connected", timeout=30
+    )
     pid = web.worker_pid()
     status = Path(f"/proc/{pid}/status").read_text()
     threads = int(next(line.split()[1] for line in status.splitlines() if line.startswith("Threads:")))
@@ -57,6 +60,16 @@ async def _crowd(web: Web, session: str, deployment: int, target: Target) -> dic
     async with asyncio.timeout(20):
         await asyncio.gather(*viewers)
     return {"counts": counts, "threads": threads, "databases": databases}
+
+
+def test_nobody_takes_everybodys_places(web: Web, live_story: Story) -> None:
+    watch = f"deployment:{live_story.running.pk}"
+    session = sign_in(live_story.bruno)
+    for _number in range(endpoint.MOST_STREAMS_EACH):
+        stream = Stream(web, session, watch).open()
+        stream.until("changed")
+    assert Stream(web, session, watch).open().status == 429
+    assert follow(web, live_story.ana, watch).status == 200
 
 
 def _metrics_streams(web: Web, session: str) -> int:
