@@ -23,6 +23,7 @@ from parts.sample_image import Sample
 from parts.screen import say
 from parts.service import Service
 from parts.sshd import SshServer
+from tests.browser.palette import few_colours
 from tests.browser.scene import chromium
 from tests.browser.visitor import DESK, PHONE
 from tests.browser.whole import WholeEstiva, whole_estiva
@@ -196,10 +197,12 @@ def _take_all(browser: Browser, fleet: Fleet, ending: str, **options: Any) -> No
 
 def _save(page: Page, name: str) -> None:
     """A phone's screen, else the whole page up to a bearable length."""
-    path = FOLDER / f"{name}.png"
     if page.viewport_size == PHONE:  # what is fixed to the bottom edge would stand in the middle of a longer picture
-        page.screenshot(path=path)
+        png = page.screenshot()
     else:
         height = min(int(page.evaluate("document.documentElement.scrollHeight")), LONGEST)
-        page.screenshot(path=path, full_page=True, clip={"x": 0, "y": 0, "width": DESK["width"], "height": height})
+        png = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": DESK["width"], "height": height})
+    blank = page.context.new_page()
+    (FOLDER / f"{name}.png").write_bytes(few_colours(blank, png))
+    blank.close()
     say("shots", f"{name}.png")
