@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from deployments import audit, container_settings, image_reference, queue, releases
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
+from deployments.inventory.sharing import check_sharing
 from deployments.leases import lock_placement
 from deployments.models import Application, Environment, Host, Placement, PlacementHost
 from deployments.states import HostState
@@ -43,11 +44,13 @@ def save_placement(
     values = _checked(image, settings, url, keep_releases)
     with transaction.atomic():
         hosts = _checked_hosts(host_ids, placement)
+        if placement is not None:
+            placement = _locked(placement, version)
+        check_sharing(actor=actor, placement=placement, environment=environment, settings=values["settings"])
         if placement is None:
             placement = _create(application, environment, values)
             before: dict[str, Any] = {}
         else:
-            placement = _locked(placement, version)
             before = _shown(placement)
             for name, value in values.items():
                 setattr(placement, name, value)

@@ -1,0 +1,80 @@
+"""What Placements could take from one another on a server: volumes by name, and names in an Environment's network.
+
+Docker knows no owners, so the first Placement that names one has it. Only an admin lets another one share it; what a
+Placement has by then it keeps. Volumes that Estiva never made are nobody's here: who may see those is not known to it.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from deployments.actors import ESTIVA, Actor
+from deployments.errors import FieldErrors
+from deployments.models import Environment, Placement, Release, User
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+    Rows = QuerySet[Placement] | QuerySet[Release]
+
+
+def check_sharing(
+    *, actor: Actor, placement: Placement | None, environment: Environment, settings: Mapping[str, Any]
+) -> None:
+    """FieldErrors, with dotted paths, where these settings name what is another Placement's.
+
+    Needs the servers' locks: two that share none can't meet.
+    """
+    if actor == ESTIVA or any(user.is_admin for user in User.objects.filter(pk=actor.user_id)):
+        return
+    own = placement.pk if placement else 0
+    others, kept = Placement.objects.exclude(pk=own), Release.objects.exclude(placement=own)
+    near = {"environment": placement.environment_id if placement else environment.pk}
+    volumes = _foreign("volumes", placement, settings, others, kept)
+    aliases = _foreign(
+        "network_aliases",
+        placement,
+        settings,
+        others.filter(**near),
+        kept.filter(**{f"placement__{name}": value for name, value in near.items()}),
+    )
+    errors: dict[str, list[str | StrPromise]] = {}
+    for number in volumes:
+        errors[f"settings.volumes.{number}.name"] = [
+            _("Another placement has a volume of this name. Choose another name, or ask an admin.")
+        ]
+    for number in aliases:
+        errors[f"settings.network_aliases.{number}"] = [
+            _("Another placement of this environment has this name. Choose another, or ask an admin.")
+        ]
+    if errors:
+        raise FieldErrors(errors)
+
+
+def _foreign(field: str, placement: Placement | None, settings: Mapping[str, Any], *others: "Rows") -> list[int]:
+    """The positions of the names that are others' and weren't this Placement's before."""
+    wanted = _names(settings.get(field))
+    new = (
+        set(wanted) - _used(field, Placement.objects.filter(pk=placement.pk), placement.releases.all())
+        if placement
+        else set(wanted)
+    )
+    if not new:
+        return []
+    foreign = new & _used(field, *others)
+    return [number for number, name in enumerate(wanted) if name in foreign]
+
+
+def _used(field: str, *rows: "Rows") -> set[str]:
+    """Every name that these rows' settings hold there."""
+    found: set[str] = set()
+    for each in rows:
+        for value in each.order_by().values_list(f"settings__{field}", flat=True).distinct():
+            found.update(_names(value))
+    return found
+
+
+def _names(value: Any) -> list[str]:
+    return [each["name"] if isinstance(each, Mapping) else each for each in value or ()]
