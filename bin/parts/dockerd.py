@@ -100,13 +100,17 @@ class DockerEngine(ProcessPart):
         self._launch_daemon()
 
     def remove_everything(self) -> None:
-        """Remove all containers, and the volumes and networks made on this engine; images stay."""
+        """Remove all containers, volumes, networks and the tags that Estiva keeps; images stay under their own names."""
         for container in self.api.json("GET", "/containers/json?all=1"):
             self.api.json("DELETE", f"/containers/{container['Id']}?force=1&v=1")
         for network in self.api.json("GET", "/networks?filters=%7B%22type%22%3A%5B%22custom%22%5D%7D"):
             self.api.json("DELETE", f"/networks/{network['Id']}")
         for volume in self.api.json("GET", "/volumes")["Volumes"] or []:
             self.api.json("DELETE", f"/volumes/{volume['Name']}")
+        for image in self.api.json("GET", "/images/json"):
+            for tag in image["RepoTags"] or []:
+                if tag.startswith("estiva/"):
+                    self.api.json("DELETE", f"/images/{tag}")
 
     def clear(self) -> None:
         """Undo what an engine of this folder left on the machine, also after a crash: processes, mounts, bridges."""
@@ -120,6 +124,12 @@ class DockerEngine(ProcessPart):
             Bridge(state["bridge"]).remove()
             restore_forwarding(state["forwarding"])
             self._write_state({**state, "active": False})
+
+    @property
+    def links(self) -> set[str]:
+        """The network links that this engine's containers hang on: its bridge, while it has one."""
+        state = self._read_state()
+        return {Bridge(state["bridge"]).name} if state else set()
 
     @property
     def _pid_file(self) -> Path:
