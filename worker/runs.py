@@ -25,6 +25,7 @@ from worker.engine.errors import (
 from worker.engine.events import Ended, StepEnded, StepStarted, Verdict
 from worker.engine.rollout import deploy
 from worker.keeper import Held, Keeper, uptime
+from worker.log_text import storable
 from worker.logs import open_secrets
 from worker.patience import patiently
 from worker.recorder import Recorder
@@ -72,6 +73,7 @@ class _Attempt:
         self.signals = held.signals
         self.target = self._patiently(lambda: Target.objects.select_related("host", "deployment").get(pk=held.claim.id))
         self.recorder: Recorder | None = None
+        self.masker = Masker(())
 
     @property
     def touched(self) -> bool:
@@ -82,9 +84,9 @@ class _Attempt:
         """Brief, then deploy; every way out of it ends in a written state."""
         try:
             brief = self._patiently(lambda: target_brief(self.claim.id, self.claim.fence))
-            masker = Masker(secret.reveal() for secret in brief.secrets)
-            with open_secrets.using(masker):
-                self._with_recorder(brief, masker)
+            self.masker = Masker(secret.reveal() for secret in brief.secrets)
+            with open_secrets.using(self.masker):
+                self._with_recorder(brief)
         except KeyAlarm as error:
             self._key_changed(error.message, _Trouble(error.message, remedy=error.remedy))
         except CannotBrief as error:
@@ -96,12 +98,12 @@ class _Attempt:
         except Exception:  # noqa: BLE001 - logged with an id; whatever it was, it must not look as if somebody were at work
             self._end_unforeseen()
 
-    def _with_recorder(self, brief: Brief, masker: Masker) -> None:
+    def _with_recorder(self, brief: Brief) -> None:
         self.recorder = recorder = self._patiently(
             lambda: Recorder(
                 self.claim.id,
                 self.claim.fence,
-                masker,
+                self.masker,
                 tail=self.keeper.tail,
                 patience=self.signals.patience,
                 lost=self.signals.lost.set,
@@ -237,6 +239,7 @@ class _Attempt:
             log.warning("lease lost before it was handed back", target=self.claim.id, fence=self.claim.fence)
 
     def _hand_back(self, reason: str, *, delay: float = 0.0, broke: bool = False) -> None:
+        reason = self.masker.mask(storable(reason))  # a server's own words may be in it
         self._patiently(lambda: claims.hand_back_target(self.claim, reason=reason, delay_seconds=delay, broke=broke))
 
     def _end_unforeseen(self) -> None:

@@ -255,6 +255,17 @@ def test_secrets_reach_the_container_and_nothing_else(stage: Stage, keeper: Keep
     assert secret not in repr([*log(), *Target.objects.values(), *PlacementHost.objects.values()])
 
 
+def test_the_reason_for_standing_still_tells_no_secret(stage: Stage, keeper: Keeper) -> None:
+    secret = "correct-horse-battery"
+    variables.set_variable(
+        actor=stage.world.actor, placement=stage.world.placement, name="TOKEN", value=secret, is_secret=True
+    )
+    stage.at_connect = [HostLost(f"web-1 said: TOKEN={secret} is in the way.")]
+    target = run(only_target(stage.deployed()), keeper, stage.open)
+    assert (target.status, target.stalled_reason[:18]) == ("stalled", "web-1 said: TOKEN=")
+    assert secret not in target.stalled_reason
+
+
 def test_a_cancel_before_the_connection_ends_at_once(stage: Stage, keeper: Keeper) -> None:
     deployment = stage.deployed()
 
