@@ -1,7 +1,7 @@
 """A Placement's environment variables. A secret is written once and never shown again; each of its values is a sealed version."""
 
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Max
@@ -18,6 +18,8 @@ from deployments.sealing import seal
 LONGEST_NAME: Final = 200
 LONGEST_VALUE: Final = 128 * 1024  # what Linux takes for one variable
 _CHANGED: Final = "changed"
+_SECRET: Final = "a secret value"
+_PLAIN: Final = "a plain value"
 
 
 def set_variable(*, actor: Actor, placement: Placement, name: str, value: str, is_secret: bool) -> Variable:
@@ -27,11 +29,12 @@ def set_variable(*, actor: Actor, placement: Placement, name: str, value: str, i
     """
     with transaction.atomic():
         placement = lock_placement(placement.pk)
+        before = _shown(placement.variables.filter(name=name).first(), hidden=is_secret)
         variable, changed = _set(placement, name, value, is_secret)
         if changed:
             touch(placement)
-            shown = _CHANGED if is_secret else value
-            audit.record(actor, "variable.set", placement, after={"name": name, "secret": is_secret, "value": shown})
+            after = {"name": name, "secret": is_secret, "value": _CHANGED if is_secret else value}
+            audit.record(actor, "variable.set", placement, before=before, after=after)
     return variable
 
 
@@ -42,12 +45,12 @@ def delete_variable(*, actor: Actor, placement: Placement, name: str) -> None:
         variable = placement.variables.filter(name=name).first()
         if variable is None:
             raise Refused(_("There is no variable %(name)s.") % {"name": name}, "name")
-        was_secret = variable.is_secret
+        was_secret, before = variable.is_secret, _shown(variable, hidden=False)
         variable.delete()
         marked = _destroy(placement, name) if was_secret else []
         touch(placement)
         after = {"name": name, "secret": was_secret, "releases_that_lost_it": marked}
-        audit.record(actor, "variable.delete", placement, before={"name": name}, after=after)
+        audit.record(actor, "variable.delete", placement, before=before, after=after)
 
 
 def import_variables(*, actor: Actor, placement: Placement, text: str, secret_names: Collection[str] = ()) -> list[str]:
@@ -62,11 +65,14 @@ def import_variables(*, actor: Actor, placement: Placement, text: str, secret_na
     with transaction.atomic():
         placement = lock_placement(placement.pk)
         secret = set(secret_names) | set(placement.variables.filter(is_secret=True).values_list("name", flat=True))
-        changed = [name for name, value in pairs if _set(placement, name, value, name in secret)[1]]
+        old = {variable.name: variable for variable in placement.variables.all()}
+        values = {name: value for name, value in pairs if _set(placement, name, value, name in secret)[1]}
+        changed = list(values)
         if changed:
             touch(placement)
-            after = {"names": changed, "secret": sorted(secret & set(changed))}
-            audit.record(actor, "variable.import", placement, after=after)
+            before = {name: _shown(old.get(name), hidden=name in secret).get("value") for name in changed}
+            after = {name: _CHANGED if name in secret else values[name] for name in changed}
+            audit.record(actor, "variable.import", placement, before=before, after=after)
     return changed
 
 
@@ -78,6 +84,14 @@ def export_variables(*, actor: Actor, placement: Placement) -> str:
     ]
     audit.record(actor, "variable.export", placement, after={"names": [each.name for each in variables]})
     return dotenv.dump((each.name, each.value) for each in variables if not each.is_secret) + "".join(secret)
+
+
+def _shown(variable: Variable | None, *, hidden: bool) -> dict[str, Any]:
+    """A variable before a change, for the record. `hidden` where it becomes a secret: then its plain value is one, too."""
+    if variable is None:
+        return {}
+    value = _SECRET if variable.is_secret else _PLAIN if hidden else variable.value
+    return {"name": variable.name, "secret": variable.is_secret, "value": value}
 
 
 def _set(placement: Placement, name: str, value: str, is_secret: bool) -> tuple[Variable, bool]:

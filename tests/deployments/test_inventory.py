@@ -173,6 +173,24 @@ def test_a_secret_is_sealed_and_never_on_record(world: World) -> None:
     assert open_sealed(variable.secret_version.sealed) == "sk_live_51"
     entry = AuditEntry.objects.get(action="variable.set")
     assert entry.after == {"name": "STRIPE_KEY", "secret": True, "value": "changed"}
+    assert entry.before == {}
+
+
+def test_the_record_says_what_a_plain_value_was_and_never_one_that_became_a_secret(world: World) -> None:
+    set_variable(world, "LEVEL", "info", secret=False)
+    set_variable(world, "LEVEL", "debug", secret=False)
+    set_variable(world, "LEVEL", "debug", secret=True)
+    applications.delete_variable(actor=world.actor, placement=world.placement, name="LEVEL")
+    before = [
+        (entry.action, entry.before.get("value"))
+        for entry in AuditEntry.objects.filter(action__startswith="variable.").order_by("number")
+    ]
+    assert before == [
+        ("variable.set", None),
+        ("variable.set", "info"),
+        ("variable.set", "a plain value"),
+        ("variable.delete", "a secret value"),
+    ]
 
 
 def test_each_value_of_a_secret_is_a_version(world: World) -> None:
@@ -256,7 +274,8 @@ def test_importing_sets_all_and_keeps_what_is_not_named(world: World) -> None:
     stored = {each.name: (each.is_secret, each.value) for each in world.placement.variables.all()}
     assert stored == {"KEPT": (False, "1"), "SECRET": (True, ""), "A": (False, "1"), "TOKEN": (True, "")}
     entry = AuditEntry.objects.get(action="variable.import")
-    assert entry.after == {"names": ["A", "SECRET", "TOKEN"], "secret": ["SECRET", "TOKEN"]}
+    assert entry.after == {"A": "1", "SECRET": "changed", "TOKEN": "changed"}
+    assert entry.before == {"A": None, "SECRET": "a secret value", "TOKEN": None}
 
 
 def test_one_bad_line_imports_nothing(world: World) -> None:
