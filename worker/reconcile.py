@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
@@ -133,7 +134,7 @@ def write_signed_head() -> None:
 
 
 def drop_old() -> None:
-    """Operations that ended long ago, with their Plans, and workers that fell silent. History itself is never dropped."""
+    """Operations that ended long ago, with their Plans, workers that fell silent, sessions that are over; never history."""
     old = Operation.objects.filter(status__in=OPERATION_ENDS, ended_at__lte=Now() - KEEP)
     Plan.objects.filter(operation__in=old).delete()
     old.delete()
@@ -143,3 +144,4 @@ def drop_old() -> None:
     )
     routine.delete()
     WorkerProcess.objects.filter(beat_at__lte=Now() - FORGET_WORKERS).delete()
+    Session.objects.filter(expire_date__lte=Now()).delete()
