@@ -155,7 +155,7 @@ CONTENT_SECURITY_POLICY = {
 
 # Words and time
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("pt-br", _("Brazilian Portuguese"))]
+LANGUAGES = [("en", _("English"))]  # one catalogue at a time: half a translation is worse than none
 LOCALE_PATHS = [BASE_DIR / "dashboard" / "locale"]
 USE_TZ = True
 TIME_ZONE = env.text("ESTIVA_TIME_ZONE", "UTC")

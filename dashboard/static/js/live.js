@@ -90,7 +90,7 @@ class Fragments {
 
   async #replace(key) {
     const element = findByKey(key);
-    if (!element) return;
+    if (!element?.dataset.url) return; // what it showed has come to its end: nothing more to fetch
     const url = new URL(element.dataset.url, location.href);
     const response = await fetch(url, { headers: { "HX-Request": "true", "X-Fragment": "1" }, cache: "no-store" });
     if (response.redirected && new URL(response.url).pathname !== url.pathname) return location.reload();
