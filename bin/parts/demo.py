@@ -90,7 +90,8 @@ def check() -> int:
 
 def raise_all(installation: Installation, supervisor: Supervisor) -> SampleServer | None:
     """Start Estiva and the sample server; None, with the reason said, where this machine can't have one."""
-    installation.start(supervisor)
+    # The admin is there before the web starts: else it would print a setup link that the demo then uses up.
+    installation.start(supervisor, lambda: None if installation.has_people() else story.first_admin(installation))
     try:
         server = sample_server.start(installation, supervisor)
     except PartError as error:

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from parts import valkey
@@ -89,8 +89,8 @@ class Installation:
             "ESTIVA_REDIS_URL": valkey.given_url() or Valkey(self.folder / "valkey").url,
         }
 
-    def start(self, supervisor: Supervisor) -> None:
-        """Broker, migrations, then the rest; returns when the dashboard is ready to work."""
+    def start(self, supervisor: Supervisor, migrated: Callable[[], None] = lambda: None) -> None:
+        """Broker, migrations, `migrated`, then the rest side by side; returns when the dashboard is ready to work."""
         self.port("web", WEB_PORT)
         self._make_keys()
         (self.folder / "static").mkdir(exist_ok=True)  # nothing is collected here, but its absence would be warned of
@@ -98,13 +98,13 @@ class Installation:
             say("valkey", "starting on a unix socket")
             supervisor.start(Valkey(self.folder / "valkey"))
         self.manage("migrate", "--noinput", "--verbosity", "1")
-        for service in (
+        migrated()
+        supervisor.start_together(
             self._web(),
             self._celery("worker", "deploy"),
             self._celery("looker", "look"),
             self._reconciler(),
-        ):
-            supervisor.start(service)
+        )
 
     def name(self) -> str:
         """What labels this installation's containers; "" before the first migration."""
@@ -114,6 +114,11 @@ class Installation:
         with contextlib.closing(sqlite3.connect(file)) as database:
             row = database.execute("SELECT name FROM deployments_installation").fetchone()
         return str(row[0]) if row else ""
+
+    def has_people(self) -> bool:
+        """Whether somebody was let in already."""
+        with contextlib.closing(sqlite3.connect(self.folder / "estiva.sqlite3")) as database:
+            return bool(database.execute("SELECT EXISTS (SELECT 1 FROM deployments_user)").fetchone()[0])
 
     def ready(self) -> bool:
         """Whether database, broker and a worker answer (/readyz)."""

@@ -27,6 +27,11 @@ class Links:
     application: str
 
 
+def first_admin(installation: Installation) -> None:
+    """Make the first admin, whom the demo's sign-in links are for."""
+    _tell(installation, "admin", None)
+
+
 def first_deploy(installation: Installation, server: SampleServer | None) -> Links:
     """Register the server, the application and its placement, and deploy version 1, unless that was done before."""
     told = _tell(installation, "first", server)

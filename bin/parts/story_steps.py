@@ -1,4 +1,4 @@
-"""The demo's story in a process of its own with Estiva's settings: `python -m parts.story_steps first|walk URL [server…]`.
+"""The demo's story in a process of its own with Estiva's settings: `python -m parts.story_steps admin|first|walk URL [server…]`.
 
 Everything goes the ordinary way: the domain's functions write rows, the workers act, this waits for the rows to say so.
 The last line is `RESULT ` and JSON; a failure is said in words and ends with exit code 1.
@@ -247,12 +247,15 @@ def _check(what: str, holds: bool, otherwise: str) -> None:
 def main(arguments: list[str]) -> int:
     """Tell the chapter; the exit code."""
     chapter, url, *rest = arguments
-    sample = None
+    sample, result = None, dict[str, Any]()
     if rest:
         folder, port, socket, image, application_port = rest
         sample = Sample(SshServer(Path(folder), int(port)), socket, image, int(application_port))
     try:
-        result = walk(sample, url) if chapter == "walk" and sample is not None else first(sample, url)
+        if chapter == "admin":
+            _admin()
+        else:
+            result = walk(sample, url) if chapter == "walk" and sample is not None else first(sample, url)
     except (PartError, Refused) as error:
         print(f"{error}", flush=True)
         return 1

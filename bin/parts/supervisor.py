@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
@@ -54,8 +55,15 @@ class Supervisor:
         program.start()
         if keep:
             watcher = threading.Thread(target=self._watch, args=(program,), name=f"watch {program.name}", daemon=True)
-            self._running[-1] = (program, watcher)
+            self._running[self._running.index((program, None))] = (program, watcher)
             watcher.start()
+
+    def start_together(self, *programs: Supervised) -> None:
+        """Start programs that don't wait for one another, and wait until all are ready; PartError if one fails."""
+        with ThreadPoolExecutor(len(programs)) as pool:
+            starts = [pool.submit(self.start, program) for program in programs]
+        for start in starts:
+            start.result()
 
     def end(self) -> None:
         """End all programs in reverse order. What can't be ended is said, and the others are ended all the same."""
