@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser
 
+from parts import packages, sample_server
 from parts.part import remove_folder, temporary_folder
 from tests.browser.scene import Scene, chromium, scene
 from tests.browser.story import Story
@@ -22,10 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's tests go last; the story's chapters after the others, as they stand in their files."""
     items.sort(key=_place)
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            if item.path.stem in CHAPTERS:
-                item.add_marker(pytest.mark.real)
+        if HERE not in item.path.parents:
+            continue
+        is_chapter = item.path.stem in CHAPTERS
+        item.add_marker(pytest.mark.browser)
+        if is_chapter:
+            item.add_marker(pytest.mark.real)
+        lacking = packages.lacking(["chromium", *(sample_server.needed() if is_chapter else ())])
+        if lacking and not packages.can_install():
+            item.add_marker(pytest.mark.skip(reason=f"needs root on Debian, or: {', '.join(lacking)}"))
 
 
 def _place(item: pytest.Item) -> tuple[int, int]:
