@@ -27,7 +27,7 @@ def check_sharing(
 
     Needs the servers' locks: two that share none can't meet.
     """
-    if actor == ESTIVA or any(user.is_admin for user in User.objects.filter(pk=actor.user_id)):
+    if actor == ESTIVA or any(user.is_admin for user in User.objects.filter(pk=actor.user_id or 0)):
         return
     own = placement.pk if placement else 0
     others, kept = Placement.objects.exclude(pk=own), Release.objects.exclude(placement=own)
