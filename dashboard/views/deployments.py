@@ -8,13 +8,12 @@ from django.utils.translation import gettext as _
 from dashboard.access import ACT, ACTING, EVERYONE, Request, get_deployment, seen_by
 from dashboard.downloads import streamed_text
 from dashboard.forms.history import HistoryForm
-from deployments import audit, permissions, requests
+from deployments import audit, container_settings, permissions, requests
 from deployments.errors import Refused
-from deployments.live import LogLine
 from deployments.models import Target
 from deployments.queries import history as histories
 from deployments.queries import log
-from deployments.queries.deployment_page import deployment_page
+from deployments.queries.deployment_page import STEP_TITLES, deployment_page
 
 
 @seen_by(*EVERYONE)
@@ -36,6 +35,7 @@ def detail(request: Request, deployment: int) -> HttpResponse:
     context = {
         "deployment": row,
         "page": deployment_page(row),
+        "settings": container_settings.describe(row.release.settings),
         "may_act": permissions.may_act(request.user, row.placement),
     }
     return render(request, template, context)
@@ -43,18 +43,26 @@ def detail(request: Request, deployment: int) -> HttpResponse:
 
 @seen_by(*EVERYONE)
 def lines(request: Request, deployment: int) -> HttpResponse:
-    """JSON lines of the log: `?target=&after=&limit=&step=`, or `?q=` to search all of it."""
+    """JSON lines of the log: `?target=&after=&limit=&step=`, or `?q=&next=` to search all of it.
+
+    `next` of a search's answer is the place to go on from; null when all of the log was looked at.
+    """
     row = get_deployment(request, deployment)
     targets = list(Target.objects.filter(deployment=row).values_list("pk", flat=True))
     if text := request.GET.get("q", "")[:200]:
-        found, more = log.search(_chosen(request, targets), text)
-        return JsonResponse({"found": [[target, *line] for target, line in found], "more": more})
+        found, following = log.search(_chosen(request, targets), text, _place(request))
+        place = ":".join(map(str, following)) if following else None
+        rows = [[target, *line] for target, line in found]
+        return JsonResponse({"found": rows, "more": following is not None, "next": place})
     chosen = _chosen(request, targets)
     if len(chosen) != 1:
         return JsonResponse({"error": _("Name one server's target of this deployment.")}, status=400)
+    step = request.GET.get("step", "")
+    if step and step not in STEP_TITLES:
+        return JsonResponse({"error": _("There is no step of that name.")}, status=400)
     limit = min(_key(request, "limit") or log.MOST_LINES, log.MOST_LINES)
-    page, more = log.lines_after(chosen[0], _key(request, "after") or 0, limit, request.GET.get("step", ""))
-    return JsonResponse({"lines": page, "last": _last(page), "more": more})
+    page = log.lines_after(chosen[0], _key(request, "after") or 0, limit, step)
+    return JsonResponse({"lines": page.lines, "last": page.last if page.lines or page.more else 0, "more": page.more})
 
 
 @seen_by(*EVERYONE)
@@ -92,5 +100,7 @@ def _key(request: Request, name: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
-def _last(page: list[LogLine]) -> int:
-    return page[-1].number if page else 0
+def _place(request: Request) -> tuple[int, int]:
+    target, _colon, line = request.GET.get("next", "").partition(":")
+    numbers = [int(text) if text.isdecimal() and len(text) < 19 else 0 for text in (target, line)]
+    return numbers[0], numbers[1]

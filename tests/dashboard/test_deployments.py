@@ -10,7 +10,9 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
-from deployments.models import AuditEntry, Deployment, Step, Target
+from deployments import live
+from deployments.models import AuditEntry, Deployment, LogChunk, Step, Target
+from deployments.queries import log
 from deployments.states import DeploymentStatus, TargetStatus
 from tests.dashboard.story import Story, deployment, tell, write_lines
 
@@ -116,6 +118,48 @@ def test_search_goes_over_the_whole_log(as_ana: Client, story: Story) -> None:
     assert answer["more"] is False
 
 
+@pytest.mark.parametrize(("bound", "value"), [("LOOK_SECONDS", 0), ("MOST_FOUND", 2)])
+def test_a_search_goes_on_from_where_it_stopped(
+    as_ana: Client, story: Story, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
+    monkeypatch.setattr(log, bound, value)
+    first, second = story.running.targets.order_by("pk")
+    for target in (first, second, first):
+        write_lines(target, 3, publish=False)
+    found, place, asked = [], "", 0
+    while place is not None:
+        answer = as_ana.get(f"/deployments/{story.running.pk}/lines?q=LINE&next={place}").json()
+        assert answer["more"] is (answer["next"] is not None)
+        found += [(row[0], row[1]) for row in answer["found"]]
+        place, asked = answer["next"], asked + 1
+    assert found == [(first.pk, number) for number in range(1, 7)] + [(second.pk, number) for number in range(1, 4)]
+    assert asked > 2
+
+
+def test_letter_case_is_ignored_in_every_alphabet(as_ana: Client, story: Story) -> None:
+    target = story.running.targets.order_by("pk")[0]
+    text = live.encode_lines([live.LogLine(1, 0, "pull", "stdout", 'ÇA VA, "Zoë"')])
+    LogChunk.objects.create(target=target, first_line=1, last_line=1, fence=1, lines=text)
+    answer = as_ana.get(f"/deployments/{story.running.pk}/lines", {"q": 'ça va, "ZOË"'}).json()
+    assert [row[1] for row in answer["found"]] == [1]
+
+
+def test_one_steps_lines_are_looked_for_where_it_began(
+    as_ana: Client, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "LOOK_SECONDS", 0)
+    target = story.running.targets.order_by("pk")[0]
+    for _number in range(3):
+        write_lines(target, 3, publish=False)
+    Step.objects.create(target=target, fence=1, key="pull", started_at=timezone.now(), first_line=5)
+    path = f"/deployments/{story.running.pk}/lines?target={target.pk}"
+    answer = as_ana.get(f"{path}&step=pull").json()
+    assert ([row[0] for row in answer["lines"]], answer["last"], answer["more"]) == ([5, 6], 6, True)
+    answer = as_ana.get(f"{path}&step=health&after=3").json()
+    assert (answer["lines"], answer["last"], answer["more"]) == ([], 6, True)
+    assert as_ana.get(f"{path}&step=made-up").status_code == 400
+
+
 def test_another_deployments_target_is_not_served(as_ana: Client, story: Story) -> None:
     foreign = story.foreign.targets.get()
     write_lines(foreign, 3, publish=False)
@@ -123,6 +167,7 @@ def test_another_deployments_target_is_not_served(as_ana: Client, story: Story) 
     assert answer.status_code == 400
 
 
+@pytest.mark.django_db(transaction=True)
 def test_raw_is_the_whole_log_as_text(as_ana: Client, story: Story) -> None:
     target = story.running.targets.order_by("pk").first()
     assert target is not None

@@ -1,6 +1,7 @@
 // Where lines come from: pages of the stored log, and its search.
 
 const PAGE = 5000;
+const MOST_FOUND = 1000;
 const RETRIES = [500, 1000, 2000, 5000, 10_000];
 
 export class Source {
@@ -13,9 +14,16 @@ export class Source {
     return this.#ask({ target, after, limit });
   }
 
-  // → { found: [[target, number, …]], more }: lines that contain the text, over the whole log.
-  search(text, signal) {
-    return this.#ask({ q: text }, signal);
+  // → { found: [[target, number, …]], more }: lines that contain the text. The server looks for half a second at a time.
+  async search(text, signal) {
+    const found = [];
+    let next = "";
+    do {
+      const part = await this.#ask({ q: text, next }, signal);
+      found.push(...part.found);
+      next = part.next;
+    } while (next !== null && found.length < MOST_FOUND);
+    return { found, more: next !== null };
   }
 
   async #ask(query, signal) {
