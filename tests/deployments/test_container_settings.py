@@ -228,6 +228,6 @@ def test_anything_is_either_refused_or_stable(raw: dict[str, Any]) -> None:
     assert container_settings.normalise(once) == once
 
 
-@given(st.lists(st.text(st.characters(blacklist_characters="\x00"), min_size=0), min_size=1, max_size=6))
+@given(st.lists(st.text(st.characters(codec="utf-8", blacklist_characters="\x00"), min_size=0), min_size=1, max_size=6))
 def test_arguments_given_as_a_list_stay_as_they_are(arguments: list[str]) -> None:
     assert container_settings.normalise({"command": arguments})["command"] == arguments
