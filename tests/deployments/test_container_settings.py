@@ -231,3 +231,9 @@ def test_anything_is_either_refused_or_stable(raw: dict[str, Any]) -> None:
 @given(st.lists(st.text(st.characters(codec="utf-8", blacklist_characters="\x00"), min_size=0), min_size=1, max_size=6))
 def test_arguments_given_as_a_list_stay_as_they_are(arguments: list[str]) -> None:
     assert container_settings.normalise({"command": arguments})["command"] == arguments
+
+
+@pytest.mark.parametrize("argument", ["a\x00b", "\ud800", "a\udfff"])
+def test_an_argument_that_no_container_can_take_is_refused(argument: str) -> None:
+    with pytest.raises(FieldErrors, match="half a character"):
+        container_settings.normalise({"command": [argument]})
