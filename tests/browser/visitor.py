@@ -80,7 +80,7 @@ class Visitor:
     def fill(self, **values: str) -> None:
         """Type into fields by their names in the form (`__` stands for a dot)."""
         for name, value in values.items():
-            self.page.locator(f'[name="{name.replace("__", ".")}"]').fill(value)
+            self.page.locator(f'[name="{name.replace("__", ".")}"]:not([type="hidden"])').fill(value)
 
     def reads(self, *texts: str) -> None:
         """Wait until the page shows each of these."""
