@@ -16,6 +16,8 @@ from parts.dockerd import DockerEngine
 from parts.processes import free_port, wait_until
 from parts.sshd import SshServer
 from tests.real_parts import Pushed
+from worker import runs
+from worker.keeper import Keeper
 
 PATIENCE = 60.0
 
@@ -118,6 +120,18 @@ def deploy(place: Placement, image: Pushed, **more: Any) -> Deployment:
     """Click Deploy."""
     plan = record_plan(place, image, **more)
     return requests.request_deployment(actor=admin(), plan=plan, fingerprint=plan.fingerprint)
+
+
+def run_here(deployment: Deployment) -> Target:
+    """Run it to its end in this process, as a second worker would."""
+    keeper = Keeper("second@test", "deploy", 1)
+    keeper.start()
+    try:
+        runs.run(deployment.targets.get().pk, keeper)
+    finally:
+        keeper.begin_stop()
+        keeper.join()
+    return deployment.targets.get()
 
 
 def ended(deployment: Deployment, *, timeout: float = PATIENCE) -> Deployment:

@@ -43,7 +43,7 @@ CHANGING = (
 
 @dataclass(frozen=True)
 class Point:
-    """Before or after the `index`-th changing call (from 0), or when `call` is made first."""
+    """Before or after the `index`-th changing call (from 0), or when `call` is made first (`after`: when that is done)."""
 
     index: int = -1
     after: bool = False
@@ -82,8 +82,12 @@ class PausingHost:
 
     def _paused_first(self, name: str, method: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._pause(name)
-            return method(*args, **kwargs)
+            if not self._point.after:
+                self._pause(name)
+            result = method(*args, **kwargs)
+            if self._point.after:
+                self._pause(name)
+            return result
 
         def pull(*args: Any, **kwargs: Any) -> Iterator[Any]:
             for progress in method(*args, **kwargs):

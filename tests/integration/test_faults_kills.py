@@ -9,15 +9,13 @@ import pytest
 from django.db.models.functions import Now
 
 from deployments import stalls
-from deployments.models import Deployment, PlacementHost, Target
+from deployments.models import Deployment, PlacementHost
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from parts.valkey import Valkey
 from tests.integration import harness, kill_stage, processes
 from tests.integration.kill_stage import Point
 from tests.real_parts import SampleImages
-from worker import runs
-from worker.keeper import Keeper
 
 Server = tuple[SshServer, DockerEngine]
 SECONDS = 30
@@ -35,20 +33,8 @@ def deployed(
     host = harness.trusted_host(*server)
     one, two = sample_images.push("1"), sample_images.push("2")
     place = harness.placement(host, one, ports=[harness.published()])
-    finish(harness.deploy(place, one))
+    harness.run_here(harness.deploy(place, one))
     return place, one, two
-
-
-def finish(deployment: Deployment) -> Target:
-    """Run it to its end in this process."""
-    keeper = Keeper("second@test", "deploy", 1)
-    keeper.start()
-    try:
-        runs.run(deployment.targets.get().pk, keeper)
-    finally:
-        keeper.begin_stop()
-        keeper.join()
-    return deployment.targets.get()
 
 
 def killed_at(deployment: Deployment, point: Point) -> str | None:
@@ -85,7 +71,7 @@ def test_killed_before_and_after_every_change(deployed: Any, server: Server) -> 
             break
         calls.append(f"{'after' if after else 'before'} {call}")
         lease_runs_out(deployment)
-        target = finish(deployment)
+        target = harness.run_here(deployment)
         context = f"killed {calls[-1]} (call {index}): {target.outcome} {harness.lines_of(target)}"
         assert target.status == "succeeded", context
         assert harness.all_ours(server[1]) == [f"shop-production-r{deployment.release.number}.f{target.fence}"], context
@@ -93,6 +79,22 @@ def test_killed_before_and_after_every_change(deployed: Any, server: Server) -> 
         assert (seat.running_release, seat.running_target) == (deployment.release, target)
         index, after = (index + 1, False) if after else (index, True)
     assert {"before create", "after stop", "after start", "before remove", "after rename"} <= set(calls), calls
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("point", [Point(call="create"), Point(call="stop", after=True)], ids=["before", "after"])
+def test_killed_beside_a_change(deployed: Any, server: Server, point: Point) -> None:
+    """Two of those points, on PostgreSQL too: before the first change, and after the old version was stopped."""
+    place, _, two = deployed
+    harness.change_image(place, two)
+    deployment = harness.deploy(place, two)
+    assert killed_at(deployment, point) == point.call
+    lease_runs_out(deployment)
+    target = harness.run_here(deployment)
+    assert (target.status, target.attempts) == ("succeeded", 2), target.outcome
+    assert harness.all_ours(server[1]) == [f"shop-production-r2.f{target.fence}"]
+    assert PlacementHost.objects.get().running_target == target
+    assert harness.lines_of(target)
 
 
 @pytest.mark.parametrize("call", ["pull", "probe_http"])
@@ -104,7 +106,7 @@ def test_killed_while_pulling_or_waiting(deployed: Any, server: Server, sample_i
     deployment = harness.deploy(place, image)
     assert killed_at(deployment, Point(call=call)) == call
     lease_runs_out(deployment)
-    target = finish(deployment)
+    target = harness.run_here(deployment)
     assert target.status == "succeeded", target.outcome
     assert harness.all_ours(server[1]) == [f"shop-production-r2.f{target.fence}"]
 
@@ -117,12 +119,13 @@ def test_killed_then_never_healthy(deployed: Any, server: Server, sample_images:
     deployment = harness.deploy(place, bad)
     assert killed_at(deployment, Point(call="probe_http")) == "probe_http"
     lease_runs_out(deployment)
-    target = finish(deployment)
+    target = harness.run_here(deployment)
     assert (target.status, target.serving_release) == ("failed_restored", 1), target.outcome
     assert harness.serving(server[1]) == [f"shop-production-r1.f{target.fence}"]
     assert len(harness.all_ours(server[1])) == 1
 
 
+@pytest.mark.both_databases
 def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: Server) -> None:
     """SIGSTOP in the middle of a swap; another worker takes over and finishes; then the first one goes on."""
     place, _one, two = deployed
@@ -134,7 +137,7 @@ def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: 
         assert hears.recv() == ("paused", "start")
         processes.pause(child.pid)
         lease_runs_out(first)
-        target = finish(first)
+        target = harness.run_here(first)
         assert target.status == "succeeded", target.outcome
         before = harness.containers_as_they_are(server[1])
         log = harness.lines_of(target)
