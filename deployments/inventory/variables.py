@@ -18,7 +18,7 @@ from deployments.sealing import seal
 LONGEST_NAME: Final = 200
 LONGEST_VALUE: Final = 128 * 1024  # what Linux takes for one variable
 _CHANGED: Final = "changed"
-_SECRET: Final = "a secret value"
+_HIDDEN: Final = "a secret value"
 _PLAIN: Final = "a plain value"
 
 
@@ -90,7 +90,7 @@ def _shown(variable: Variable | None, *, hidden: bool) -> dict[str, Any]:
     """A variable before a change, for the record. `hidden` where it becomes a secret: then its plain value is one, too."""
     if variable is None:
         return {}
-    value = _SECRET if variable.is_secret else _PLAIN if hidden else variable.value
+    value = _HIDDEN if variable.is_secret else _PLAIN if hidden else variable.value
     return {"name": variable.name, "secret": variable.is_secret, "value": value}
 
 

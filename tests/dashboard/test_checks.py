@@ -38,7 +38,7 @@ def test_the_tests_own_settings_are_fine() -> None:
         ("ESTIVA_SEALING_PUBLIC_KEY", "AAAA", "estiva.E004"),
         ("ESTIVA_SEALING_PUBLIC_KEY", "not base64!", "estiva.E004"),
         ("ESTIVA_SEALING_PRIVATE_KEY", "AAAA", "estiva.E005"),
-        ("ESTIVA_SEALING_PRIVATE_KEY", new_key_pair()[1], "estiva.E006"),
+        pytest.param("ESTIVA_SEALING_PRIVATE_KEY", new_key_pair()[1], "estiva.E006", id="another private key"),
         ("ESTIVA_BASE_URL", "deploy.example.com", "estiva.E009"),
         ("ESTIVA_BASE_URL", "http://127.0.0.1/estiva", "estiva.E010"),
         ("ESTIVA_BASE_URL", "https://deploy.example.com", "estiva.E011"),
