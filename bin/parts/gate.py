@@ -14,7 +14,14 @@ from parts import environment, packages, venv
 from parts.environment import ROOT
 
 BIN = venv.FOLDER / "bin"
-FAST = "not real and not browser"
+FAST = "not real and not browser and not thorough"
+SIDE_BY_SIDE = ["-n", "2"]  # what starts no servers shares nothing
+RUNS = (
+    ("sqlite", [*SIDE_BY_SIDE, "-m", "not real and not browser"]),
+    ("sqlite", ["-m", "real or browser", "--durations=15"]),
+    ("postgres", [*SIDE_BY_SIDE, "-m", "both_databases and not real"]),
+    ("postgres", ["-m", "both_databases and real"]),
+)
 
 
 def check(arguments: list[str]) -> int:
@@ -31,7 +38,7 @@ def check(arguments: list[str]) -> int:
             _step("mypy", [str(BIN / "mypy")], setting),
             _step("layers", [str(BIN / "lint-imports")], setting),
             _step("migrations", [str(venv.PYTHON), "manage.py", "makemigrations", "--check", "--dry-run"], setting),
-            _step("tests", [str(venv.PYTHON), "-m", "pytest", "-q", "-m", FAST], dict(os.environ)),
+            _step("tests", [str(venv.PYTHON), "-m", "pytest", "-q", *SIDE_BY_SIDE, "-m", FAST], dict(os.environ)),
         ]
     finally:
         shutil.rmtree(var)
@@ -39,7 +46,7 @@ def check(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """All tests on SQLite, then those marked for both databases on PostgreSQL; arguments go to pytest and make it one run."""
+    """All tests on SQLite, then those for both databases on PostgreSQL; arguments go to pytest and make it one run."""
     missing = packages.ensure(packages.TESTS)
     if missing and packages.can_install():
         print(f"apt-get could not provide: {', '.join(missing)}", file=sys.stderr)
@@ -47,13 +54,15 @@ def test(arguments: list[str]) -> int:
     pytest = [str(venv.PYTHON), "-m", "pytest"]
     if arguments:
         return subprocess.run([*pytest, *arguments], cwd=ROOT, check=False).returncode
-    first = subprocess.run([*pytest, "-q", "--durations=15"], cwd=ROOT, check=False).returncode
-    if not packages.present("postgres"):
-        print("PostgreSQL is not installed here: the second run, on PostgreSQL, is skipped.")
-        return first
-    on_postgres = {**os.environ, "ESTIVA_TEST_DATABASE": "postgres"}
-    second = subprocess.run([*pytest, "-q", "-m", "both_databases"], cwd=ROOT, env=on_postgres, check=False).returncode
-    return first or second
+    codes = []
+    for database, run in RUNS:
+        if database == "postgres" and not packages.present("postgres"):
+            print("PostgreSQL is not installed here: its run is skipped.", flush=True)
+            continue
+        print(f"== {database}: pytest {' '.join(run)}", flush=True)
+        setting = {**os.environ, "ESTIVA_TEST_DATABASE": database}
+        codes.append(subprocess.run([*pytest, "-q", *run], cwd=ROOT, env=setting, check=False).returncode)
+    return next((code for code in codes if code), 0)
 
 
 def _step(name: str, argv: list[str], setting: dict[str, str]) -> bool:

@@ -18,9 +18,7 @@ class HistoryForm(forms.Form):
     environment = forms.CharField(label=_("Environment"), required=False, max_length=32)
     server = forms.CharField(label=_("Server"), required=False, max_length=63)
     person = forms.CharField(label=_("Person"), required=False, max_length=120)
-    state = forms.ChoiceField(
-        label=_("State"), required=False, choices=[("", _("Any")), *DeploymentStatus.choices]
-    )
+    state = forms.ChoiceField(label=_("State"), required=False, choices=[("", _("Any")), *DeploymentStatus.choices])
     since = forms.DateTimeField(
         label=_("From"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )

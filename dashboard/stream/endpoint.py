@@ -106,7 +106,8 @@ async def _serve_viewer(asked: Asked, session_key: str, address: str, receive: R
     except reads.NotVisible:
         await _refuse(send, 404, "There is nothing here, or nothing that you may see.")
         return
-    except DatabaseError:
+    except DatabaseError as error:
+        log.warning("a live stream was refused: the database doesn't answer", extra={"error": str(error)})
         await _refuse(send, 503, "The database doesn't answer.")
         return
     hub = _process.open()

@@ -18,20 +18,23 @@ CHAPTERS: Final = ("test_story_admin", "test_story_deploys", "test_story_people"
 _failed = pytest.StashKey[str]()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs a browser, at once, so that `-m` can leave it out; skip, by name, what this machine can't have."""
+    if HERE not in item.path.parents:
+        return
+    is_chapter = item.path.stem in CHAPTERS
+    item.add_marker(pytest.mark.browser)
+    if is_chapter:
+        item.add_marker(pytest.mark.real)
+    lacking = packages.lacking(["chromium", *(sample_server.needed() if is_chapter else ())])
+    if lacking and not packages.can_install():
+        item.add_marker(pytest.mark.skip(reason=f"needs root on Debian, or: {', '.join(lacking)}"))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's tests go last; the story's chapters after the others, as they stand in their files."""
     items.sort(key=_place)
-    for item in items:
-        if HERE not in item.path.parents:
-            continue
-        is_chapter = item.path.stem in CHAPTERS
-        item.add_marker(pytest.mark.browser)
-        if is_chapter:
-            item.add_marker(pytest.mark.real)
-        lacking = packages.lacking(["chromium", *(sample_server.needed() if is_chapter else ())])
-        if lacking and not packages.can_install():
-            item.add_marker(pytest.mark.skip(reason=f"needs root on Debian, or: {', '.join(lacking)}"))
 
 
 def _place(item: pytest.Item) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,9 @@ def live_story(transactional_db: None) -> Story:
 
 @pytest.fixture
 def web(shared_web: Web, live_story: Story, live_redis: Valkey) -> Iterator[Web]:
-    """The web process, following Redis."""
+    """The web process, following Redis; what it logged meanwhile is shown when the test fails."""
+    logged = len(shared_web.process.log.read_text(errors="replace"))
     shared_web.settle(live_story.ana)
     yield shared_web
     shared_web.close_streams()
+    sys.stderr.write(shared_web.process.log.read_text(errors="replace")[logged:])

@@ -126,7 +126,9 @@ def test_a_search_goes_on_from_where_it_stopped(
     first, second = story.running.targets.order_by("pk")
     for target in (first, second, first):
         write_lines(target, 3, publish=False)
-    found, place, asked = [], "", 0
+    found: list[tuple[int, int]] = []
+    place: str | None = ""
+    asked = 0
     while place is not None:
         answer = as_ana.get(f"/deployments/{story.running.pk}/lines?q=LINE&next={place}").json()
         assert answer["more"] is (answer["next"] is not None)

@@ -151,8 +151,12 @@ def test_what_ran_at_a_moment_has_an_answer(as_ana: Client, story: Story) -> Non
     target.status, target.serving_release = TargetStatus.SUCCEEDED, story.foreign.release.number
     target.ended_at = now - timedelta(hours=2)
     target.save()
-    ran = as_ana.get("/servers/web-3/at", {"at": (now - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")}).context["ran"]
-    earlier = as_ana.get("/servers/web-3/at", {"at": (now - timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%S")}).context["ran"]
+    ran = as_ana.get("/servers/web-3/at", {"at": (now - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")}).context[
+        "ran"
+    ]
+    earlier = as_ana.get("/servers/web-3/at", {"at": (now - timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%S")}).context[
+        "ran"
+    ]
     assert [(each.application, each.release, each.deployment) for each in ran] == [("storefront", 1, story.foreign.pk)]
     assert earlier == []
 

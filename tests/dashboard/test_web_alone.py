@@ -46,6 +46,9 @@ def test_the_live_stream_says_so_too(web: Web) -> None:
 
 def test_the_log_tells_whoever_runs_it(web: Web) -> None:
     web.get("/", session=SESSION)
+    Stream(web, SESSION, "overview").open()
     log = web.process.log.read_text()
     assert "the database can't tell whether there is an admin" in log
     assert "the database doesn't answer" in log
+    assert "a live stream was refused: the database doesn't answer" in log
+    assert "hunter2" not in log

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,8 @@ TROUBLES = st.builds(
     st.sampled_from(["changing", "*"]),
     st.integers(1, 16),
 )
+
+pytestmark = pytest.mark.thorough
 ATTEMPTS = st.lists(st.lists(TROUBLES, min_size=1, max_size=2), min_size=1, max_size=4)
 SCENES = st.sampled_from([*REPLACING, *ALWAYS, *BY_HAND, *FIRST])
 

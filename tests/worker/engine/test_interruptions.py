@@ -28,6 +28,8 @@ from worker.engine.errors import HostLost
 from worker.engine.events import Event
 from worker.engine.rollout import deploy
 
+pytestmark = pytest.mark.thorough
+
 When = Literal["before", "after"]
 WHENS: tuple[When, ...] = ("before", "after")
 

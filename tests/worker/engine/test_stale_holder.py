@@ -17,6 +17,8 @@ from worker.engine.events import Ended
 from worker.engine.rollout import deploy
 from worker.engine.spec import DeploySpec
 
+pytestmark = pytest.mark.thorough
+
 TARGETS = {"its next attempt": 2, "the next deploy": 3}
 
 
