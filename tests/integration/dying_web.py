@@ -20,10 +20,11 @@ def click(plan_id: int) -> None:
     """Click Deploy as the person who asked for this Plan; the process is gone before the message is sent."""
     from deployments import queue, requests
     from deployments.actors import Actor
-    from deployments.models import Plan, User
+    from deployments.models import Plan
 
     plan = Plan.objects.get(pk=plan_id)
-    actor = Actor.of(User.objects.get(pk=plan.created_by_id), "127.0.0.1")
+    assert plan.created_by is not None
+    actor = Actor.of(plan.created_by, "127.0.0.1")
     with mock.patch.object(queue, "send", die):
         requests.request_deployment(actor=actor, plan=plan, fingerprint=plan.fingerprint)
 

@@ -65,7 +65,7 @@ def test_what_was_typed_arrives_byte_for_byte(
     """Through the import page and the form, sealed or plain, by a real run into a real container."""
     image = sample_images.push("1")
     place = harness.placement(harness.trusted_host(*server), image)
-    client.force_login(User.objects.get(pk=harness.admin().user_id))
+    client.force_login(User.objects.get(name=harness.admin().name))
     wanted = typed(client)
     secret = Variable.objects.filter(is_secret=True)
     assert len(wanted) == Variable.objects.count() == 2 * len(NASTY)
