@@ -120,8 +120,9 @@ class Keeper:
         self._stop.set()
 
     def join(self, seconds: float = EXIT_SECONDS) -> None:
-        """Wait until the thread has ended (seconds at most)."""
-        self._thread.join(seconds)
+        """Wait until the thread has ended (seconds at most); it may never have begun, where the broker didn't answer."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
         self.flusher.stop()
 
     def pass_on(self, task: str, name: str, object_id: int) -> None:

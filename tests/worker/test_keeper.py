@@ -127,3 +127,11 @@ def test_a_shielded_cancel_comes_back_when_it_is_armed_again() -> None:
     signals.rearm()
     with pytest.raises(Cancelled):
         signals.check()
+
+
+def test_a_process_that_ends_before_it_began_work_ends_quietly(sent: Sent) -> None:
+    """The broker never answered, so the worker was never ready, and somebody stops it."""
+    keeper = Keeper("deploy@test", "deploy", 4)
+    keeper.begin_stop()
+    keeper.join(0.1)
+    assert keeper.stopping
