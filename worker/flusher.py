@@ -35,11 +35,12 @@ class Flusher:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; what waits is written by whoever recorded it."""
+        """End the thread, if it ever began; what waits is written by whoever recorded it."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     @contextmanager
     def watching(self, recorder: Ticking) -> Iterator[None]:
