@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from parts import environment, packages, venv
@@ -16,12 +18,17 @@ from parts.environment import ROOT
 BIN = venv.FOLDER / "bin"
 FAST = "not real and not browser and not thorough"
 SIDE_BY_SIDE = ["-n", "2"]  # what starts no servers shares nothing
-RUNS = (
-    ("sqlite", [*SIDE_BY_SIDE, "-m", "not real and not browser"]),
-    ("sqlite", ["-m", "real or browser", "--durations=15"]),
-    ("postgres", [*SIDE_BY_SIDE, "-m", "both_databases and not real"]),
-    ("postgres", ["-m", "both_databases and real"]),
+FIRST = ("sqlite", [*SIDE_BY_SIDE, "-m", "not real and not browser"])
+# Two lanes beside each other: what waits for servers in the one leaves a core to the other
+LANES = (
+    (("sqlite", ["-m", "real and not browser", "--durations=15"]),),
+    (
+        ("sqlite", ["-m", "browser"]),
+        ("postgres", ["-m", "both_databases and not real"]),
+        ("postgres", ["-m", "both_databases and real"]),
+    ),
 )
+Run = tuple[str, list[str]]
 
 
 def check(arguments: list[str]) -> int:
@@ -54,15 +61,36 @@ def test(arguments: list[str]) -> int:
     pytest = [str(venv.PYTHON), "-m", "pytest"]
     if arguments:
         return subprocess.run([*pytest, *arguments], cwd=ROOT, check=False).returncode
-    codes = []
-    for database, run in RUNS:
-        if database == "postgres" and not packages.present("postgres"):
-            print("PostgreSQL is not installed here: its run is skipped.", flush=True)
-            continue
-        print(f"== {database}: pytest {' '.join(run)}", flush=True)
-        setting = {**os.environ, "ESTIVA_TEST_DATABASE": database}
-        codes.append(subprocess.run([*pytest, "-q", *run], cwd=ROOT, env=setting, check=False).returncode)
+    codes = _lane((FIRST,), pytest)
+    with ThreadPoolExecutor(len(LANES)) as pool:
+        for lane in [pool.submit(_lane, runs, pytest) for runs in LANES]:
+            codes += lane.result()
     return next((code for code in codes if code), 0)
+
+
+def _lane(runs: Iterable[Run], pytest: list[str]) -> list[int]:
+    """Run these one after the other; each one's output is shown when it is over. The exit codes."""
+    codes = []
+    for database, words in runs:
+        name = f"{database}: pytest {' '.join(words)}"
+        if database == "postgres" and not packages.present("postgres"):
+            print(f"== {name}\nskipped: PostgreSQL is not installed here", flush=True)
+            continue
+        print(f"== {name} begins", flush=True)
+        began = time.monotonic()
+        setting = {**os.environ, "ESTIVA_TEST_DATABASE": database}
+        done = subprocess.run(
+            [*pytest, "-q", *words],
+            cwd=ROOT,
+            env=setting,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        print(f"== {name} ended after {time.monotonic() - began:.0f} s\n{done.stdout}", flush=True)
+        codes.append(done.returncode)
+    return codes
 
 
 def _step(name: str, argv: list[str], setting: dict[str, str]) -> bool:
