@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import tempfile
 from pathlib import Path
 
 from parts.dockerd import DockerEngine
 from parts.part import abandoned_folders, end_remembered, part_files, remove_folder
 
+LOCK = Path(tempfile.gettempdir()) / f"estiva-leftovers.{os.getuid()}.lock"
+
 
 def clear_leftovers() -> list[Path]:
-    """End and remove what abandoned temporary folders still hold; the folders that were removed."""
+    """End and remove what abandoned temporary folders still hold; the folders that were removed.
+
+    Runs that start side by side wait for one another here: a folder is cleared by one of them.
+    """
     cleared = []
-    for folder in abandoned_folders():
-        clear_folder(folder)
-        remove_folder(folder)
-        cleared.append(folder)
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for folder in abandoned_folders():
+            clear_folder(folder)
+            remove_folder(folder)
+            cleared.append(folder)
     return cleared
 
 

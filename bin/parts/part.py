@@ -121,9 +121,12 @@ def abandoned_folders() -> list[Path]:
     """Temporary folders of ours whose owner is no longer running."""
     found = []
     for owner in Path("/tmp").glob(f"{TEMPORARY_PREFIX}*/{OWNER_FILE}"):
-        if owner.stat().st_uid != os.getuid():
-            continue
-        pid, _, started = owner.read_text().partition(" ")
+        try:
+            if owner.stat().st_uid != os.getuid():
+                continue
+            pid, _, started = owner.read_text().partition(" ")
+        except FileNotFoundError:
+            continue  # its owner is just clearing up
         if pid.isdecimal() and start_time(int(pid)) != started:
             found.append(owner.parent)
     return found
