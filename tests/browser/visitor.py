@@ -14,6 +14,7 @@ DESK: Final = {"width": 1440, "height": 900}
 PHONE: Final = {"width": 390, "height": 844}
 # Chromium drops what is under way when any interface of the machine gets an address, as when a Docker Engine starts beside us.
 NETWORK_CHANGED: Final = "net::ERR_NETWORK_CHANGED"
+ERROR_PAGE: Final = "chrome-error://"  # where Chromium goes for a moment when that happens in the midst of a navigation
 _TELL_VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} refused ${event.blockedURI || event.sample} in ${event.sourceFile}`));
@@ -64,7 +65,7 @@ class Visitor:
             try:
                 answer = self.page.goto(url, wait_until="load")
             except PlaywrightError as error:
-                if is_last or NETWORK_CHANGED not in error.message:
+                if is_last or not any(words in error.message for words in (NETWORK_CHANGED, ERROR_PAGE)):
                     raise
                 continue
             if is_last or not self._dropped:

@@ -126,6 +126,7 @@ def test_killed_then_never_healthy(deployed: Any, server: Server, sample_images:
 
 
 @pytest.mark.both_databases
+@pytest.mark.timeout(240)
 def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: Server) -> None:
     """SIGSTOP in the middle of a swap; another worker takes over and finishes; then the first one goes on."""
     place, _one, two = deployed
@@ -142,7 +143,7 @@ def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: 
         before = harness.containers_as_they_are(server[1])
         log = harness.lines_of(target)
         processes.resume(child.pid)
-        assert hears.poll(SECONDS)
+        assert hears.poll(3 * SECONDS), "the stale worker neither ended nor failed"
         word, calls = hears.recv()
         assert word == "ended"
     finally:

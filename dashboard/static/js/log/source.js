@@ -21,7 +21,7 @@ export class Source {
     do {
       const part = await this.#ask({ q: text, next }, signal);
       found.push(...part.found);
-      next = part.next;
+      next = part.next ?? null;
     } while (next !== null && found.length < MOST_FOUND);
     return { found, more: next !== null };
   }
