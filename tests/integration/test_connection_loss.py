@@ -83,8 +83,8 @@ def test_a_follow_that_loses_its_connection_ends_and_the_next_call_is_lost(
     real.host.start("web")
     follow = real.host.follow("web")
     sshd.kill_connections()
-    until(real.host, lambda: bool(follow.available() or follow.ended))
-    until(real.host, lambda: follow.ended)
+    # What came before the end is taken first: until then the stream isn't over for who reads it.
+    until(real.host, lambda: not follow.available() and follow.ended)
     with pytest.raises(HostLost):
         real.host.container("web")
     with pytest.raises(HostLost):

@@ -167,11 +167,11 @@ def test_a_pull_shows_its_bytes(stage: RealStage) -> None:
 def test_old_images_of_ours_go_and_kept_ones_survive_a_prune(stage: RealStage) -> None:
     stage.stop_first()
     for release in (1, 2, 3):
-        assert last(stage.deploy(release, stage.images.push(str(release)))).verdict == Verdict.SUCCEEDED
+        assert last(stage.deploy(release, stage.images.push(f"prune-{release}"))).verdict == Verdict.SUCCEEDED
     with stage.host() as host:
         tags = {tag for each in host.local_images("estiva/it/shop-production:*") for tag in each.repo_tags}
         assert tags == {"estiva/it/shop-production:2", "estiva/it/shop-production:3"}
-        assert host.local_image(stage.images.push("1").pinned) is None
+        assert host.local_image(stage.images.push("prune-1").pinned) is None
 
 
 def test_the_plans_look_changes_nothing(stage: RealStage) -> None:
