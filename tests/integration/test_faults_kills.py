@@ -125,7 +125,6 @@ def test_killed_then_never_healthy(deployed: Any, server: Server, sample_images:
     assert len(harness.all_ours(server[1])) == 1
 
 
-@pytest.mark.both_databases
 @pytest.mark.timeout(240)
 def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: Server) -> None:
     """SIGSTOP in the middle of a swap; another worker takes over and finishes; then the first one goes on."""
