@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,10 +49,10 @@ class Point:
 
 
 class PausingHost:
-    """Passes every call on, and at the point says so and waits for ever: the process is killed there, or stopped and continued."""
+    """Passes every call on, and at the point says so and waits for a word: the process is killed there, or goes on."""
 
-    def __init__(self, host: Any, point: Point, says: Connection, goes_on: threading.Event) -> None:
-        self._host, self._point, self._says, self._goes_on = host, point, says, goes_on
+    def __init__(self, host: Any, point: Point, line: Connection) -> None:
+        self._host, self._point, self._line = host, point, line
         self._count = 0
         self.done: list[str] = []
 
@@ -97,35 +95,33 @@ class PausingHost:
         return pull if name == "pull" else call
 
     def _pause(self, name: str) -> None:
-        self._says.send(("paused", name))
-        self._goes_on.wait()
+        self._line.send(("paused", name))
+        self._line.recv()  # not a signal: one that arrives with SIGCONT may wake another thread than this
 
 
-def run_until(target_id: int, point: Point, says: Connection) -> None:
+def run_until(target_id: int, point: Point, line: Connection) -> None:
     """In the child: run one Target; say where it paused, or that it ended, with the changing calls it made."""
     keeper = Keeper(f"stage-{os.getpid()}", "deploy", 1)
     keeper.start()
-    goes_on = threading.Event()
-    signal.signal(signal.SIGUSR1, lambda *_: goes_on.set())
     hosts: list[PausingHost] = []
 
     @contextmanager
     def opener(connection: HostConnection, signals: Signals) -> Iterator[Any]:
         with servers.open_server(connection, signals) as host:
-            hosts.append(PausingHost(host, point, says, goes_on))
+            hosts.append(PausingHost(host, point, line))
             yield hosts[-1]
 
     runs.run(target_id, keeper, opener)
-    says.send(("ended", [call for each in hosts for call in each.done]))
+    line.send(("ended", [call for each in hosts for call in each.done]))
 
 
 def start(environment: Mapping[str, str], target_id: int, point: Point) -> tuple[Any, Connection]:
-    """A process at work on this Target, and what it says."""
+    """A process at work on this Target, and the line to it: what it says, and where it hears that it may go on."""
     os.environ["ESTIVA_STAGE_DATABASE_URL"] = environment["ESTIVA_DATABASE_URL"]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.integration.kill_stage"])
-    hears, says = context.Pipe(duplex=False)
-    child = context.Process(target=run_until, args=(target_id, point, says), daemon=True)
+    ours, its = context.Pipe()
+    child = context.Process(target=run_until, args=(target_id, point, its), daemon=True)
     child.start()
-    says.close()
-    return child, hears
+    its.close()
+    return child, ours

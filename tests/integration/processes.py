@@ -84,6 +84,5 @@ def pause(pid: int) -> None:
 
 
 def resume(pid: int) -> None:
-    """SIGCONT, and out of the stage's pause."""
+    """SIGCONT."""
     os.kill(pid, signal.SIGCONT)
-    os.kill(pid, signal.SIGUSR1)

@@ -39,10 +39,10 @@ def deployed(
 
 def killed_at(deployment: Deployment, point: Point) -> str | None:
     """Let a worker come to this point and kill it there; the call's name, None when it ended before."""
-    child, hears = kill_stage.start(processes.environment(), deployment.targets.get().pk, point)
+    child, line = kill_stage.start(processes.environment(), deployment.targets.get().pk, point)
     try:
-        assert hears.poll(SECONDS), "the worker neither paused nor ended"
-        word, what = hears.recv()
+        assert line.poll(SECONDS), "the worker neither paused nor ended"
+        word, what = line.recv()
     finally:
         child.kill()
         child.join()
@@ -125,16 +125,16 @@ def test_killed_then_never_healthy(deployed: Any, server: Server, sample_images:
     assert len(harness.all_ours(server[1])) == 1
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.both_databases
 def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: Server) -> None:
     """SIGSTOP in the middle of a swap; another worker takes over and finishes; then the first one goes on."""
     place, _one, two = deployed
     harness.change_image(place, two)
     first = harness.deploy(place, two)
-    child, hears = kill_stage.start(processes.environment(), first.targets.get().pk, Point(call="start"))
+    child, line = kill_stage.start(processes.environment(), first.targets.get().pk, Point(call="start"))
     try:
-        assert hears.poll(SECONDS)
-        assert hears.recv() == ("paused", "start")
+        assert line.poll(SECONDS)
+        assert line.recv() == ("paused", "start")
         processes.pause(child.pid)
         lease_runs_out(first)
         target = harness.run_here(first)
@@ -142,8 +142,9 @@ def test_a_worker_stopped_past_its_lease_changes_nothing(deployed: Any, server: 
         before = harness.containers_as_they_are(server[1])
         log = harness.lines_of(target)
         processes.resume(child.pid)
-        assert hears.poll(3 * SECONDS), "the stale worker neither ended nor failed"
-        word, calls = hears.recv()
+        line.send("go on")
+        assert line.poll(SECONDS), "the stale worker neither ended nor failed"
+        word, calls = line.recv()
         assert word == "ended"
     finally:
         child.kill()
