@@ -55,6 +55,17 @@ class HostState(TextChoices):
     RETIRED = "retired", _("Retired")
 
 
+class RepositoryState(TextChoices):
+    """What is known of an Application's Git repository."""
+
+    NEW = "new", _("New")
+    UNTRUSTED = "untrusted", _("Waiting for you")
+    READY = "ready", _("Ready")
+    UNREACHABLE = "unreachable", _("Unreachable")
+    REFUSED = "refused", _("Access refused")
+    KEY_CHANGED = "key_changed", _("Host key changed")
+
+
 _T, _O = TargetStatus, OperationStatus
 
 TARGET_ENDS = frozenset(

@@ -15,6 +15,7 @@ from deployments.models.deployment import Deployment, LogChunk, Plan, Step, Targ
 from deployments.models.host import Host
 from deployments.models.installation import Installation
 from deployments.models.operation import Operation, WorkerProcess
+from deployments.models.repository import Repository
 
 __all__ = [
     "AccessLink",
@@ -32,6 +33,7 @@ __all__ = [
     "PlacementHost",
     "Plan",
     "Release",
+    "Repository",
     "Role",
     "SecretVersion",
     "Step",

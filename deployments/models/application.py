@@ -17,6 +17,9 @@ class Environment(models.Model):
     name = models.SlugField(_("name"), max_length=32, unique=True)
     position = models.PositiveIntegerField(default=0)
     is_production = models.BooleanField(_("production"), default=False)  # asks twice before a change
+    builder = models.ForeignKey(
+        Host, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )  # None: a Placement's first server builds
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -42,12 +45,22 @@ class Application(models.Model):
 
 
 class Placement(models.Model):
-    """An Application in an Environment: its hosts, image, settings, variables, strategy."""
+    """An Application in an Environment: its source, hosts, settings, variables, strategy."""
+
+    class Source(models.TextChoices):
+        """What a Release is made from."""
+
+        IMAGE = "image", _("An image from a registry")
+        GIT = "git", _("A Git repository with a Dockerfile")
+        COMPOSE = "compose", _("A Compose file")
 
     application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="placements")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="placements")
     hosts = models.ManyToManyField(Host, through="PlacementHost", related_name="placements")
+    source = models.CharField(_("source"), max_length=8, choices=Source.choices, default=Source.IMAGE)
     image = models.CharField(_("image"), max_length=400, blank=True)  # as typed, validated by image_reference
+    build = models.JSONField(default=dict)  # normalised by build_settings; {} unless the source is git
+    compose = models.JSONField(default=dict)  # normalised by compose_settings; {} unless the source is compose
     settings = models.JSONField(default=dict)  # normalised by container_settings
     keep_releases = models.PositiveSmallIntegerField(_("releases kept"), default=5)
     url = models.URLField(_("address"), max_length=300, blank=True)  # where the running application answers
@@ -113,6 +126,8 @@ class SecretVersion(models.Model):
 class Release(models.Model):
     """Immutable: image identity and all settings as they were.
 
+    `source` is {} for an image from a registry, else as `deployments.sources` documents it; then `image_id`, or `digest`
+    where it was pushed, and `built` are written once, by the build that made it.
     `variables` is a list of `{"name", "value"}` or `{"name", "secret": SecretVersion id, "number"}`, in order.
     """
 
@@ -124,6 +139,8 @@ class Release(models.Model):
     image_id = models.CharField(max_length=80, blank=True)
     settings: "models.JSONField[Any, Any]" = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     variables = models.JSONField(default=list)
+    source = models.JSONField(default=dict)
+    built = models.JSONField(default=dict)
     repeats = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, related_name="+"
     )  # this one, with newer secrets

@@ -27,6 +27,9 @@ class Plan(models.Model):
     digest = models.CharField(max_length=80, blank=True)
     settings = models.JSONField(default=dict)
     variables = models.JSONField(default=list)
+    source = models.JSONField(default=dict)  # what was resolved: `deployments.sources`
+    commits = models.JSONField(default=list)  # those since what runs, newest first
+    build_anew = models.BooleanField(default=False)  # without the builder's cache
     changes = models.JSONField(default=list)
     hosts = models.JSONField(default=list)
     created_by = models.ForeignKey(
@@ -53,6 +56,7 @@ class Deployment(models.Model):
     status = models.CharField(max_length=24, choices=DeploymentStatus.choices, default=DeploymentStatus.QUEUED)
     note = models.CharField(max_length=500, blank=True)
     changes = models.JSONField(default=list)  # the Plan's, as they were
+    commits = models.JSONField(default=list)  # the Plan's
     application_name = models.CharField(max_length=40)
     environment_name = models.CharField(max_length=32)
     requested_by = models.ForeignKey(
@@ -87,10 +91,18 @@ class Deployment(models.Model):
 class Target(models.Model):
     """One host's share of a Deployment: what is claimed, leased and fenced.
 
+    Where an image has to be built first, one more Target of the role BUILD does that on the builder; the others wait for it.
     `outcome` is the last `engine.events.Ended` as JSON: what, why, remedy, failed_step, exit_code, remains.
     """
 
+    class Role(models.TextChoices):
+        """What is done on the host."""
+
+        BUILD = "build", _("Build")
+        DEPLOY = "deploy", _("Deploy")
+
     deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="targets")
+    role = models.CharField(max_length=8, choices=Role.choices, default=Role.DEPLOY)
     placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="targets")
     host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="targets")
     host_name = models.CharField(max_length=63)
@@ -118,10 +130,13 @@ class Target(models.Model):
     class Meta:
         ordering = ("id",)
         constraints = (
-            models.UniqueConstraint(fields=("deployment", "host"), name="one_target_each"),
+            models.UniqueConstraint(fields=("deployment", "host", "role"), name="one_target_each"),
             models.UniqueConstraint(
-                fields=("placement", "host"), condition=Q(status__in=sorted(TARGET_HELD)), name="one_running_target"
+                fields=("placement", "host"),
+                condition=Q(status__in=sorted(TARGET_HELD), role="deploy"),
+                name="one_running_target",
             ),
+            models.UniqueConstraint(fields=("deployment",), condition=Q(role="build"), name="one_build_each"),
         )
         indexes = (
             models.Index(

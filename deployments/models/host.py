@@ -45,6 +45,8 @@ class Host(models.Model):
         default=list
     )  # what Estiva runs there, as last seen: [{name, release, placement, state, image, since}]
 
+    builds_at_once = models.PositiveSmallIntegerField(_("builds at once"), default=1)
+
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True)
 

@@ -23,10 +23,14 @@ class Operation(models.Model):
         MEET = "meet", _("Getting to know a server")  # resolve, port, host key; stops for the admin's confirmation
         CHECK = "check", _("Check of a server")  # login, socket, engine, disk, clock
         PLAN = "plan", _("Plan")
+        REPOSITORY = "repository", _("Look at a repository")  # host key, branches, commits of one, what project it is
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     host = models.ForeignKey(Host, on_delete=models.PROTECT, null=True, related_name="operations")
     placement = models.ForeignKey(Placement, on_delete=models.CASCADE, null=True, related_name="operations")
+    repository = models.ForeignKey(
+        "deployments.Repository", on_delete=models.CASCADE, null=True, related_name="operations"
+    )
     status = models.CharField(max_length=16, choices=OperationStatus.choices, default=OperationStatus.QUEUED)
     fence = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
