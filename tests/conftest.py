@@ -21,7 +21,9 @@ pytest_plugins = ["tests.real_parts"]
 ON_POSTGRES = os.environ.get("ESTIVA_TEST_DATABASE") == "postgres"
 NEEDS = {
     "engine": "dockerd",
+    "git_server": "git",
     "make_engine": "dockerd",
+    "make_git_server": "git",
     "sshd": "sshd",
     "make_sshd": "sshd",
     "registry": "docker-registry",

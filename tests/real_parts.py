@@ -12,6 +12,7 @@ import pytest
 
 from parts import sample_image
 from parts.dockerd import DockerEngine
+from parts.git_server import GitServer
 from parts.processes import run
 from parts.registry import Registry
 from parts.sample_image import Sample
@@ -167,6 +168,29 @@ def make_valkey(folder: Path) -> Iterator[Callable[[], Valkey]]:
 
     def make() -> Valkey:
         server = Valkey(folder / f"valkey{next(_numbers)}")
+        made.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def git_server(folder: Path) -> Iterator[GitServer]:
+    """A Git server of this run; tests create repositories of names of their own. Whoever breaks it uses `make_git_server`."""
+    with GitServer(folder / "git") as server:
+        yield server
+
+
+@pytest.fixture
+def make_git_server(folder: Path) -> Iterator[Callable[..., GitServer]]:
+    """Starts Git servers for one test; arguments as for GitServer."""
+    made: list[GitServer] = []
+
+    def make(**arguments: Any) -> GitServer:
+        server = GitServer(folder / f"git{next(_numbers)}", **arguments)
         made.append(server)
         server.start()
         return server

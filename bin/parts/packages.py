@@ -19,6 +19,8 @@ DEMO = {
     "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
     "static busybox": "busybox-static",
+    "git": "git",
+    "openssl": "openssl",
 }
 TESTS = {**DEMO, "redis-server": "redis-server", "postgres": "postgresql", "chromium": "chromium"}
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/local/sbin"
