@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
-from deployments import endings, queue, releases, stalls
+from deployments import builds, endings, queue, releases, stalls
 from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
 from deployments.models import Deployment, Operation, PlacementHost, Target
@@ -40,15 +40,19 @@ class _NotNow(Exception):
 def claim_target(target_id: int, *, holder: str) -> Claim | None:
     """Take a Target for `holder` for 30 s (see `beat`); None when it's somebody else's, over, or must wait its turn.
 
-    Its turn comes when no older Deployment of the Placement is open. The fence rises with each claim of this Placement
-    on this server, so that what an earlier holder still sends to the server misses.
+    Its turn comes when no older Deployment of the Placement is open, and its image is built; a build's, when its builder
+    has a place free. The fence rises with each claim of this Placement on this server, so that what an earlier holder
+    still sends to the server misses.
     """
     try:
         with transaction.atomic():
+            builder = builds.lock_builder(target_id)
             held = lock_target(target_id)
             if held is None:
                 return None
             _check_turn(held)
+            if builder is not None and not builds.is_free(builder):
+                raise _NotNow
             _begin_deployment(held.deployment)
             return _take(held.target, holder)
     except (_NotNow, IntegrityError):
@@ -145,7 +149,14 @@ def waiting_targets(limit: int = 200) -> list[int]:
     older = Deployment.objects.filter(
         placement=OuterRef("placement_id"), pk__lt=OuterRef("deployment_id"), status__in=DEPLOYMENT_OPEN
     )
-    waiting = Target.objects.filter(~Exists(older), Q(not_before=None) | Q(not_before__lte=Now()), status__in=CLAIMABLE)
+    building = Target.objects.filter(deployment=OuterRef("deployment_id"), role=Target.Role.BUILD)
+    unbuilt = building.exclude(status=TargetStatus.SUCCEEDED)
+    waiting = Target.objects.filter(
+        Q(role=Target.Role.BUILD) | ~Exists(unbuilt),
+        ~Exists(older),
+        Q(not_before=None) | Q(not_before__lte=Now()),
+        status__in=CLAIMABLE,
+    )
     return list(waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:limit])
 
 
@@ -171,6 +182,7 @@ def _check_turn(held: Held) -> None:
         deployment.status not in DEPLOYMENT_OPEN
         or target.status not in CLAIMABLE
         or older.exists()
+        or builds.is_awaited(target)
         or not Target.objects.filter(due, pk=target.pk).exists()
     ):
         raise _NotNow
@@ -194,9 +206,7 @@ def _begin_deployment(deployment: Deployment) -> None:
 
 
 def _take(target: Target, holder: str) -> Claim:
-    seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
-    seats.update(fence=F("fence") + 1)
-    fence = seats.values_list("fence", flat=True).get()
+    fence = _next_fence(target)
     taken = move_target(
         target,
         TargetStatus.RUNNING,
@@ -212,6 +222,15 @@ def _take(target: Target, holder: str) -> Claim:
         raise _NotNow
     queue.changed_on_commit("deployment", target.deployment_id, target.placement_id)
     return Claim(target.pk, fence, holder)
+
+
+def _next_fence(target: Target) -> int:
+    """A build changes nothing that serves, and its builder needs no seat: its fence is its own."""
+    if target.role == Target.Role.BUILD:
+        return target.fence + 1
+    seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
+    seats.update(fence=F("fence") + 1)
+    return seats.values_list("fence", flat=True).get()
 
 
 def _prolong(model: type[Target] | type[Operation], holder: str, claims: Collection[Claim]) -> set[tuple[int, int]]:

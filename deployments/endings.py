@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments import audit, clock, queue, seats
+from deployments import audit, builds, clock, queue, seats
 from deployments.actors import ESTIVA
 from deployments.leases import Claim, Held, lock_claimed, move_target
 from deployments.models import AuditEntry, Deployment, Release, Step, Target
@@ -55,18 +55,22 @@ def end_target(
     observed: Mapping[str, Any] | None = None,
     published: Sequence[Any] = (),
     gap: float | None = None,
+    built: Mapping[str, Any] | None = None,
 ) -> bool:
     """End a run as its engine said (`engine.events.Ended` as a dict); False, and nothing written, when the claim is lost.
 
-    `observed` is what was seen running (`Observed` as a dict), `published` its ports, `gap` seconds without service.
+    `observed` is what was seen running (`Observed` as a dict), `published` its ports, `gap` seconds without service,
+    `built` what a build made (`builds.record_built`).
     """
     status = VERDICTS[ended["verdict"]]
     with transaction.atomic():
         held = lock_claimed(claim)
         if held is None:
             return False
+        if built is not None and status == TargetStatus.SUCCEEDED:
+            builds.record_built(held.deployment.release_id, built)
         ending = Ending(held.target, status, ended, observed, published, gap)
-        record_ends(close_targets(held.deployment, [ending]))
+        record_ends(close_targets(held.deployment, [ending, *_not_begun(held, status)]))
     return True
 
 
@@ -75,8 +79,17 @@ def abandon_target(held: Held, *, what: str, why: str, remedy: str) -> TargetSta
     touched = held.target.touched
     status = TargetStatus.NEEDS_ATTENTION if touched else TargetStatus.FAILED_UNTOUCHED
     outcome = {"verdict": str(status), "what": what, "why": why, "remedy": remedy, "serving_release": None}
-    record_ends(close_targets(held.deployment, [Ending(held.target, status, outcome)]))
+    ending = Ending(held.target, status, outcome)
+    record_ends(close_targets(held.deployment, [ending, *_not_begun(held, status)]))
     return status
+
+
+def _not_begun(held: Held, status: TargetStatus) -> list[Ending]:
+    """A build that made nothing ends those that waited for it."""
+    if held.target.role != Target.Role.BUILD or status == TargetStatus.SUCCEEDED:
+        return []
+    outcome = {"verdict": "skipped", "what": builds.NOT_BUILT}
+    return [Ending(each, TargetStatus.SKIPPED, outcome) for each in builds.unbegun(held.deployment)]
 
 
 def cancel_unbegun(deployment: Deployment, targets: Sequence[Target], by: str) -> "Closed":
@@ -133,6 +146,7 @@ def _close(ending: Ending, deployment: Deployment) -> None:
     running = Step.objects.filter(target=target, status=Step.Status.RUNNING)
     running.update(status=Step.Status.BROKEN_OFF, ended_at=Now())
     queue.changed_on_commit("host", target.host_id)
+    builds.hint_after(target)
 
 
 def _seen_serving(ending: Ending, believed: Release | None) -> int | None:

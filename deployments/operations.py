@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from deployments import clock, plan, queue, releases
+from deployments import clock, plan, queue, releases, sources
 from deployments.actors import Actor
 from deployments.leases import Claim
-from deployments.models import Host, Operation, Placement, Plan
+from deployments.models import Host, Operation, Placement, Plan, Repository
 from deployments.states import OPERATION_ENDS, OPERATION_MOVES, OperationStatus
 
 DEADLINE_SECONDS: Final = 60.0
@@ -23,6 +23,7 @@ def request_operation(
     kind: str,
     host: Host | None = None,
     placement: Placement | None = None,
+    repository: Repository | None = None,
     request: Mapping[str, Any] | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Operation:
@@ -36,6 +37,7 @@ def request_operation(
             kind=kind,
             host=host,
             placement=placement,
+            repository=repository,
             request=dict(request or {}),
             deadline_at=moment + timedelta(seconds=deadline_seconds),
             requested_by_id=actor.user_id,
@@ -53,7 +55,8 @@ def end_operation(claim: Claim, status: OperationStatus, result: Mapping[str, An
     """End a running Operation with its result; False, and nothing written, when the claim is lost.
 
     A Plan's Operation that succeeded also fills its Plan: `result` is then
-    `{"digest", "tag", "hosts": [rows as `deployments.plan` documents, without "ready" and "gap"]}`.
+    `{"digest", "tag", "hosts": [rows as `deployments.plan` documents, without "ready" and "gap"], "source": what was found
+    out (`sources.FOUND`), "commits": those since what runs}`.
     """
     with transaction.atomic():
         operation = Operation.objects.select_for_update(no_key=True).filter(pk=claim.id).first()
@@ -111,15 +114,12 @@ def _closed(step: dict[str, Any], status: OperationStatus) -> dict[str, Any]:
 
 def _fill_plan(operation: Operation, result: Mapping[str, Any]) -> None:
     row = Plan.objects.select_related("placement", "of_release").get(operation=operation)
-    lost = (
-        releases.content_of(row.of_release, secrets_as_they_were=row.secrets_of_release).lost_secrets
-        if row.of_release
-        else []
-    )
     running = releases.running_release(row.placement_id)
+    found = {**result.get("source", {}), **({"anew": row.pk} if row.build_anew else {})}
+    intended = plan_content(row, found)
     assembled = plan.assemble(
         placement_id=row.placement_id,
-        intended=releases.Content(row.image, row.settings, row.variables, lost_secrets=lost),
+        intended=intended,
         running=releases.content_as_recorded(running) if running else None,
         digest=result.get("digest", ""),
         tag=result.get("tag", ""),
@@ -129,7 +129,21 @@ def _fill_plan(operation: Operation, result: Mapping[str, Any]) -> None:
         is_ready=True,
         digest=assembled.digest,
         tag=assembled.tag,
+        settings=intended.settings,
+        source=intended.source,
+        commits=result.get("commits", []),
         changes=assembled.changes,
         hosts=assembled.hosts,
         fingerprint=assembled.fingerprint,
     )
+
+
+def plan_content(row: Plan, found: Mapping[str, Any]) -> releases.Content:
+    """What a Plan is about, with what its Operation `found` out of the source."""
+    lost = (
+        releases.content_of(row.of_release, secrets_as_they_were=row.secrets_of_release).lost_secrets
+        if row.of_release
+        else []
+    )
+    content = releases.Content(row.image, row.settings, row.variables, lost_secrets=lost, source=row.source)
+    return sources.resolved(content, found)

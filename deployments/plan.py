@@ -1,7 +1,7 @@
 """What a click would change: pure functions from settings and what was observed to a Plan's columns.
 
-A Plan's `changes` are `{"kind": "image|setting|variable|secret", "name", "before", "after"}`, all text for people, never a
-secret's value. Its `hosts` are one row a server:
+A Plan's `changes` are `{"kind": "image|source|commit|build|setting|variable|secret", "name", "before", "after"}`, all text for
+people, never a secret's value. Its `hosts` are one row a server:
 `{"host": id, "name", "ready": bool, "findings": [{"check", "result": good|warn|bad|unknown, "message", "remedy"}],
 "engine", "platform", "disk_free": bytes or None, "strategy": "start-first|stop-first", "reasons": [text],
 "gap": bool, "first": bool}`; `gap` announces time without service, `first` that nothing runs there yet.
@@ -10,10 +10,10 @@ secret's value. Its `hosts` are one row a server:
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from deployments import container_settings
+from deployments import build_settings, container_settings
 from deployments.releases import Content
 
 Change = dict[str, str]
@@ -42,8 +42,9 @@ def assemble(
 ) -> Assembled:
     """The Plan, from what is intended, what runs now, and how each server was found (rows as above, without `ready` and `gap`)."""
     lost = [_lost_secret(name) for name in intended.lost_secrets]
-    hosts = [_host_row(look, lost, digest) for look in looks]
-    planned = Content(intended.image, intended.settings, intended.variables, digest, tag)
+    known = bool(digest) or bool(intended.source.get("commit") or intended.source.get("files"))
+    hosts = [_host_row(look, lost, known=known) for look in looks]
+    planned = replace(intended, digest=digest, tag=tag)
     return Assembled(
         digest=digest,
         tag=tag,
@@ -59,6 +60,7 @@ def fingerprint(placement_id: int, content: Content, digest: str, host_ids: Iter
         "placement": placement_id,
         "image": content.image,
         "digest": digest,
+        "source": content.source,
         "settings": content.settings,
         "variables": content.variables,
         "hosts": sorted(host_ids),
@@ -70,18 +72,18 @@ def fingerprint(placement_id: int, content: Content, digest: str, host_ids: Iter
 def differences(before: Content | None, after: Content) -> list[Change]:
     """What differs, in words; against nothing, only the image is named (all else is new with it)."""
     if before is None:
-        return [_change("image", "image", "", _image_text(after))]
-    changes: list[Change] = []
-    if (before.image, before.digest) != (after.image, after.digest):
+        return [_first(after)]
+    changes = _source_changes(before.source, after.source)
+    if not after.source and (before.image, before.digest) != (after.image, after.digest):
         changes.append(_change("image", "image", _image_text(before), _image_text(after)))
     changes.extend(container_settings.differences(before.settings, after.settings))
     changes.extend(_variable_changes(before.variables, after.variables))
     return changes
 
 
-def _host_row(look: Mapping[str, Any], lost: list[dict[str, str]], digest: str) -> dict[str, Any]:
+def _host_row(look: Mapping[str, Any], lost: list[dict[str, str]], *, known: bool) -> dict[str, Any]:
     findings = [*look.get("findings", []), *lost]
-    ready = bool(digest) and not any(finding["result"] == "bad" for finding in findings)
+    ready = known and not any(finding["result"] == "bad" for finding in findings)
     first = bool(look.get("first", False))
     strategy = look.get("strategy", "")
     return {
@@ -135,6 +137,36 @@ def _variable_text(variable: dict[str, Any] | None, *, secret: bool) -> str:
     if "secret" in variable:
         return f"secret, version {variable['number']}"
     return "a plain value" if secret else str(variable["value"])
+
+
+def _first(after: Content) -> Change:
+    if after.source:
+        return _change("commit", "commit", "", _commit_text(after.source))
+    return _change("image", "image", "", _image_text(after))
+
+
+def _source_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """Where it comes from, which commit, how it is built; a commit that isn't known yet is no change."""
+    changes = []
+    if (before.get("kind"), before.get("url")) != (after.get("kind"), after.get("url")):
+        changes.append(_change("source", "source", _source_text(before), _source_text(after)))
+    commit = after.get("commit")
+    if commit and commit != before.get("commit"):
+        changes.append(_change("commit", "commit", _commit_text(before), _commit_text(after)))
+    if after:
+        changes.extend(build_settings.differences(before.get("build", {}), after.get("build", {})) if before else [])
+    return changes
+
+
+def _source_text(source: Mapping[str, Any]) -> str:
+    if not source:
+        return "an image from a registry"
+    return str(source.get("url") or "a Compose file")
+
+
+def _commit_text(source: Mapping[str, Any]) -> str:
+    """`4f3a1c2 Fix the total`."""
+    return f"{str(source.get('commit', ''))[:7]} {source.get('subject', '')}".strip()
 
 
 def _image_text(content: Content) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 from django.db.models import F
 
 from deployments.actors import Actor
-from deployments.models import Placement, PlacementHost, Release, SecretVersion, Variable
+from deployments.models import Placement, PlacementHost, Release, Repository, SecretVersion, Variable
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Everything that makes a Release but its digest. `variables` as `Release.variables` has them.
+    """Everything that makes a Release but its digest. `variables` as `Release.variables` has them, `source` as `sources`.
 
     `lost_secrets` names the secrets whose value was destroyed and that therefore can't be deployed.
     """
@@ -23,12 +23,14 @@ class Content:
     digest: str = ""
     tag: str = ""
     lost_secrets: list[str] = field(default_factory=list)
+    source: dict[str, Any] = field(default_factory=dict)
 
 
 def content_now(placement: Placement) -> Content:
-    """The Placement's image, settings and variables as they are now."""
-    variables = placement.variables.select_related("secret_version")
-    return Content(placement.image, dict(placement.settings), [_as_recorded(each) for each in variables])
+    """The Placement's source, settings and variables as they are now."""
+    variables = [_as_recorded(each) for each in placement.variables.select_related("secret_version")]
+    source = _source_now(placement)
+    return Content("" if source else placement.image, dict(placement.settings), variables, source=source)
 
 
 def content_of(release: Release, *, secrets_as_they_were: bool = False) -> Content:
@@ -44,12 +46,14 @@ def content_of(release: Release, *, secrets_as_they_were: bool = False) -> Conte
             if variable["secret"] not in alive and variable["name"] not in today:
                 lost.append(variable["name"])
         variables.append(variable)
-    return Content(release.image, dict(release.settings), variables, release.digest, release.tag, lost)
+    return Content(release.image, dict(release.settings), variables, release.digest, release.tag, lost, release.source)
 
 
 def content_as_recorded(release: Release) -> Content:
     """A Release's content exactly as it was, for comparing."""
-    return Content(release.image, release.settings, release.variables, release.digest, release.tag)
+    return Content(
+        release.image, release.settings, release.variables, release.digest, release.tag, source=release.source
+    )
 
 
 def running_release(placement_id: int) -> Release | None:
@@ -81,15 +85,23 @@ def record_release(*, actor: Actor, placement: Placement, content: Content, repe
         number=placement.next_release,
         image=content.image,
         tag=content.tag,
-        digest=content.digest,
         settings=content.settings,
         variables=content.variables,
+        source=content.source,
+        **(_built_as(repeats, content) if content.source else {"digest": content.digest}),
         repeats=repeats,
         created_by_id=actor.user_id,
         created_by_name=actor.name,
     )
     Placement.objects.filter(pk=placement.pk).update(next_release=F("next_release") + 1)
     return release
+
+
+def _built_as(repeats: Release | None, content: Content) -> dict[str, Any]:
+    """The image of a Release that is repeated with other values of its secrets is the same."""
+    if repeats is None or repeats.source != content.source:
+        return {}
+    return {"image_id": repeats.image_id, "digest": repeats.digest, "built": repeats.built}
 
 
 def kept_releases(placement: Placement) -> list[Release]:
@@ -116,10 +128,23 @@ def _secrets_today(placement_id: int) -> dict[str, dict[str, int]]:
     return {name: {"secret": version, "number": number} for name, version, number in rows}
 
 
+def _source_now(placement: Placement) -> dict[str, Any]:
+    if placement.source == Placement.Source.IMAGE:
+        return {}
+    repository = Repository.objects.filter(application=placement.application_id).first()
+    kind = str(placement.source)
+    settings = placement.build if placement.source == Placement.Source.GIT else placement.compose
+    name = "build" if placement.source == Placement.Source.GIT else "compose"
+    return {"kind": kind, "url": repository.url if repository else "", name: dict(settings)}
+
+
 def _same(release: Release, content: Content) -> bool:
-    return (release.image, release.digest, release.settings, release.variables) == (
+    """What a source was built to is not compared: it follows from the source."""
+    digest = release.digest if not release.source else content.digest
+    return (release.image, digest, release.settings, release.variables, release.source) == (
         content.image,
         content.digest,
         content.settings,
         content.variables,
+        content.source,
     )

@@ -1,16 +1,17 @@
 """Asking for Plans, Deployments and their end: the only place where a Deployment begins."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, endings, queue, releases
+from deployments import audit, builds, clock, endings, queue, releases, sources
 from deployments import plan as plans
 from deployments.actors import Actor
-from deployments.errors import PlanChanged, Refused
+from deployments.errors import FieldErrors, PlanChanged, Refused
 from deployments.leases import lock_placement
 from deployments.models import Application, Deployment, Host, Operation, Placement, PlacementHost, Plan, Release, Target
 from deployments.operations import request_operation
@@ -23,17 +24,22 @@ _CLOSED_HOSTS: Final = frozenset({HostState.RETIRED, HostState.KEY_CHANGED, Host
 
 
 def request_plan(
-    *, actor: Actor, placement: Placement, of_release: Release | None = None, secrets_of_release: bool = False
+    *,
+    actor: Actor,
+    placement: Placement,
+    of_release: Release | None = None,
+    secrets_of_release: bool = False,
+    build_anew: bool = False,
 ) -> Plan:
     """A Plan of what is set now, or of an earlier Release (a rollback or redeploy), with the Operation that looks.
 
     A rollback takes everything as it was but today's values of secrets; `secrets_of_release` takes those it had too.
+    `build_anew` builds a source again without cache, also where it was built before.
     """
     with transaction.atomic():
         _check_in_use(placement)
         content = _content(placement, of_release, secrets_of_release)
-        if not content.image:
-            raise Refused(_("This has no image yet."), "image", _("Name one in the settings."))
+        _check_source(placement, content)
         hosts = _host_ids(placement)
         if not hosts:
             raise Refused(_("This has no server yet."), "hosts", _("Choose one in the settings."))
@@ -55,6 +61,8 @@ def request_plan(
             digest=content.digest,
             settings=content.settings,
             variables=content.variables,
+            source=content.source,
+            build_anew=build_anew and bool(content.source),
             created_by_id=actor.user_id,
         )
         after = {"of_release": of_release.number if of_release else None, "secrets_as_they_were": secrets_of_release}
@@ -78,7 +86,7 @@ def request_deployment(
         content = _content(placement, plan.of_release, plan.secrets_of_release)
         _check_unchanged(placement, plan, content, fingerprint)
         hosts = _chosen_hosts(plan, set(leave_out))
-        content = releases.Content(content.image, content.settings, content.variables, plan.digest, plan.tag)
+        content = replace(_as_planned(plan, content), digest=plan.digest, tag=plan.tag)
         running = releases.running_release(placement.pk)
         release = releases.record_release(actor=actor, placement=placement, content=content, repeats=plan.of_release)
         deployment = Deployment.objects.create(
@@ -89,13 +97,15 @@ def request_deployment(
             kind=_kind(release, plan.of_release, running),
             note=note.strip()[:500],
             changes=plan.changes,
+            commits=plan.commits,
             application_name=placement.application.name,
             environment_name=placement.environment.name,
             requested_by_id=actor.user_id,
             requested_by_name=actor.name,
             requested_at=clock.now(),
         )
-        _queue_targets(deployment, hosts)
+        builder = builds.builder_of(placement, hosts) if sources.needs_build(release) else None
+        _queue_targets(deployment, hosts, builder)
         _record_request(actor, deployment, hosts, sorted(leave_out))
     return deployment
 
@@ -161,15 +171,31 @@ def _host_ids(placement: Placement) -> list[int]:
 def _check_unchanged(placement: Placement, plan: Plan, content: releases.Content, fingerprint: str) -> None:
     if not plan.is_ready:
         raise Refused(_("This plan has not been worked out yet."), remedy=_("Wait for it, or plan again."))
-    now = plans.fingerprint(placement.pk, content, plan.digest, _host_ids(placement))
+    planned = _as_planned(plan, content)
+    now = plans.fingerprint(placement.pk, planned, plan.digest, _host_ids(placement))
     if fingerprint == plan.fingerprint == now:
         return
-    shown = releases.Content(plan.image, plan.settings, plan.variables, plan.digest, plan.tag)
-    intended = releases.Content(content.image, content.settings, content.variables, plan.digest, plan.tag)
+    shown = releases.Content(plan.image, plan.settings, plan.variables, plan.digest, plan.tag, source=plan.source)
+    intended = replace(planned, digest=plan.digest, tag=plan.tag)
     raise PlanChanged(
         _("The settings changed after this plan was made. Nothing was deployed; look at the new plan."),
         plans.differences(shown, intended),
     )
+
+
+def _as_planned(plan: Plan, content: releases.Content) -> releases.Content:
+    """What is set now, with what the Plan had found out; where that doesn't fit any more, without it: a change, then."""
+    try:
+        return sources.resolved(content, {name: plan.source[name] for name in sources.FOUND if name in plan.source})
+    except FieldErrors:
+        return content
+
+
+def _check_source(placement: Placement, content: releases.Content) -> None:
+    if content.source.get("kind") == Placement.Source.GIT and not content.source["url"]:
+        raise Refused(_("This has no repository yet."), "source", _("Name one on the application's page."))
+    if not content.source and not content.image:
+        raise Refused(_("This has no image yet."), "image", _("Name one in the settings."))
 
 
 def _chosen_hosts(plan: Plan, leave_out: set[int]) -> list[Host]:
@@ -195,12 +221,16 @@ def _kind(release: Release, of_release: Release | None, running: Release | None)
     return Deployment.Kind.DEPLOY if of_release is None else Deployment.Kind.ROLLBACK
 
 
-def _queue_targets(deployment: Deployment, hosts: list[Host]) -> None:
+def _queue_targets(deployment: Deployment, hosts: list[Host], builder: Host | None) -> None:
+    """One Target a server; with a builder one more, that the others wait for."""
+    if builder is not None:
+        builds.queue_build(deployment, builder)
     for host in hosts:
         target = Target.objects.create(
             deployment=deployment, placement_id=deployment.placement_id, host=host, host_name=host.name
         )
-        queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
+        if builder is None:
+            queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
         queue.changed_on_commit("host", host.pk)
     queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
 
@@ -212,6 +242,7 @@ def _record_request(actor: Actor, deployment: Deployment, hosts: list[Host], lef
         "release": release.number,
         "image": release.image,
         "digest": release.digest,
+        "commit": release.source.get("commit", ""),
         "servers": [host.name for host in hosts],
         "left_out": list(Host.objects.filter(pk__in=left_out).values_list("name", flat=True)),
         "note": deployment.note,

@@ -26,6 +26,8 @@ class Ending:
 
 def update(ending: Ending, deployment: Deployment) -> Release | None:
     """Write down what runs on the server now, as far as it was seen; returns the Release that is believed to serve."""
+    if ending.target.role == Target.Role.BUILD:
+        return None  # what serves there is none of a build's business
     target, status, serving = ending.target, ending.status, ending.outcome.get("serving_release")
     seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
     if status in UNTOUCHED and ending.observed is None:
@@ -63,6 +65,7 @@ def _who_brought(target: Target, release_number: int) -> Target | None:
         Target.objects.filter(
             placement=target.placement_id,
             host=target.host_id,
+            role=Target.Role.DEPLOY,
             status=TargetStatus.SUCCEEDED,
             deployment__release__number=release_number,
         )

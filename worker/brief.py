@@ -187,7 +187,12 @@ def _health_of(release: Release | None) -> HealthSpec | None:
 def _kept(target: Target, number: int) -> tuple[int, ...]:
     """This Release and those that last ended well on this server, newest first, as many as the Placement keeps."""
     numbers = (
-        Target.objects.filter(placement=target.placement_id, host=target.host_id, status=TargetStatus.SUCCEEDED)
+        Target.objects.filter(
+            placement=target.placement_id,
+            host=target.host_id,
+            role=Target.Role.DEPLOY,
+            status=TargetStatus.SUCCEEDED,
+        )
         .order_by("-id")
         .values_list("deployment__release__number", flat=True)[:200]
     )

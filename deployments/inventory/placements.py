@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from deployments import audit, container_settings, image_reference, queue, releases
+from deployments import audit, build_settings, container_settings, image_reference, queue, releases
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory.sharing import check_sharing
@@ -36,12 +36,15 @@ def save_placement(
     url: str = "",
     keep_releases: int | str = 5,
     version: int | None = None,
+    source: str = Placement.Source.IMAGE,
+    build: Mapping[str, Any] | None = None,
 ) -> Placement:
-    """Save a Placement, a new one where `placement` is None; FieldErrors with dotted paths, settings' under `settings.`.
+    """Save a Placement, a new one where `placement` is None; FieldErrors with dotted paths, settings' under `settings.`,
+    the build's under `build.`.
 
     `version` is the one that was edited: Refused when somebody else has saved since.
     """
-    values = _checked(image, settings, url, keep_releases)
+    values = _checked(image, settings, url, keep_releases, source, build)
     with transaction.atomic():
         hosts = _checked_hosts(host_ids, placement)
         if placement is not None:
@@ -60,9 +63,17 @@ def save_placement(
     return placement
 
 
-def check_placement(*, image: str, settings: Mapping[str, Any], url: str = "", keep_releases: int | str = 5) -> None:
+def check_placement(
+    *,
+    image: str,
+    settings: Mapping[str, Any],
+    url: str = "",
+    keep_releases: int | str = 5,
+    source: str = Placement.Source.IMAGE,
+    build: Mapping[str, Any] | None = None,
+) -> None:
     """Raise what `save_placement` would about these values, so that a form says everything at once."""
-    _checked(image, settings, url, keep_releases)
+    _checked(image, settings, url, keep_releases, source, build)
 
 
 def touch(placement: Placement) -> None:
@@ -104,13 +115,17 @@ def _create(application: Application, environment: Environment, values: dict[str
     return placement
 
 
-def _checked(image: str, settings: Mapping[str, Any], url: str, keep_releases: int | str) -> dict[str, Any]:
+def _checked(
+    image: str,
+    settings: Mapping[str, Any],
+    url: str,
+    keep_releases: int | str,
+    source: str,
+    build: Mapping[str, Any] | None,
+) -> dict[str, Any]:
     errors: dict[str, list[str | StrPromise]] = {}
     image, url = image.strip(), url.strip()
-    try:
-        image_reference.parse(image)
-    except image_reference.ImageReferenceError as error:
-        errors["image"] = [error.message]
+    origin = _checked_source(source, image, build or {}, errors)
     if url:
         try:
             _is_url(url)
@@ -125,7 +140,28 @@ def _checked(image: str, settings: Mapping[str, Any], url: str, keep_releases: i
         errors.update({f"settings.{path}": messages for path, messages in refused.errors.items()})
     if errors:
         raise FieldErrors(errors)
-    return {"image": image, "settings": normal, "url": url, "keep_releases": int(keep_releases)}
+    return {**origin, "settings": normal, "url": url, "keep_releases": int(keep_releases)}
+
+
+def _checked_source(
+    source: str, image: str, build: Mapping[str, Any], errors: "dict[str, list[str | StrPromise]]"
+) -> dict[str, Any]:
+    """Only what belongs to the source is kept: an image's name, or how it is built."""
+    origin: dict[str, Any] = {"source": source, "image": "", "build": {}}
+    if source == Placement.Source.GIT:
+        try:
+            origin["build"] = build_settings.normalise(build)
+        except FieldErrors as refused:
+            errors.update({f"build.{path}": messages for path, messages in refused.errors.items()})
+    elif source == Placement.Source.IMAGE:
+        origin["image"] = image
+        try:
+            image_reference.parse(image)
+        except image_reference.ImageReferenceError as error:
+            errors["image"] = [error.message]
+    else:
+        errors["source"] = [_("Choose where it comes from.")]
+    return origin
 
 
 def _checked_hosts(host_ids: Collection[int], placement: Placement | None) -> list[Host]:
@@ -168,11 +204,17 @@ def _record(actor: Actor, placement: Placement, before: dict[str, Any]) -> None:
     )
 
 
+def _build_shown(placement: Placement) -> dict[str, str]:
+    return build_settings.describe(placement.build) if placement.build else {}
+
+
 def _shown(placement: Placement) -> dict[str, Any]:
     """What the audit entry compares."""
     seats = placement.seats.filter(is_active=True).order_by("host__name")
     return {
+        "source": placement.get_source_display(),
         "image": placement.image,
+        **{f"Build: {name}": text for name, text in _build_shown(placement).items()},
         "url": placement.url,
         "keep_releases": placement.keep_releases,
         "servers": list(seats.values_list("host__name", flat=True)),

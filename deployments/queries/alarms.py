@@ -50,7 +50,11 @@ def _host_alarms(user: User) -> list[Alarm]:
 
 def _target_alarms(user: User) -> list[Alarm]:
     later = Target.objects.filter(
-        placement=OuterRef("placement"), host=OuterRef("host"), pk__gt=OuterRef("pk"), status=TargetStatus.SUCCEEDED
+        placement=OuterRef("placement"),
+        host=OuterRef("host"),
+        role=OuterRef("role"),
+        pk__gt=OuterRef("pk"),
+        status=TargetStatus.SUCCEEDED,
     )
     targets = Target.objects.filter(status__in=(TargetStatus.NEEDS_ATTENTION, TargetStatus.STALLED))
     targets = targets.filter(~Exists(later), placement__application__archived_at=None)

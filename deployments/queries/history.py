@@ -37,7 +37,11 @@ class HistoryPage:
 
 def history(visible: QuerySet[Deployment], wanted: HistoryFilter, before: int | None, after: int | None) -> HistoryPage:
     """The page of Deployments with ids under `before` (or over `after`), in a constant number of queries."""
-    rows = _filtered(visible, wanted).select_related("release").annotate(server_count=Count("targets"))
+    rows = (
+        _filtered(visible, wanted)
+        .select_related("release")
+        .annotate(server_count=Count("targets", filter=Q(targets__role=Target.Role.DEPLOY)))
+    )
     if after is not None:
         found = list(rows.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
         has_newer, page = len(found) > PAGE, found[:PAGE][::-1]
@@ -85,10 +89,10 @@ class RanThere:
 
 def what_ran(host: Host, moment: datetime, visible: QuerySet[Deployment]) -> list[RanThere]:
     """What Estiva had seen serving on the server at that moment: each Placement's last Target that had ended by then."""
-    ended = Target.objects.filter(host=host, ended_at__lte=moment, deployment__in=visible)
-    later = Target.objects.filter(
+    brought = Target.objects.filter(host=host, role=Target.Role.DEPLOY)
+    ended = brought.filter(ended_at__lte=moment, deployment__in=visible)
+    later = brought.filter(
         Q(ended_at__gt=OuterRef("ended_at")) | Q(ended_at=OuterRef("ended_at"), pk__gt=OuterRef("pk")),
-        host=host,
         placement=OuterRef("placement"),
         ended_at__lte=moment,
     ).exclude(status__in=(TargetStatus.SKIPPED,))

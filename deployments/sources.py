@@ -1,0 +1,78 @@
+"""What a Release is made from where it isn't an image of a registry: pure functions on the dicts that rows hold.
+
+A source is `{}` for an image, else, as a Placement intends it:
+`{"kind": "git", "url", "build": build settings}` or `{"kind": "compose", "url": address or "", "compose": compose settings}`.
+A Plan's Operation finds out the rest (`FOUND`), and only then is it fit for a Release: `commit`, `subject`, `author`,
+`committed_at` (RFC 3339); `file`, what `.estiva.yml` says, as `{"build": {…}, "settings": {…}}`; for Compose `files`
+(`[[name, text]]`) and `images` (service → `name@digest`); `anew`, the number of the Plan that asked to build without cache.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from deployments import build_settings, container_settings
+from deployments.models import Placement, Release
+from deployments.releases import Content
+
+Source = dict[str, Any]
+
+FOUND: Final = ("commit", "subject", "author", "committed_at", "file", "files", "images", "anew")
+SHORT: Final = 7
+
+
+def resolved(intended: Content, found: Mapping[str, Any]) -> Content:
+    """What is intended, with what was found out about it; settings of the repository's own file come before the Placement's.
+
+    Raises FieldErrors where those two don't go together.
+    """
+    if not intended.source:
+        return intended
+    source = {**intended.source, **{name: found[name] for name in FOUND if name in found}}
+    said: Mapping[str, Any] = found.get("file") or {}
+    settings = intended.settings
+    if said.get("build"):
+        source["build"] = build_settings.normalise({**source.get("build", {}), **said["build"]})
+    if said.get("settings"):
+        settings = container_settings.normalise(_laid_over(settings, said["settings"]))
+    return replace(intended, source=source, settings=settings)
+
+
+def is_resolved(source: Mapping[str, Any]) -> bool:
+    """It is known exactly what would be built or brought up."""
+    return bool(source.get("commit") or source.get("files"))
+
+
+def needs_build(release: Release) -> bool:
+    """Its image is to be made before it can be deployed."""
+    return release.source.get("kind") == "git" and not (release.image_id or release.digest)
+
+
+def label(source: Mapping[str, Any]) -> str:
+    """`main at 4f3a1c2`, for people; "" for an image."""
+    if not source:
+        return ""
+    build = source.get("build") or source.get("compose") or {}
+    ref, commit = str(build.get("ref", "")), str(source.get("commit", ""))
+    if not commit:
+        return ref
+    return commit[:SHORT] if commit.startswith(ref or commit) else f"{ref} at {commit[:SHORT]}"
+
+
+def repository_of(source: Mapping[str, Any]) -> str:
+    """The address it comes from; "" where there is none."""
+    return str(source.get("url", ""))
+
+
+def used_secrets(placement: Placement) -> set[str]:
+    """The names of the secret variables that the Placement's build reads."""
+    return {row["variable"] for row in placement.build.get("secrets", [])}
+
+
+def _laid_over(settings: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """`said` over `settings`; of a group only what is said."""
+    merged = dict(settings)
+    for name, value in said.items():
+        before = merged.get(name)
+        merged[name] = {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+    return merged
