@@ -16,12 +16,14 @@ from deployments.models.host import Host
 from deployments.models.installation import Installation
 from deployments.models.operation import Operation, WorkerProcess
 from deployments.models.repository import Repository
+from deployments.models.webhook import CommitStatus, Webhook, WebhookDelivery
 
 __all__ = [
     "AccessLink",
     "Application",
     "AuditEntry",
     "AuditHead",
+    "CommitStatus",
     "Deployment",
     "Environment",
     "Grant",
@@ -40,5 +42,7 @@ __all__ = [
     "Target",
     "User",
     "Variable",
+    "Webhook",
+    "WebhookDelivery",
     "WorkerProcess",
 ]
