@@ -20,9 +20,12 @@ pytest_plugins = ["tests.real_parts"]
 
 ON_POSTGRES = os.environ.get("ESTIVA_TEST_DATABASE") == "postgres"
 NEEDS = {
+    "compose_sshd": "sshd",
     "engine": "dockerd",
+    "engine26": "dockerd",
     "git_server": "git",
     "make_engine": "dockerd",
+    "make_engine26": "dockerd",
     "make_git_server": "git",
     "sshd": "sshd",
     "make_sshd": "sshd",

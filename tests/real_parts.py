@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from parts import engine26 as current
 from parts import sample_image
 from parts.dockerd import DockerEngine
+from parts.engine26 import ComposeCli, Engine26
 from parts.git_server import GitServer
-from parts.processes import run
+from parts.processes import PartError, run
 from parts.registry import Registry
 from parts.sample_image import Sample
 from parts.sshd import SshServer
@@ -106,6 +108,62 @@ def make_engine(folder: Path) -> Iterator[Callable[..., DockerEngine]]:
     yield make
     for engine in made:
         engine.destroy()
+
+
+@pytest.fixture(scope="session")
+def engine26_programs() -> Path:
+    """Docker 26.1 and Compose v2 unpacked; tests are skipped with the reason where this machine can't have them."""
+    try:
+        return current.unpacked()
+    except PartError as error:
+        pytest.skip(f"Docker 26.1 can't be had here: {error}")
+
+
+@pytest.fixture(scope="session")
+def engine26(folder: Path, engine26_programs: Path) -> Iterator[Engine26]:
+    """A current Docker Engine of this run; containers are the tests' own to remove."""
+    engine = Engine26(folder / "engine26")
+    engine.start()
+    yield engine
+    engine.destroy()
+
+
+@pytest.fixture
+def tidy_engine26(engine26: Engine26) -> Iterator[Engine26]:
+    """The run's current engine, without containers, volumes and networks before and after the test."""
+    engine26.remove_everything()
+    yield engine26
+    engine26.remove_everything()
+
+
+@pytest.fixture
+def make_engine26(folder: Path, engine26_programs: Path) -> Iterator[Callable[..., Engine26]]:
+    """Starts current engines for one test; arguments as for Engine26."""
+    made: list[Engine26] = []
+
+    def make(**arguments: Any) -> Engine26:
+        engine = Engine26(folder / f"engine26-{next(_numbers)}", **arguments)
+        made.append(engine)
+        engine.start()
+        return engine
+
+    yield make
+    for engine in made:
+        engine.destroy()
+
+
+@pytest.fixture(scope="session")
+def compose_cli(folder: Path, engine26_programs: Path) -> ComposeCli:
+    """Where `docker compose` is; `make_sshd(options=compose_cli.options)` starts a server that has it."""
+    return ComposeCli(folder / "docker")
+
+
+@pytest.fixture(scope="session")
+def compose_sshd(folder: Path, ssh_key: SshKey, compose_cli: ComposeCli) -> Iterator[SshServer]:
+    """An SSH server of this run whose commands find `docker compose`; it works on whichever engine they name."""
+    with SshServer(folder / "sshd-compose", options=compose_cli.options) as server:
+        server.authorize(ssh_key.public)
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ class DockerEngine(ProcessPart):
         forwards = forwarding()
         bridge = Bridge.create(before["bridge"] if before else None)
         self._write_state({"bridge": bridge.number, "forwarding": forwards, "active": True})
-        self.process = Process(self._arguments(bridge), log=self.log)
+        self.process = self._daemon(self._arguments(bridge))
         self._launch_daemon()
 
     def stop(self) -> None:
@@ -138,6 +138,9 @@ class DockerEngine(ProcessPart):
     def _launch_daemon(self) -> None:
         self._pid_file.unlink(missing_ok=True)
         self.launch(self.api.answers, timeout=60)
+
+    def _daemon(self, arguments: Sequence[str]) -> Process:
+        return Process(arguments, log=self.log)
 
     def _arguments(self, bridge: Bridge) -> list[str]:
         switches = ["--live-restore"] if self._live_restore else []
