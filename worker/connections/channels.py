@@ -18,6 +18,10 @@ class ConnectionGone(ConnectionResetError):
     """The transport below the channel ended: what looks like an end of stream isn't one."""
 
 
+def _nothing() -> None:
+    """Nobody interrupts."""
+
+
 class ChannelSocket:
     """Enough of a socket for `http.client` and urllib3.
 
@@ -29,6 +33,10 @@ class ChannelSocket:
         self._channel, self._interrupt, self._timeout = channel, interrupt, timeout
         self.deadline: float | None = None  # time.monotonic()
         channel.settimeout(_SLICE)
+
+    def unattended(self) -> "ChannelSocket":
+        """The same channel for a thread that no signal concerns: its calls end when the channel is closed."""
+        return ChannelSocket(self._channel, _nothing, self._timeout)
 
     def settimeout(self, timeout: float | None) -> None:
         """Seconds of silence that a call bears; None for any."""
@@ -136,8 +144,17 @@ class Output:
     stderr: bytes
 
 
-def run_on(channel: Channel, argv: Sequence[str], interrupt: Callable[[], None], deadline: float, limit: int) -> Output:
+def run_on(
+    channel: Channel,
+    argv: Sequence[str],
+    interrupt: Callable[[], None],
+    deadline: float,
+    limit: int,
+    stdin: bytes | None = None,
+) -> Output:
     """Run a fixed argv and read both its outputs together; at most `limit` bytes of each are kept.
+
+    `stdin` is sent before anything is read: a few kilobytes at most.
 
     The one place where words become a command line: sshd hands it to the user's shell, so each word is quoted.
     TimeoutError after `deadline` seconds, ConnectionGone when the transport died.
@@ -147,6 +164,9 @@ def run_on(channel: Channel, argv: Sequence[str], interrupt: Callable[[], None],
     channel.in_stderr_buffer.set_event(arrived)
     channel.settimeout(deadline)
     channel.exec_command(shlex.join(argv))
+    if stdin is not None:
+        channel.sendall(stdin)
+        channel.shutdown_write()
     until = time.monotonic() + deadline
     out, err = bytearray(), bytearray()
     while not (ended := channel.closed) or channel.recv_ready() or channel.recv_stderr_ready():

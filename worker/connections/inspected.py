@@ -38,7 +38,14 @@ def local_image(found: Json) -> LocalImage:
         volumes=tuple(sorted(config.get("Volumes") or ())),
         exposed_ports=tuple(sorted(config.get("ExposedPorts") or ())),
         has_healthcheck=bool(test) and test[0] != "NONE",
+        tagged_at=_tagged_at(found),
     )
+
+
+def _tagged_at(found: Json) -> str:
+    tagged = str((found.get("Metadata") or {}).get("LastTagTime") or "")
+    never = not tagged or tagged.startswith("0001-")  # Go's zero time
+    return str(found.get("Created") or "") if never else tagged
 
 
 def remote_image(found: Json) -> RemoteImage:

@@ -70,11 +70,13 @@ class SshSession:
         channel = self._open("direct-tcpip", (address, port, "127.0.0.1", 0), deadline)
         return ChannelSocket(channel, self.check)
 
-    def run(self, argv: Sequence[str], *, deadline: float = 10.0, limit: int = 65536) -> Output:
-        """Run a fixed argv on the server. ChannelRefused, TimeoutError, or HostLost."""
+    def run(
+        self, argv: Sequence[str], *, deadline: float = 10.0, limit: int = 65536, stdin: bytes | None = None
+    ) -> Output:
+        """Run a fixed argv on the server, with a little on its stdin. ChannelRefused, TimeoutError, or HostLost."""
         channel = self._open("session", ())
         try:
-            return run_on(channel, argv, self.check, deadline, limit)
+            return run_on(channel, argv, self.check, deadline, limit, stdin)
         except (paramiko.SSHException, EOFError, ConnectionError) as error:
             if self.transport.is_active():
                 raise ChannelRefused(0, "sshd runs no command for this user") from error

@@ -59,6 +59,7 @@ class LocalImage:
     volumes: tuple[str, ...] = ()  # paths the image declares with VOLUME
     exposed_ports: tuple[str, ...] = ()  # "5000/tcp"
     has_healthcheck: bool = False
+    tagged_at: str = ""  # RFC 3339: when it was last given a tag here, else when it was made
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-StepKey = Literal["connect", "preflight", "pull", "replace", "health", "verify", "cleanup", "restore"]
+StepKey = Literal[
+    "connect", "preflight", "pull", "replace", "health", "verify", "cleanup", "restore", "clone", "build", "publish"
+]
 STEP_ORDER: tuple[StepKey, ...] = ("connect", "preflight", "pull", "replace", "health", "verify", "cleanup", "restore")
+BUILD_STEP_ORDER: tuple[StepKey, ...] = ("connect", "clone", "build", "publish", "cleanup")  # of a build Target
 Stream = Literal["estiva", "stdout", "stderr"]
 
 
@@ -87,6 +90,21 @@ class Observed:
     published: tuple[tuple[str, int, int, str], ...] = ()  # (host address, host port, container port, protocol)
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The builder has the image, seen just now. `reused`: it was there from an earlier build, and nothing was built.
+
+    `base_images` are (reference, digest or image ID) of what it was built on; `platform` is like `linux/amd64`.
+    """
+
+    image_id: str
+    size: int
+    platform: str
+    base_images: tuple[tuple[str, str], ...]
+    reused: bool
+    tag: str = ""  # local, on the builder
+
+
 class Verdict(StrEnum):
     """How a Target ended, as far as the engine can tell."""
 
@@ -113,4 +131,4 @@ class Ended:
     remains: tuple[str, ...] = field(default=())  # what is left on the server, in words
 
 
-Event = StepStarted | StepEnded | Line | Progress | Finding | Mutated | Gap | Observed | Ended
+Event = StepStarted | StepEnded | Line | Progress | Finding | Mutated | Gap | Observed | Built | Ended

@@ -1,0 +1,197 @@
+"""Memory and CPU of what runs inside builds, held by the builder's kernel.
+
+BuildKit in the engine takes no limit for a build: `memory` and `cpuquota` of `POST /build` are read and ignored. What it does
+is to put the processes of every RUN under a control group. From Docker 23 on that group's parent can be named with the
+build, so each pair of limits has a group of its own; before, all builds of an engine share `<its parent>/buildkit`. The limits
+are written there by fixed argv with the value on stdin, which takes root; then they are read back. What can't be
+held is said, never passed over. BuildKit's own work (unpacking, packing) is the daemon's and isn't limited.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from worker.connections.pool import SshSession
+from worker.connections.transport import ChannelRefused
+from worker.engine.build_events import BuilderNote
+
+_PARENT_SINCE = 23  # Docker's version from which a build may name its parent group
+_PERIOD = 100_000  # microseconds over which CPU time is counted
+_ROOT = "/sys/fs/cgroup"
+_UNLIMITED = "max"
+
+
+class NotHeld(Exception):
+    """The builder can't hold the limits; the message says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One file of a control group. `optional`: there are kernels without it."""
+
+    path: str
+    value: str
+    optional: bool = False
+
+
+def settings(version: int, group: str, memory: int | None, cpus: float | None) -> list[Setting]:
+    """What to write, in this order, to limit a group (`/docker/buildkit`); None takes a limit away. Pure."""
+    if version == 2:
+        at = f"{_ROOT}{group}"
+        quota = _UNLIMITED if cpus is None else str(_quota(cpus))
+        return [
+            Setting(f"{at}/memory.max", _UNLIMITED if memory is None else str(memory)),
+            Setting(f"{at}/memory.swap.max", _UNLIMITED if memory is None else "0", optional=True),
+            Setting(f"{at}/cpu.max", f"{quota} {_PERIOD}"),
+        ]
+    at, size = f"{_ROOT}/memory{group}", "-1" if memory is None else str(memory)
+    swap = f"{at}/memory.memsw.limit_in_bytes"  # may never be below the other
+    return [
+        Setting(swap, "-1", optional=True),
+        Setting(f"{at}/memory.limit_in_bytes", size),
+        Setting(swap, size, optional=True),
+        Setting(f"{_ROOT}/cpu{group}/cpu.cfs_period_us", str(_PERIOD)),
+        Setting(f"{_ROOT}/cpu{group}/cpu.cfs_quota_us", "-1" if cpus is None else str(_quota(cpus))),
+    ]
+
+
+def own_group(memory: int | None, cpus: float | None) -> str:
+    """The parent group that builds with these limits name: always the same, since its name counts in BuildKit's cache."""
+    return f"/estiva-builds-m{memory or 0}-c{round((cpus or 0) * 1000)}"
+
+
+class Limits:
+    """Held from enter to exit. `cgroup_parent` is what the build has to name, `note` what there is to say."""
+
+    def __init__(self, session: SshSession, info: Mapping[str, Any], memory: int | None, cpus: float | None) -> None:
+        self._session, self._info, self._memory, self._cpus = session, info, memory, cpus
+        self._version = 2 if str(info.get("CgroupVersion") or "1") == "2" else 1
+        self._shared = ""
+        self.cgroup_parent = ""
+        self.note: BuilderNote | None = None
+
+    def __enter__(self) -> Self:
+        if self._memory is None and self._cpus is None:
+            return self
+        try:
+            self._hold()
+        except NotHeld as problem:
+            self.note = BuilderNote(f"The limits of this build are not held: {problem}", "warn")
+        except (ChannelRefused, TimeoutError):
+            self.note = BuilderNote(
+                "The limits of this build are not held: the server runs no command for us to set them.", "warn"
+            )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """A shared group is for builds without limits too: it gets its own back. A group of ours stays, empty."""
+        if self._shared and self._session.alive and not self._session.signals.lost.is_set():
+            self._session.signals.shield()
+            for each in settings(self._version, self._shared, None, None):
+                self._write(each)
+
+    def _hold(self) -> None:
+        if any("rootless" in str(each) for each in self._info.get("SecurityOptions") or ()):
+            raise NotHeld("the engine runs without root there, and can't be given a share.")
+        if self._run("id", "-u").strip() != b"0":
+            raise NotHeld("it takes root on the server, and Estiva logs in there as an ordinary user.")
+        named = _major(str(self._info.get("ServerVersion") or "")) >= _PARENT_SINCE
+        group = own_group(self._memory, self._cpus) if named else f"{self._parent()}/buildkit"
+        self._make(group)
+        for each in settings(self._version, group, self._memory, self._cpus):
+            self._write(each)
+            if not each.optional and not _same(each.value, self._run("cat", each.path).decode("ascii", "replace")):
+                raise NotHeld(f"the server's kernel did not take {each.value} in {each.path}.")
+        if named:
+            self.cgroup_parent = group
+        else:
+            self._shared = group
+        together = "" if named else ", together with every other build on this engine"
+        self.note = BuilderNote(f"What this build runs gets {_in_words(self._memory, self._cpus)}{together}.")
+
+    def _make(self, group: str) -> None:
+        if self._version == 1:
+            self._run("mkdir", "-p", f"{_ROOT}/memory{group}", f"{_ROOT}/cpu{group}")
+            return
+        at = _ROOT
+        for part in group.strip("/").split("/"):
+            self._write(Setting(f"{at}/cgroup.subtree_control", "+memory +cpu"))
+            at = f"{at}/{part}"
+            self._run("mkdir", "-p", at)
+
+    def _write(self, setting: Setting) -> None:
+        said = self._session.run(["tee", setting.path], stdin=f"{setting.value}\n".encode("ascii"))
+        if said.exit_code != 0 and not setting.optional:
+            raise NotHeld(_words(said.stderr) or f"{setting.path} can't be written.")
+
+    def _run(self, *argv: str) -> bytes:
+        said = self._session.run(argv)
+        if said.exit_code != 0:
+            raise NotHeld(_words(said.stderr) or f"{argv[0]} failed on the server.")
+        return said.stdout
+
+    def _parent(self) -> str:
+        """Under which group an engine before Docker 23 puts its builds: it can't be asked, but its own settings say."""
+        if str(self._info.get("CgroupDriver") or "cgroupfs") != "cgroupfs":
+            raise NotHeld("a Docker before 23 gives builds no common group where systemd keeps the groups.")
+        listed = self._session.run(["pgrep", "-a", "-x", "dockerd"])
+        engines = [line.split()[1:] for line in listed.stdout.decode("utf-8", "replace").splitlines()]
+        mine = own_engine(engines, str(self._info.get("DockerRootDir") or ""))
+        if mine is None:
+            raise NotHeld("it can't be told which of the server's processes is this engine.")
+        parent = option(mine, "--cgroup-parent") or self._configured(option(mine, "--config-file"))
+        return "/" + (parent or "docker").strip("/")
+
+    def _configured(self, path: str) -> str:
+        said = self._session.run(["cat", path or "/etc/docker/daemon.json"])
+        try:
+            found = json.loads(said.stdout) if said.exit_code == 0 else {}
+        except ValueError as error:
+            raise NotHeld("the engine's daemon.json can't be read.") from error
+        return str(found.get("cgroup-parent") or "") if isinstance(found, dict) else ""
+
+
+def own_engine(engines: Sequence[Sequence[str]], root: str) -> Sequence[str] | None:
+    """The arguments of the one engine whose data is at `root`; the only one there is, where it doesn't say."""
+    exact = [each for each in engines if root and option(each, "--data-root").rstrip("/") == root.rstrip("/")]
+    silent = [each for each in engines if not option(each, "--data-root")]
+    found = exact or silent
+    return found[0] if len(found) == 1 else None
+
+
+def option(arguments: Sequence[str], name: str) -> str:
+    """The value of `--name=value` or `--name value`; empty where it isn't given."""
+    for at, word in enumerate(arguments):
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+        if word == name and at + 1 < len(arguments):
+            return arguments[at + 1]
+    return ""
+
+
+def _quota(cpus: float) -> int:
+    return max(1000, round(cpus * _PERIOD))  # the kernel takes no less than a millisecond
+
+
+def _same(wanted: str, found: str) -> bool:
+    """The kernel rounds memory down to whole pages."""
+    if wanted.isdigit() and found.strip().isdigit():
+        return 0 <= int(wanted) - int(found) < 1 << 16
+    return wanted == found.strip()
+
+
+def _major(version: str) -> int:
+    first = version.partition(".")[0]
+    return int(first) if first.isdigit() else 0
+
+
+def _in_words(memory: int | None, cpus: float | None) -> str:
+    parts = [f"{memory / 1024**2:.0f} MB of memory"] if memory is not None else []
+    parts += [f"{cpus:g} CPU{'' if cpus == 1 else 's'}"] if cpus is not None else []
+    return " and ".join(parts)
+
+
+def _words(stderr: bytes) -> str:
+    return stderr.decode("utf-8", "replace").strip().partition("\n")[0]
