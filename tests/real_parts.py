@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from parts import engine26 as current
-from parts import sample_image
+from parts import sample_image, stand_in
 from parts.dockerd import DockerEngine
 from parts.engine26 import ComposeCli, Engine26
 from parts.git_server import GitServer
@@ -78,9 +78,12 @@ class SampleImages:
 
 
 @pytest.fixture(scope="session")
-def engine(folder: Path) -> Iterator[DockerEngine]:
-    """A Docker Engine of this run. Whoever breaks it uses `make_engine`; containers are the tests' own to remove."""
-    engine = DockerEngine(folder / "engine")
+def engine(folder: Path, registry: Registry) -> Iterator[DockerEngine]:
+    """A Docker Engine of this run, with `registry` as Docker Hub's mirror. Whoever breaks it uses `make_engine`.
+
+    Containers are the tests' own to remove.
+    """
+    engine = DockerEngine(folder / "engine", mirrors=[registry.url])
     engine.start()
     yield engine
     engine.destroy()
@@ -95,12 +98,12 @@ def tidy_engine(engine: DockerEngine) -> Iterator[DockerEngine]:
 
 
 @pytest.fixture
-def make_engine(folder: Path) -> Iterator[Callable[..., DockerEngine]]:
+def make_engine(folder: Path, registry: Registry) -> Iterator[Callable[..., DockerEngine]]:
     """Starts engines for one test; arguments as for DockerEngine."""
     made: list[DockerEngine] = []
 
     def make(**arguments: Any) -> DockerEngine:
-        engine = DockerEngine(folder / f"engine{next(_numbers)}", **arguments)
+        engine = DockerEngine(folder / f"engine{next(_numbers)}", **{"mirrors": [registry.url], **arguments})
         made.append(engine)
         engine.start()
         return engine
@@ -120,9 +123,9 @@ def engine26_programs() -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine26(folder: Path, engine26_programs: Path) -> Iterator[Engine26]:
-    """A current Docker Engine of this run; containers are the tests' own to remove."""
-    engine = Engine26(folder / "engine26")
+def engine26(folder: Path, registry: Registry, engine26_programs: Path) -> Iterator[Engine26]:
+    """A current Docker Engine of this run, otherwise as `engine`."""
+    engine = Engine26(folder / "engine26", mirrors=[registry.url])
     engine.start()
     yield engine
     engine.destroy()
@@ -137,12 +140,12 @@ def tidy_engine26(engine26: Engine26) -> Iterator[Engine26]:
 
 
 @pytest.fixture
-def make_engine26(folder: Path, engine26_programs: Path) -> Iterator[Callable[..., Engine26]]:
+def make_engine26(folder: Path, registry: Registry, engine26_programs: Path) -> Iterator[Callable[..., Engine26]]:
     """Starts current engines for one test; arguments as for Engine26."""
     made: list[Engine26] = []
 
     def make(**arguments: Any) -> Engine26:
-        engine = Engine26(folder / f"engine26-{next(_numbers)}", **arguments)
+        engine = Engine26(folder / f"engine26-{next(_numbers)}", **{"mirrors": [registry.url], **arguments})
         made.append(engine)
         engine.start()
         return engine
@@ -204,6 +207,16 @@ def registry(folder: Path) -> Iterator[Registry]:
     """An image registry of this run."""
     with Registry(folder / "registry") as registry:
         yield registry
+
+
+@pytest.fixture(scope="session")
+def mirror(registry: Registry) -> Registry:
+    """The run's registry, which every engine has as its mirror, with stand-ins under public names: `FROM python:3.7` builds."""
+    try:
+        stand_in.push(registry)
+    except PartError as error:
+        pytest.skip(f"No stand-in for python:3.7 can be had here: {error}")
+    return registry
 
 
 @pytest.fixture(scope="session")

@@ -68,17 +68,12 @@ class DebianArchive:
         self._config.write_text("\n".join(lines) + "\n")
         self._apt_get("update", "-q", "--error-on=any")
 
-    def unpack(self, packages: Sequence[str], into: Path, *, with_needed: bool = False) -> None:
-        """Download these packages, with all they depend on if asked, and unpack their files; none of their scripts is run."""
-        if with_needed:
-            self._apt_get("install", "-q", "--yes", "--download-only", "--no-install-recommends", *packages)
-            files = self._folder / "cache" / "archives"
-        else:
-            files = self._folder / "downloads"
-            files.mkdir(exist_ok=True)
-            self._apt_get("download", "-q", *packages, cwd=files)
-        for file in sorted(files.glob("*.deb")):
-            run(["dpkg", "-x", str(file), str(into)])
+    def unpack(self, packages: Sequence[str], into: Path) -> None:
+        """Download these packages, not what they depend on, and unpack their files; none of their scripts is run."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as downloads:
+            self._apt_get("download", "-q", *packages, cwd=Path(downloads))
+            for file in sorted(Path(downloads).glob("*.deb")):
+                run(["dpkg", "-x", str(file), str(into)])
 
     def _apt_get(self, *words: str, cwd: Path | None = None) -> None:
         try:

@@ -29,7 +29,7 @@ class State(TypedDict):
 class DockerEngine(ProcessPart):
     """dockerd run as root from `folder`. Containers' ports are published by its proxy; no iptables rule is written.
 
-    `live_restore` keeps containers running while the daemon restarts. `mirrors` are registry addresses asked before Docker Hub.
+    `live_restore` keeps containers running while the daemon restarts. `mirrors` are addresses (http://…) of registries asked before Docker Hub.
     """
 
     name = "engine"

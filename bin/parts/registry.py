@@ -30,6 +30,11 @@ class Registry(ProcessPart):
         """What an image reference begins with: host:port."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """What an engine's mirror is named by."""
+        return f"http://{self.address}"
+
     def start(self) -> None:
         """Start serving."""
         program = next((name for name in PROGRAMS if shutil.which(name)), None)

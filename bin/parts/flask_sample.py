@@ -1,0 +1,34 @@
+"""The story's own application as a repository's files: a Flask page on port 5000 with a Dockerfile `FROM python:3.7`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+FOLDER = Path(__file__).parent / "flask_app"
+PORT = 5000
+Fault = Literal["", "build", "start", "health", "base"]
+RUN_PIP = "RUN pip install --no-cache-dir -r requirements.txt\n"
+
+
+def files(version: str = "1", *, fault: Fault = "", build_seconds: float = 0) -> dict[str, str]:
+    """What to commit. `GET /` answers `python-web-app VERSION [COMMIT]`, where COMMIT is a build argument; `GET /healthz` answers ok.
+
+    `fault` breaks it: "build" asks for a package that does not exist, "base" for a base image that does not, "start" ends at once with
+    code 1, "health" answers 503. `build_seconds` makes the build that much longer, in a step of its own that says `waiting`.
+    """
+    named = {path.name: path.read_text() for path in sorted(FOLDER.iterdir()) if path.is_file()}
+    named[".dockerignore"] = named.pop("dockerignore")
+    named["VERSION"] = f"{version}\n"
+    if build_seconds:
+        wait = f"RUN echo waiting && sleep {build_seconds:g}\n"
+        named["Dockerfile"] = named["Dockerfile"].replace(RUN_PIP, f"{RUN_PIP}{wait}")
+    if fault == "build":
+        named["requirements.txt"] += "no-such-package-for-estiva==1.0\n"
+    elif fault == "base":
+        named["Dockerfile"] = named["Dockerfile"].replace("python:3.7", "python:3.7-no-such-tag")
+    elif fault == "start":
+        named["app.py"] = 'raise SystemExit("The configuration is missing.")\n'
+    elif fault == "health":
+        named["Dockerfile"] = named["Dockerfile"].replace("EXPOSE", "ENV UNHEALTHY=1\nEXPOSE")
+    return named
