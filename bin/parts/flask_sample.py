@@ -11,11 +11,14 @@ Fault = Literal["", "build", "start", "health", "base"]
 RUN_PIP = "RUN pip install --no-cache-dir -r requirements.txt\n"
 
 
-def files(version: str = "1", *, fault: Fault = "", build_seconds: float = 0) -> dict[str, str]:
+def files(
+    version: str = "1", *, base: str = "python:3.7", fault: Fault = "", build_seconds: float = 0
+) -> dict[str, str]:
     """What to commit. `GET /` answers `python-web-app VERSION [COMMIT]`, where COMMIT is a build argument; `GET /healthz` answers ok.
 
-    `fault` breaks it: "build" asks for a package that does not exist, "base" for a base image that does not, "start" ends at once with
-    code 1, "health" answers 503. `build_seconds` makes the build that much longer, in a step of its own that says `waiting`.
+    `base` is the image it is built from, for engines without a mirror. `build_seconds` makes the build that much longer, in a step of its
+    own that says `waiting`. `fault` breaks it: "build" asks for a package that does not exist, "base" for a base image that does not,
+    "start" ends at once with code 1, "health" answers 503.
     """
     named = {path.name: path.read_text() for path in sorted(FOLDER.iterdir()) if path.is_file()}
     named[".dockerignore"] = named.pop("dockerignore")
@@ -26,9 +29,10 @@ def files(version: str = "1", *, fault: Fault = "", build_seconds: float = 0) ->
     if fault == "build":
         named["requirements.txt"] += "no-such-package-for-estiva==1.0\n"
     elif fault == "base":
-        named["Dockerfile"] = named["Dockerfile"].replace("python:3.7", "python:3.7-no-such-tag")
+        base = f"{base}-no-such-tag"
     elif fault == "start":
         named["app.py"] = 'raise SystemExit("The configuration is missing.")\n'
     elif fault == "health":
         named["Dockerfile"] = named["Dockerfile"].replace("EXPOSE", "ENV UNHEALTHY=1\nEXPOSE")
+    named["Dockerfile"] = named["Dockerfile"].replace("FROM python:3.7", f"FROM {base}")
     return named

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from parts.git_repo import Executable, Link, closed_environment
+from parts.git_repo import Executable, Link, Submodule, closed_environment
 from parts.git_server import GitServer
 from tests.real_parts import SshKey
 
@@ -50,6 +50,7 @@ def test_serves_what_was_committed(git_server: GitServer, tmp_path: Path) -> Non
     )
     repo.tag("v1", message="The first")
     repo.branch("old", first or "")
+    repo.commit({"part": Submodule(commit)}, branch="with-part")
     assert git("clone", "--quiet", repo.http_url, "c", cwd=tmp_path).returncode == 0
     tree = tmp_path / "c"
     assert git("log", "--format=%H %s", cwd=tree).stdout.splitlines() == [f"{commit} Two", f"{first} Begin"]
@@ -57,6 +58,7 @@ def test_serves_what_was_committed(git_server: GitServer, tmp_path: Path) -> Non
     assert (tree / "run").stat().st_mode & 0o111
     assert (tree / "way").is_symlink()
     assert git("ls-remote", repo.http_url, "old").stdout.split()[0] == first
+    assert git("ls-tree", "with-part", cwd=repo.folder).stdout.split() == ["160000", "commit", commit, "part"]
     assert "refs/tags/v1^{}" in git("ls-remote", repo.http_url).stdout
 
 
