@@ -7,32 +7,29 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from deployments import container_settings, dotenv
-from deployments.errors import FieldErrors
+from deployments import dotenv
 from deployments.run_line.ledger import Ledger
 from deployments.run_line.parsing import Flag
 from deployments.run_line.result import Variable
 from deployments.run_line.shell import Word
 from deployments.run_line.unsupported import LEFT_OUT, NOT_SUPPORTED
 from deployments.secret_guess import looks_secret
+from deployments.settings_draft import SettingsDraft
 from deployments.short_forms import ShortFormError, read_mount, read_port, read_volume
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-_MOST_TRIES: Final = 300
 
-
-class Draft:
-    """Settings as they come together; whatever is in `settings` is acceptable at any time."""
+class Draft(SettingsDraft):
+    """What the flags of one container come to."""
 
     def __init__(self, ledger: Ledger, shell_variables: Mapping[str, str]) -> None:
+        super().__init__()
         self.ledger = ledger
         self.shell_variables = shell_variables
-        self.settings: dict[str, Any] = {}
         self.variables: dict[str, Variable] = {}
         self.name = ""
-        self._tries = 0
 
     def take(self, flag: Flag) -> None:
         """Read one flag: into a setting, or into the lists of what is not."""
@@ -64,28 +61,17 @@ class Draft:
 
     def set(self, flag: Flag, name: str, value: Any) -> None:
         """One setting, if the domain takes it."""
-        refusal = self._accept(name, value)
+        refusal = self.accept(name, value)
         if refusal is None:
             self.ledger.use(flag.words)
         else:
             self.ledger.puzzle(flag.words, refusal, flag.text)
 
-    def _accept(self, name: str, value: Any) -> str | None:
-        self._tries += 1
-        if self._tries > _MOST_TRIES:
-            return _t("There is too much of this.")
-        try:
-            container_settings.normalise({name: value})
-        except FieldErrors as refused:
-            return " ".join(dict.fromkeys(str(text) for texts in refused.errors.values() for text in texts))
-        self.settings[name] = value
-        return None
-
     def command(self, words: list[Word]) -> None:
         """What follows the image; a shell's variables in it stay as written, and are named."""
         if not words:
             return
-        refusal = self._accept("command", [word.value for word in words])
+        refusal = self.accept("command", [word.value for word in words])
         if refusal is not None:
             self.ledger.puzzle(words, refusal)
             return
@@ -145,7 +131,7 @@ def _restart(draft: Draft, flag: Flag) -> None:
     policy, colon, retries = flag.value.partition(":")
     if not colon:
         draft.set(flag, "restart", policy)
-    elif policy != "on-failure" or draft._accept("restart_retries", retries) is not None:
+    elif policy != "on-failure" or draft.accept("restart_retries", retries) is not None:
         draft.ledger.puzzle(flag.words, _("Write on-failure:5 for at most five restarts."), flag.text)
     else:
         draft.set(flag, "restart", policy)
