@@ -88,12 +88,17 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """What is to run. `reference` is what is pulled (`name@sha256:…`); `tag` is shown only. `image_id` is set for an image built without a registry."""
+    """What is to run. `reference` is what is pulled (`name@sha256:…`); `tag` is shown only.
+
+    `image_id` is set for an image built without a registry: then `reference` only names it for people. `arrives`: it needs
+    not be on the server or in a registry yet; it comes from where it is built, and in a Plan it may be unknown.
+    """
 
     reference: str
     digest: str | None
     tag: str | None = None
     image_id: str | None = None
+    arrives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
