@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from deployments import queue
 from deployments.errors import Refused
 from deployments.models import Deployment, Host, Placement, Release, Target
-from deployments.states import TARGET_HELD, HostState, TargetStatus
+from deployments.states import HostState, TargetStatus
 
 NOT_BUILT: Final = "Not begun: the image was not built."
 _UNUSABLE: Final = frozenset({HostState.RETIRED, HostState.KEY_CHANGED, HostState.NEW, HostState.UNTRUSTED})
@@ -47,9 +46,9 @@ def lock_builder(target_id: int) -> Host | None:
 
 
 def is_free(builder: Host) -> bool:
-    """One more build may run there. Needs its lock."""
-    held = Target.objects.filter(host=builder, role=Target.Role.BUILD, status__in=TARGET_HELD)
-    return held.count() < builder.builds_at_once
+    """One more build may run there. Needs its lock. One that stalled runs no more: it ended with its worker's connection."""
+    running = Target.objects.filter(host=builder, role=Target.Role.BUILD, status=TargetStatus.RUNNING)
+    return running.count() < builder.builds_at_once
 
 
 def is_awaited(target: Target) -> bool:
@@ -93,7 +92,7 @@ def waiting_reason(target: Target) -> str:
     if target.role != Target.Role.BUILD or target.status != TargetStatus.QUEUED:
         return ""
     before = Target.objects.filter(
-        host=target.host_id, role=Target.Role.BUILD, status__in=TARGET_HELD, started_at__lte=Now()
+        host=target.host_id, role=Target.Role.BUILD, status=TargetStatus.RUNNING
     ).exclude(deployment=target.deployment_id)
     busy = ", ".join(f"#{number}" for number in before.values_list("deployment_id", flat=True))
     return _("%(server)s builds %(others)s first.") % {"server": target.host_name, "others": busy} if busy else ""

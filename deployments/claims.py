@@ -221,7 +221,7 @@ def _take(target: Target, holder: str) -> Claim:
     if not taken:
         raise _NotNow
     queue.changed_on_commit("deployment", target.deployment_id, target.placement_id)
-    return Claim(target.pk, fence, holder)
+    return Claim(target.pk, fence, holder, role="build" if target.role == Target.Role.BUILD else "deploy")
 
 
 def _next_fence(target: Target) -> int:

@@ -27,6 +27,7 @@ class Claim:
     fence: int
     holder: str
     kind: Literal["target", "operation"] = "target"
+    role: Literal["build", "deploy"] = "deploy"  # of a Target
 
 
 @dataclass(frozen=True, slots=True)
