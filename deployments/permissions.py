@@ -12,6 +12,7 @@ from deployments.models import (
     Placement,
     PlacementHost,
     Plan,
+    Repository,
     Role,
     User,
 )
@@ -76,11 +77,22 @@ def visible_hosts(user: User) -> QuerySet[Host]:
     return Host.objects.filter(Exists(seats))
 
 
+def visible_repositories(user: User) -> QuerySet[Repository]:
+    """The Repositories of the visible Applications: what is built is known to whoever sees what it is built for."""
+    if sees_everything(user):
+        return Repository.objects.all()
+    return Repository.objects.filter(application__in=visible_applications(user))
+
+
 def visible_operations(user: User) -> QuerySet[Operation]:
-    """The Operations on visible Placements and servers."""
+    """The Operations on visible Placements, servers and repositories."""
     if sees_everything(user):
         return Operation.objects.all()
-    return Operation.objects.filter(Q(placement__in=visible_placements(user)) | Q(host__in=visible_hosts(user)))
+    return Operation.objects.filter(
+        Q(placement__in=visible_placements(user))
+        | Q(host__in=visible_hosts(user))
+        | Q(repository__in=visible_repositories(user))
+    )
 
 
 def may_act(user: User, placement: Placement) -> bool:
@@ -100,6 +112,21 @@ def may_act_at(user: User, application_id: int, environment_id: int) -> bool:
 def may_create_applications(user: User) -> bool:
     """An admin, or a deployer who was given all: anybody else would make what they then couldn't see."""
     return user.is_admin or (user.is_active and user.role == Role.DEPLOYER and user.deploys_everything)
+
+
+def may_change_repository(user: User) -> bool:
+    """Where an Application's source is and how Estiva logs in there: it's shared by all its Environments, so who may make one.
+
+    The Git server's host key is trusted by admins only, as a server's is.
+    """
+    return may_create_applications(user)
+
+
+def may_look_at_repository(user: User, application: Application) -> bool:
+    """Ask what is there now: whoever deploys any of it."""
+    if not user.is_active or user.role == Role.AUDITOR:
+        return False
+    return visible_applications(user).filter(pk=application.pk).exists()
 
 
 def may_administer(user: User) -> bool:

@@ -14,7 +14,7 @@ from dashboard.stream.ring import Entry
 from dashboard.stream.watching import Asked, Rights, Standing
 from deployments import audit, permissions
 from deployments.actors import Actor
-from deployments.models import AuditHead, Deployment, Host, LogChunk, Operation, Step, Target, User
+from deployments.models import AuditHead, Deployment, Host, LogChunk, Operation, Repository, Step, Target, User
 
 THREADS = 4
 FILL_CHUNKS = 40
@@ -73,6 +73,7 @@ def _all_visible(user: User, asked: Asked, address: str) -> None:
         "host": permissions.visible_hosts,
         "operation": permissions.visible_operations,
         "placement": permissions.visible_placements,
+        "repository": permissions.visible_repositories,
     }
     for kind, wanted in asked.ids.items():
         if not wanted:
@@ -115,6 +116,9 @@ def marks(keys: Iterable[str]) -> dict[str, object]:
     operations = Operation.objects.filter(pk__in=ids.get("operation", []))
     for operation in operations.values_list("pk", "status", "steps"):
         found[f"operation:{operation[0]}"] = operation
+    repositories = Repository.objects.filter(pk__in=ids.get("repository", []))
+    for repository in repositories.values_list("pk", "state", "state_text", "checked_at"):
+        found[f"repository:{repository[0]}"] = repository
     _mark_deployments(ids.get("deployment", []), found)
     return found
 

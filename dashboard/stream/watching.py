@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs
 
-KINDS: Final = frozenset({"deployment", "host", "operation", "placement"})
+KINDS: Final = frozenset({"deployment", "host", "operation", "placement", "repository"})
 LISTS: Final = frozenset({"overview", "deployments", "hosts", "applications"})
 """Pages that show many rows: told of everything this person may see."""
 

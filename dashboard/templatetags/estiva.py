@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from dashboard import words
+from deployments import git_url, sources
 from deployments.models import Step
-from deployments.states import DeploymentStatus, HostState, OperationStatus, TargetStatus
+from deployments.states import DeploymentStatus, HostState, OperationStatus, RepositoryState, TargetStatus
 
 register = template.Library()
 
@@ -36,6 +37,7 @@ _STATE_CLASS: dict[str, str] = {
             "key_changed",
             "bad",
             "denied",
+            "refused",
         ),
         "bad",
     ),
@@ -44,6 +46,7 @@ _LABELS: dict[str, Any] = {
     **dict(Step.Status.choices),
     **dict(OperationStatus.choices),
     **dict(HostState.choices),
+    "refused": RepositoryState.REFUSED.label,
     **dict(DeploymentStatus.choices),
     **dict(TargetStatus.choices),
     "denied": pgettext("audit", "Denied"),
@@ -196,11 +199,47 @@ def release_label(release: Any, other: Any = None) -> str:
 
 
 def _version(release: Any) -> str:
+    if release.source.get("commit"):
+        return source_label(release.source)
     short = release.digest.partition(":")[2][:6]
     if not release.tag:
         return str(short or image_tag(release.image))
     is_version = any(character.isdigit() for character in release.tag)
     return str(release.tag) if is_version or not short else f"{release.tag}@{short}"
+
+
+@register.filter
+def source_label(source: dict[str, Any]) -> str:
+    """What a source is called where there is little room: `main@41aa7d0`; the branch alone while no commit is known."""
+    ref, commit = str(source.get("build", {}).get("ref", "")), str(source.get("commit", ""))
+    if not commit:
+        return ref
+    return short_commit(commit) if commit.startswith(ref) else f"{ref}@{short_commit(commit)}"
+
+
+@register.filter
+def short_commit(commit: object) -> str:
+    """The beginning of a commit's hash, as people say it."""
+    return str(commit or "")[: sources.SHORT]
+
+
+@register.filter
+def commit_page(commit: object, url: object) -> str:
+    """The address of a commit's page at its forge; "" where none is known: `{{ each.commit|commit_page:repository.url }}`."""
+    try:
+        return git_url.parse(str(url)).web_address(str(commit))
+    except git_url.GitUrlError:
+        return ""
+
+
+@register.filter
+def instant(text: object) -> datetime | None:
+    """A moment that is kept as text (RFC 3339), None where it isn't one."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @register.filter

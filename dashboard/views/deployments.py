@@ -70,7 +70,7 @@ def raw(request: Request, deployment: int) -> HttpResponseBase:
     """The whole log as a text file; that it was taken is recorded."""
     row = get_deployment(request, deployment)
     audit.record(request.actor, "log.download", row)
-    targets = list(Target.objects.filter(deployment=row).order_by("host_name"))
+    targets = list(Target.objects.filter(deployment=row).order_by("role", "host_name"))
     name = f"{row.application_name}-{row.environment_name}-{row.pk}.log"
     return streamed_text(log.as_text(targets), content_type="text/plain", file_name=name)
 

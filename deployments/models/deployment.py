@@ -149,6 +149,11 @@ class Target(models.Model):
     def __str__(self) -> str:
         return f"target {self.pk} on {self.host_name}"
 
+    @property
+    def label(self) -> str:
+        """What its lines are addressed by: the server's name, `build` for the build, whose server may also be deployed to."""
+        return str(self.Role.BUILD) if self.role == self.Role.BUILD else self.host_name
+
 
 class Step(models.Model):
     """A step of a Target's attempt."""

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from deployments.models import Application, Deployment, Environment, User
+from deployments.models import Application, Deployment, Environment, Repository, User
 from deployments.permissions import visible_applications, visible_deployments, visible_placements
 from deployments.queries.cells import Cell, cells_of
+from deployments.queries.repository_page import repository_of
 
 LATELY = 10
 
@@ -28,11 +29,12 @@ class ApplicationsList:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationPage:
-    """Where it is placed, where it could be (`missing`), what happened lately."""
+    """Where it is placed, where it could be (`missing`), what happened lately, where its source is."""
 
     cells: list[Cell]
     missing: list[Environment]
     lately: list[Deployment]
+    repository: Repository | None
 
 
 def applications_list(user: User) -> ApplicationsList:
@@ -53,4 +55,4 @@ def application_page(user: User, application: Application) -> ApplicationPage:
     taken = {cell.placement.environment_id for cell in cells}
     lately = visible_deployments(user).filter(placement__application=application).select_related("release")
     missing = [each for each in Environment.objects.all() if each.pk not in taken] if user.is_admin else []
-    return ApplicationPage(cells, missing, list(lately[:LATELY]))
+    return ApplicationPage(cells, missing, list(lately[:LATELY]), repository_of(application))

@@ -26,12 +26,16 @@ class Pill:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """An open Deployment inside its cell: `step` is one that runs now, `waiting` how many Deployments queue behind it."""
+    """An open Deployment inside its cell: `step` is one that runs now, `waiting` how many Deployments queue behind it.
+
+    `build` is the Target that makes the image first, where one does; it counts as no server.
+    """
 
     deployment: Deployment
     targets: list[Target]
     step: Step | None
     waiting: int
+    build: Target | None = None
 
     @property
     def ended(self) -> int:
@@ -41,7 +45,13 @@ class Motion:
     @property
     def stalled(self) -> Target | None:
         """A Target that nobody works on, where there is one."""
-        return next((target for target in self.targets if target.status == TargetStatus.STALLED), None)
+        every = [*([self.build] if self.build else []), *self.targets]
+        return next((target for target in every if target.status == TargetStatus.STALLED), None)
+
+    @property
+    def is_building(self) -> bool:
+        """The image is being made, and no server has begun."""
+        return self.build is not None and self.build.status == TargetStatus.RUNNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +108,29 @@ def _motions(keys: Iterable[int]) -> dict[int, Motion]:
         queued[row.placement_id].append(row)
     first = {line[0].pk: line for line in queued.values()}
     targets: defaultdict[int, list[Target]] = defaultdict(list)
+    builds: dict[int, Target] = {}
     for target in Target.objects.filter(deployment__in=first).order_by("host_name"):
-        targets[target.deployment_id].append(target)
+        if target.role == Target.Role.BUILD:
+            builds[target.deployment_id] = target
+        else:
+            targets[target.deployment_id].append(target)
     running = Step.objects.filter(target__deployment__in=first, target__status=TargetStatus.RUNNING)
     steps = {step.target_id: step for step in running.filter(status=Step.Status.RUNNING).order_by("pk")}
     return {
         line[0].placement_id: Motion(
             line[0],
             targets[key],
-            next((steps[target.pk] for target in targets[key] if target.pk in steps), None),
+            next((steps[pk] for pk in _worked_on(builds.get(key), targets[key]) if pk in steps), None),
             len(line) - 1,
+            builds.get(key),
         )
         for key, line in first.items()
     }
+
+
+def _worked_on(build: Target | None, targets: list[Target]) -> list[int]:
+    """Ids in the order in which work is done."""
+    return [target.pk for target in (*([build] if build else []), *targets)]
 
 
 def _cell(placement: Placement, seats: list[PlacementHost], latest: Deployment | None, motion: Motion | None) -> Cell:
@@ -183,6 +203,8 @@ def _moving(motion: Motion) -> tuple[str, str]:
         return "queued", _("Queued")
     if motion.deployment.cancel_requested_at is not None:
         return "running", _("Cancelling")
+    if motion.is_building and motion.build is not None:
+        return "running", _("Building on %(server)s") % {"server": motion.build.host_name}
     return "running", doing(motion.step.key if motion.step else "")
 
 
@@ -190,6 +212,9 @@ def doing(step: str) -> str:
     """What a running step is doing, in one word."""
     words = {
         "connect": _("Connecting"),
+        "clone": _("Cloning"),
+        "build": _("Building"),
+        "publish": _("Publishing"),
         "preflight": _("Checking"),
         "pull": _("Pulling"),
         "replace": _("Replacing"),

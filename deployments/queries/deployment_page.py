@@ -9,11 +9,15 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from deployments import builds
 from deployments.models import Deployment, Step, Target
 from deployments.states import DEPLOYMENT_OPEN, TARGET_HELD, TARGET_OPEN, DeploymentStatus, TargetStatus
 
 STEP_TITLES: Final[dict[str, "str | Promise"]] = {
     "connect": _("Connect"),
+    "clone": _("Clone"),
+    "build": _("Build"),
+    "publish": _("Publish"),
     "preflight": _("Preflight"),
     "pull": _("Pull"),
     "replace": _("Replace"),
@@ -23,6 +27,16 @@ STEP_TITLES: Final[dict[str, "str | Promise"]] = {
     "restore": _("Restore"),
 }
 _EXPECTED: Final = ("connect", "preflight", "pull", "replace", "health", "verify", "cleanup")
+_BUILD: Final = ("connect", "clone", "build", "cleanup")
+_PUSHED_BUILD: Final = ("connect", "clone", "build", "publish", "cleanup")
+_FAILED: Final = frozenset(
+    {
+        TargetStatus.FAILED,
+        TargetStatus.FAILED_RESTORED,
+        TargetStatus.FAILED_UNTOUCHED,
+        TargetStatus.NEEDS_ATTENTION,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +58,27 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
-    """A server's share."""
+    """A server's share, or the build; `waits_for` says in words what a queued one waits for, "" where that is known elsewhere."""
 
     target: Target
     steps: list[StepRow]
+    waits_for: "str | Promise" = ""
 
     @property
     def is_open(self) -> bool:
         """Not ended yet."""
         return self.target.status in TARGET_OPEN
+
+    @property
+    def is_build(self) -> bool:
+        """It makes the image; the others wait for it."""
+        return self.target.role == Target.Role.BUILD
+
+    @property
+    def skipped_because(self) -> str:
+        """Why it was not begun, where somebody decided so."""
+        is_skipped = self.target.status == TargetStatus.SKIPPED
+        return str(self.target.outcome.get("what", "")) if is_skipped else ""
 
     @property
     def failed_step(self) -> StepRow | None:
@@ -70,13 +96,23 @@ class QueuePlace:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPage:
-    """Everything the page shows about the run."""
+    """Everything the page shows about the run. `targets` begins with the build, where there is one."""
 
     deployment: Deployment
     targets: list[TargetRow]
     place: QueuePlace | None
     last_seconds: float | None
     failures: list[Target] = field(default_factory=list)
+
+    @property
+    def servers(self) -> list[TargetRow]:
+        """The rows that bring the Release to a server."""
+        return [row for row in self.targets if not row.is_build]
+
+    @property
+    def build(self) -> TargetRow | None:
+        """The row that makes the image."""
+        return next((row for row in self.targets if row.is_build), None)
 
     @property
     def is_open(self) -> bool:
@@ -93,13 +129,16 @@ class DeploymentPage:
         """The status in words, with the server where exactly one failed."""
         if self.stalled:
             return _("Stalled on %(server)s") % {"server": ", ".join(each.host_name for each in self.stalled)}
-        if self.deployment.status == DeploymentStatus.FAILED and len(self.failures) == 1 and len(self.targets) > 1:
-            return _("Failed on %(server)s") % {"server": self.failures[0].host_name}
+        if self.deployment.status == DeploymentStatus.FAILED and len(self.failures) == 1:
+            if self.failures[0].role == Target.Role.BUILD:
+                return _("The build failed")
+            if len(self.servers) > 1:
+                return _("Failed on %(server)s") % {"server": self.failures[0].host_name}
         if self.deployment.status == DeploymentStatus.RUNNING and self.deployment.cancel_requested_at:
             return _("Cancelling")
         restored = {TargetStatus.FAILED_RESTORED, TargetStatus.CANCELLED_RESTORED}
-        if len(self.targets) == 1 and self.targets[0].target.status in restored:
-            return str(self.targets[0].target.get_status_display())
+        if len(self.servers) == 1 and self.servers[0].target.status in restored:
+            return str(self.servers[0].target.get_status_display())
         return str(self.deployment.get_status_display())
 
     @property
@@ -111,37 +150,46 @@ class DeploymentPage:
     def open_at(self) -> str:
         """The line that the log opens at, "web-2:L126": where the first failed step begins; "" for its end."""
         failed = ((row.target, row.failed_step) for row in self.targets)
-        return next(
-            (f"{target.host_name}:L{step.first_line}" for target, step in failed if step and step.first_line), ""
-        )
+        return next((f"{target.label}:L{step.first_line}" for target, step in failed if step and step.first_line), "")
 
     @property
     def on_release(self) -> int:
         """How many servers were seen on this Deployment's Release."""
         number = self.deployment.release.number
-        return sum(1 for row in self.targets if row.target.serving_release == number)
+        return sum(1 for row in self.servers if row.target.serving_release == number)
 
 
 def deployment_page(deployment: Deployment) -> DeploymentPage:
     """The read model, in a constant number of queries."""
-    targets = list(Target.objects.filter(deployment=deployment).order_by("host_name"))
+    targets = list(Target.objects.filter(deployment=deployment).order_by("role", "host_name"))  # the build comes first
     steps = _latest_steps(targets)
     previous = _previous_deployment(deployment)
     last = _last_durations(previous)
-    rows = [TargetRow(target, _rows(target, steps[target.pk], last[target.host_id])) for target in targets]
-    failed = {
-        TargetStatus.FAILED,
-        TargetStatus.FAILED_RESTORED,
-        TargetStatus.FAILED_UNTOUCHED,
-        TargetStatus.NEEDS_ATTENTION,
-    }
+    pushed = bool(deployment.release.source.get("build", {}).get("push_to"))
+    building = any(target.role == Target.Role.BUILD and target.status in TARGET_OPEN for target in targets)
+    rows = [
+        TargetRow(
+            target,
+            _rows(target, steps[target.pk], last[target.host_id, target.role], pushed=pushed),
+            _waits_for(target, building=building),
+        )
+        for target in targets
+    ]
     return DeploymentPage(
         deployment,
         rows,
         queue_place(deployment),
         _seconds(previous.started_at, previous.ended_at) if previous else None,
-        [target for target in targets if target.status in failed],
+        [target for target in targets if target.status in _FAILED],
     )
+
+
+def _waits_for(target: Target, *, building: bool) -> "str | Promise":
+    if target.status != TargetStatus.QUEUED:
+        return ""
+    if target.role == Target.Role.BUILD:
+        return builds.waiting_reason(target)
+    return _("Waits for the image.") if building else ""
 
 
 def queue_place(deployment: Deployment) -> QueuePlace | None:
@@ -171,16 +219,20 @@ def _previous_deployment(deployment: Deployment) -> Deployment | None:
     return done.filter(pk__lt=deployment.pk).order_by("-pk").first()
 
 
-def _last_durations(previous: Deployment | None) -> defaultdict[int, dict[str, float | None]]:
-    durations: defaultdict[int, dict[str, float | None]] = defaultdict(dict)
+def _last_durations(previous: Deployment | None) -> defaultdict[tuple[int, str], dict[str, float | None]]:
+    """By server and role, since the builder may be one of the servers."""
+    durations: defaultdict[tuple[int, str], dict[str, float | None]] = defaultdict(dict)
     if previous is not None:
         for step in Step.objects.filter(target__deployment=previous).select_related("target").order_by("pk"):
-            durations[step.target.host_id][step.key] = _seconds(step.started_at, step.ended_at)
+            durations[step.target.host_id, step.target.role][step.key] = _seconds(step.started_at, step.ended_at)
     return durations
 
 
-def _rows(target: Target, steps: dict[str, Step], last: dict[str, float | None]) -> list[StepRow]:
-    expected = [key for key in STEP_TITLES if key in steps or (key in _EXPECTED and target.status in TARGET_OPEN)]
+def _rows(
+    target: Target, steps: dict[str, Step], last: dict[str, float | None], *, pushed: bool = False
+) -> list[StepRow]:
+    usual = _EXPECTED if target.role == Target.Role.DEPLOY else _PUSHED_BUILD if pushed else _BUILD
+    expected = [key for key in STEP_TITLES if key in steps or (key in usual and target.status in TARGET_OPEN)]
     return [_row(key, steps.get(key), last.get(key), target) for key in expected]
 
 

@@ -85,9 +85,9 @@ def as_text(targets: Sequence[Target]) -> Iterator[str]:
     """
     for target in targets:
         for lines in _chunks(target.pk):
-            yield "".join(_text_line(target.host_name, line) for line in decode_lines(lines))
+            yield "".join(_text_line(target.label, line) for line in decode_lines(lines))
         if target.log_cut_at is not None:
-            yield f"{target.host_name}: the log was longer; keeping it stopped after line {target.log_cut_at}.\n"
+            yield f"{target.label}: the log was longer; keeping it stopped after line {target.log_cut_at}.\n"
 
 
 def _chunks(target_id: int, after: int = 0) -> Iterator[str]:

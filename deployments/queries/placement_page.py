@@ -5,7 +5,8 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef
 
-from deployments import container_settings, plan, releases
+from deployments import build_settings, container_settings, plan, releases, sources
+from deployments.errors import FieldErrors
 from deployments.models import Deployment, Placement, PlacementHost, Release
 from deployments.queries.cells import Cell, cells_of
 from deployments.releases import Content
@@ -70,7 +71,7 @@ class PlacementPage:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePage:
-    """A Release as it was, and what it changed."""
+    """A Release as it was, and what it changed. `build` is how it was built, in words; {} for an image."""
 
     release: Release
     settings: dict[str, str]
@@ -78,6 +79,23 @@ class ReleasePage:
     changes: list[Change]
     runs_on: list[str] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
+    build: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def size_difference(self) -> int | None:
+        """Bytes more than the Release before; None where either is not known."""
+        now = self.release.built.get("size")
+        then = self.before.built.get("size") if self.before else None
+        return int(now) - int(then) if now is not None and then is not None else None
+
+    @property
+    def moved_bases(self) -> set[str]:
+        """The base images whose digest is another one than in the Release before."""
+        if self.before is None:
+            return set()
+        then = {str(name): digest for name, digest in self.before.built.get("base_images", [])}
+        now = self.release.built.get("base_images", [])
+        return {str(name) for name, digest in now if then.get(str(name), digest) != digest}
 
 
 def placement_page(placement: Placement) -> PlacementPage:
@@ -111,7 +129,18 @@ def waiting_changes(placement: Placement, known: Release | None) -> list[Change]
         return []
     now, then = releases.content_now(placement), releases.content_as_recorded(known)
     digest = then.digest if now.image == then.image else ""
-    return plan.differences(then, Content(now.image, now.settings, now.variables, digest))
+    now = _as_if_nothing_moved(now, then)
+    return plan.differences(then, Content(now.image, now.settings, now.variables, digest, source=now.source))
+
+
+def _as_if_nothing_moved(now: Content, then: Content) -> Content:
+    """With the commit, and the repository's own file, of a Release: whether these have moved only a Plan can tell."""
+    if not now.source or now.source.get("kind") != then.source.get("kind"):
+        return now
+    try:
+        return sources.resolved(now, {name: then.source[name] for name in sources.FOUND if name in then.source})
+    except FieldErrors:  # that file doesn't go together with what is set now; the next Plan says so
+        return now
 
 
 def release_page(release: Release) -> ReleasePage:
@@ -126,6 +155,7 @@ def release_page(release: Release) -> ReleasePage:
         plan.differences(releases.content_as_recorded(before), as_was) if before else [],
         list(seats.order_by("host__name").values_list("host__name", flat=True)),
         list(Deployment.objects.filter(release=release)[:LATELY]),
+        build_settings.describe(release.source["build"]) if release.source.get("build") else {},
     )
 
 

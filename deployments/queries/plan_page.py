@@ -1,10 +1,11 @@
 """A Plan's page: what would change, how each server was found, how long the gap was last time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from deployments import releases
-from deployments.models import Plan, Release, Target
+from deployments import builds, releases
+from deployments.errors import Refused
+from deployments.models import Host, Plan, Release, Target
 from deployments.states import OPERATION_OPEN, OperationStatus, TargetStatus
 
 
@@ -40,12 +41,27 @@ class HostRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """Where the image comes from: `builder` makes it, unless it is `reused` from a Release; `refusal` says why none can.
+
+    `receivers` get it from the builder; where it is pushed (`push_to`) they pull it.
+    """
+
+    builder: Host | None = None
+    reused: Release | None = None
+    refusal: Refused | None = None
+    receivers: list[str] = field(default_factory=list)
+    push_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PlanPage:
     """The Plan with its rows; `is_stale` says that the settings were changed after it was made."""
 
     plan: Plan
     running: Release | None
     hosts: list[HostRow]
+    build: Build | None = None
 
     @property
     def is_looking(self) -> bool:
@@ -100,14 +116,48 @@ class PlanPage:
     @property
     def can_deploy(self) -> bool:
         """A click would be taken."""
-        return self.plan.is_ready and bool(self.chosen) and not self.blocked
+        can_build = self.build is None or self.build.refusal is None
+        return self.plan.is_ready and bool(self.chosen) and not self.blocked and can_build
 
 
 def plan_page(plan: Plan, left_out: set[int]) -> PlanPage:
     """The read model, in a constant number of queries."""
     gaps = _last_gaps(plan)
     rows = [HostRow(row, row["host"] in left_out, gaps.get(row["host"])) for row in plan.hosts]
-    return PlanPage(plan, releases.running_release(plan.placement_id), rows)
+    return PlanPage(plan, releases.running_release(plan.placement_id), rows, _build(plan, rows))
+
+
+def _build(plan: Plan, rows: list[HostRow]) -> Build | None:
+    """Where a source would be built if these servers were deployed to; None for an image, and while nothing is known."""
+    chosen = [each.row for each in rows if each.is_in]
+    if plan.source.get("kind") != "git" or not plan.source.get("commit") or not chosen:
+        return None
+    reused = _built_already(plan)
+    if reused is not None:
+        return Build(reused=reused)
+    hosts = Host.objects.in_bulk([row["host"] for row in chosen])
+    try:
+        builder = builds.builder_of(plan.placement, [hosts[row["host"]] for row in chosen])
+    except Refused as refusal:
+        return Build(refusal=refusal)
+    receivers = [row["name"] for row in chosen if row["host"] != builder.pk]
+    return Build(builder, receivers=receivers, push_to=str(plan.source.get("build", {}).get("push_to", "")))
+
+
+def _built_already(plan: Plan) -> Release | None:
+    """The Release whose image a click would bring: the repeated one, or the newest with exactly this content."""
+    repeated = plan.of_release
+    if repeated is not None and repeated.source == plan.source and _has_image(repeated):
+        return repeated
+    newest = Release.objects.filter(placement=plan.placement_id).first()
+    if newest is None or not _has_image(newest):
+        return None
+    same = (newest.source, newest.settings, newest.variables) == (plan.source, plan.settings, plan.variables)
+    return newest if same else None
+
+
+def _has_image(release: Release) -> bool:
+    return bool(release.image_id or release.digest)
 
 
 def _last_gaps(plan: Plan) -> dict[int, float]:

@@ -1,6 +1,9 @@
 // Everything the log viewer says.
 export const STEPS = {
   connect: "Connect",
+  clone: "Clone",
+  build: "Build",
+  publish: "Publish",
   preflight: "Preflight",
   pull: "Pull",
   replace: "Replace",
