@@ -1,0 +1,63 @@
+"""Git's and ssh's complaints, turned into what happened, why probably, and what to do."""
+
+import re
+
+from deployments.git_url import GitUrl
+from worker.engine.spec import Secret
+from worker.sources.causes import CAUSES, LOGIN_HTTP, LOGIN_SSH
+from worker.sources.errors import Damaged, GitRefused
+from worker.sources.shapes import GitServer
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;?]*[A-Za-z]")
+_PROGRESS = re.compile(r"^(remote: )?[A-Z][a-z]+ing [a-z]+:\s+\d+")
+_MOST_WORDS = 600
+
+
+_DAMAGE = re.compile(
+    r"is corrupt|is empty$|loose object|inflate|packfile .* cannot|pack has bad|index file|bad object|not a git repository"
+    r"|unable to read (tree|sha1)|failed to (read|traverse)|could not (read|parse|get object info)|unable to parse|missing (blob|tree|commit)"
+    r"|revision walk setup failed|not a tree object|bad config|bad (pack|ref)|shallow file has changed|unexpected (end of|eof)|error reading",
+    re.IGNORECASE | re.MULTILINE,
+)
+_DAMAGE_IN_FETCH = re.compile(
+    r"is corrupt|loose object|bad object|not a git repository: '|inflate|shallow file|bad config|unable to read tree|unresolved delta"
+)
+
+
+def remote_failure(server: GitServer, url: GitUrl, errors: str) -> GitRefused:
+    """What to tell about a git that talked to a server and failed."""
+    said = masked(errors, server)
+    login = LOGIN_SSH if url.scheme == "ssh" else LOGIN_HTTP
+    for cause in CAUSES:
+        if cause.pattern.search(said):
+            words = {"url": url.text, "host": url.place, "login": login}
+            return GitRefused(cause.kind, cause.message.format(**words), why=said, remedy=cause.remedy.format(**words))
+    return GitRefused("broken", f"{url} could not be fetched.", why=said, remedy="Git's own words are above.")
+
+
+def local_failure(url: str, errors: str) -> GitRefused:
+    """What to tell about a git that only read the mirror."""
+    said = tidy(errors)
+    if _DAMAGE.search(said) or not said:
+        return Damaged(f"The worker's copy of {url} is damaged.", why=said)
+    return GitRefused("broken", f"The worker's copy of {url} could not be read.", why=said)
+
+
+def is_damage(errors: str) -> bool:
+    """A fetch failed because of what the mirror already holds."""
+    return bool(_DAMAGE_IN_FETCH.search(errors))
+
+
+def masked(errors: str, server: GitServer) -> str:
+    """The complaint without the credential, should a server have sent it back in its own words."""
+    for secret in (server.credential.token, server.credential.private_key_pem):
+        if isinstance(secret, Secret) and len(secret.reveal()) >= 4:
+            errors = errors.replace(secret.reveal(), "[redacted]")
+    return tidy(re.sub(r"(?i)(authorization: \S+ )\S+", r"\1[redacted]", errors))
+
+
+def tidy(errors: str) -> str:
+    """The last lines that say something: without progress, repeated lines and control characters."""
+    lines = [_CONTROL.sub("", line).strip() for line in re.split(r"[\r\n]+", errors)]
+    kept = [line for line in dict.fromkeys(lines) if line and not _PROGRESS.match(line)]
+    return "\n".join(kept)[-_MOST_WORDS:]
