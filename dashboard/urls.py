@@ -31,6 +31,7 @@ urlpatterns = [
     # applications and their placements
     path("applications/", applications.index, name="applications"),
     path("applications/new", applications.new, name="application_new"),
+    path("applications/paste", applications.paste, name="application_paste"),
     path("applications/<slug:application>/", applications.detail, name="application"),
     path("applications/<slug:application>/edit", applications.edit, name="application_edit"),
     path("applications/<slug:application>/archive", applications.archive, name="application_archive"),

@@ -26,9 +26,10 @@ class PlacementForms:
         hosts: Iterable[Host],
         placement: Placement | None = None,
         initial: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.placing = PlacementForm(post, hosts=hosts, initial={**_initial(placement), **(initial or {})})
-        stored = placement.settings if placement else container_settings.defaults()
+        stored = placement.settings if placement else settings or container_settings.defaults()
         self._raw: Mapping[str, Any] = settings_forms.read(post) if post is not None else stored
         self.settings = SettingsForm(self._raw)
 

@@ -1,7 +1,12 @@
 """Environment variables of a Placement. Values arrive byte for byte: nothing is stripped, line breaks are `\\n`."""
 
+import re
+from fnmatch import fnmatchcase
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
+
+from deployments import dotenv
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "class": "mono"}
 LONGEST_TEXT = 1_000_000
@@ -53,3 +58,14 @@ class ImportForm(forms.Form):
         widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "DATABASE_URL STRIPE_*"}),
     )
     all_secret = forms.BooleanField(label=_("All of them are secrets"), required=False)
+
+    def chosen_secrets(self) -> set[str]:
+        """The names that the text sets and the person called secrets; for a valid form."""
+        try:
+            names = [pair.name for pair in dotenv.parse(self.cleaned_data["text"])]
+        except dotenv.DotenvError:
+            return set()  # the import refuses the text itself, with its line
+        if self.cleaned_data["all_secret"]:
+            return set(names)
+        patterns = re.split(r"[\s,]+", self.cleaned_data["secret_names"].strip())
+        return {name for name in names for pattern in patterns if pattern and fnmatchcase(name, pattern)}

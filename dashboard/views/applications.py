@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.access import ACTING, ADMINS, EVERYONE, FORM, Request, denial, get_application, seen_by
 from dashboard.forms.applications import DescriptionForm, EnvironmentChoiceForm, NameForm
+from dashboard.forms.pasting import COMPOSE, KINDS, RUN, PasteForm, Start
 from dashboard.forms.placements import PlacementForms
 from dashboard.forms.refusals import add_refusal
 from deployments import permissions
@@ -33,38 +34,63 @@ def new(request: Request) -> HttpResponse:
     """Name, image, environment, servers, ports and health: one form, one save."""
     if not permissions.may_create_applications(request.user):
         raise denial(request)
-    post = request.POST if request.method == "POST" else None
+    return _new(request, Start(request.POST if request.method == "POST" else None), is_typed=request.method == "POST")
+
+
+@seen_by(*ACTING, methods=FORM)
+def paste(request: Request) -> HttpResponse:
+    """A docker run line or a compose file, read into the form of a new application; saves nothing."""
+    if not permissions.may_create_applications(request.user):
+        raise denial(request)
+    kind = request.POST.get("kind") or request.GET.get("kind") or RUN
+    kind = kind if kind in dict(KINDS) else RUN
+    form = PasteForm(request.POST if request.method == "POST" else None, kind=kind, initial={"kind": kind})
+    pasted = form.pasted() if form.is_bound else None
+    if pasted is not None:
+        return _new(request, Start(None, form, pasted), is_typed=False)
+    context = {"form": form, "start_tab": kind, "is_compose": kind == COMPOSE}
+    return render(request, "applications/paste.html", context, status=422 if form.errors else 200)
+
+
+def _new(request: Request, start: Start, *, is_typed: bool) -> HttpResponse:
+    """The form, as typed or as it begins."""
+    post = request.POST if is_typed else None
+    pasted = start.pasted if post is None else None
     environments = list(Environment.objects.all())
     first = environments[0].name if environments else ""
-    naming = NameForm(post)
+    naming = NameForm(post, initial={"name": pasted.name} if pasted else None)
     choosing = EnvironmentChoiceForm(post, environments=environments, initial={"environment": first})
-    placing = PlacementForms(post, hosts=permissions.visible_hosts(request.user).filter(retired_at=None))
+    hosts = permissions.visible_hosts(request.user).filter(retired_at=None)
+    settings = pasted.settings if pasted else None
+    placing = PlacementForms(post, hosts=hosts, initial=start.initial(), settings=settings)
     if post is not None:
-        placement = _create(request, naming, choosing, placing)
+        placement = _create(request, naming, choosing, placing, start)
         if placement is not None:
             messages.success(request, _("Saved. Nothing runs yet: deploy it when you are ready."))
             return redirect("placement", placement.application.name, placement.environment.name)
-    context = {"naming": naming, "choosing": choosing, "placing": placing, "environments": environments}
+    context = {"naming": naming, "choosing": choosing, "placing": placing, "environments": environments, "start": start}
     return render(request, "applications/new.html", context, status=422 if post is not None else 200)
 
 
 def _create(
-    request: Request, naming: NameForm, choosing: EnvironmentChoiceForm, placing: PlacementForms
+    request: Request, naming: NameForm, choosing: EnvironmentChoiceForm, placing: PlacementForms, start: Start
 ) -> Placement | None:
-    if not all([naming.is_valid(), choosing.is_valid(), placing.is_valid()]):
+    if not all([naming.is_valid(), choosing.is_valid(), placing.is_valid(), start.is_valid()]):
         return None
     try:
         with transaction.atomic():
             application = inventory.create_application(actor=request.actor, **naming.cleaned_data)
-            return inventory.save_placement(
+            placement = inventory.save_placement(
                 actor=request.actor,
                 placement=None,
                 application=application,
                 environment=choosing.chosen(),
                 **placing.values(),
             )
+            start.save_variables(request.actor, placement)
+            return placement
     except Refused as refusal:
-        placing.refuse(refusal, naming, choosing)
+        placing.refuse(refusal, naming, choosing, start.variables)
         return None
 
 

@@ -1,8 +1,5 @@
 """Environment variables of a placement: plain ones are shown, secrets are written once and never read back."""
 
-import re
-from fnmatch import fnmatchcase
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -41,7 +38,7 @@ def import_text(request: Request, application: str, environment: str) -> HttpRes
         text = form.cleaned_data["text"]
         try:
             changed = inventory.import_variables(
-                actor=request.actor, placement=placement, text=text, secret_names=_secret_names(form)
+                actor=request.actor, placement=placement, text=text, secret_names=form.chosen_secrets()
             )
         except Refused as refusal:
             add_refusal(form, refusal)
@@ -121,15 +118,3 @@ def _set(request: Request, placement: Placement, form: VariableForm, edited: Var
     if is_secret and len(value) < _MASKED_FROM:
         messages.warning(request, _("%(name)s is so short that it can't be masked in logs.") % {"name": name})
     return True
-
-
-def _secret_names(form: ImportForm) -> set[str]:
-    """The names that the text sets and the person called secrets."""
-    try:
-        names = [pair.name for pair in dotenv.parse(form.cleaned_data["text"])]
-    except dotenv.DotenvError:
-        return set()  # the import refuses the text itself, with its line
-    if form.cleaned_data["all_secret"]:
-        return set(names)
-    patterns = re.split(r"[\s,]+", form.cleaned_data["secret_names"].strip())
-    return {name for name in names for pattern in patterns if pattern and fnmatchcase(name, pattern)}

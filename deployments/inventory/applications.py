@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_RESERVED: Final = frozenset({"new", "edit"})  # addresses of pages
+_RESERVED: Final = frozenset({"new", "edit", "paste"})  # addresses of pages
 
 
 def create_environment(

@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "overview": ("", {"GET": LIST}),
     "applications": ("", {"GET": LIST}),
     "application_new": ("", {"GET": CREATED, "POST": CREATED}),
+    "application_paste": ("", {"GET": CREATED, "POST": CREATED}),
     "application": ("application", {"GET": Row(IN, IN, None, IN)}),
     "application_edit": ("application", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "application_archive": ("application", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
