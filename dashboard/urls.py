@@ -16,6 +16,7 @@ from dashboard.views import (
     placements,
     plans,
     variables,
+    webhooks,
 )
 
 handler400 = "dashboard.views.errors.bad_request"
@@ -43,6 +44,12 @@ urlpatterns = [
     path(f"{_PLACEMENT}/variables/import", variables.import_text, name="variables_import"),
     path(f"{_PLACEMENT}/variables/export", variables.export_text, name="variables_export"),
     path(f"{_PLACEMENT}/variables/delete", variables.delete, name="variable_delete"),
+    path(f"{_PLACEMENT}/hooks", webhooks.index, name="webhooks"),
+    path(f"{_PLACEMENT}/hooks/new", webhooks.new, name="webhook_new"),
+    path(f"{_PLACEMENT}/hooks/<int:webhook>/", webhooks.detail, name="webhook"),
+    path(f"{_PLACEMENT}/hooks/<int:webhook>/secret", webhooks.rotate, name="webhook_rotate"),
+    path(f"{_PLACEMENT}/hooks/<int:webhook>/switch", webhooks.switch, name="webhook_switch"),
+    path(f"{_PLACEMENT}/hooks/<int:webhook>/delete", webhooks.delete, name="webhook_delete"),
     path(f"{_PLACEMENT}/plan", plans.new, name="plan_new"),
     # plans
     path("plans/<int:plan>/", plans.detail, name="plan"),

@@ -57,6 +57,12 @@ ACTS: Final[Mapping[str, "StrPromise"]] = {
     "variable.export": _("Took variables as a file"),
     "variable.import": _("Imported variables"),
     "variable.set": _("Set a variable"),
+    "webhook.create": _("Made a hook"),
+    "webhook.delete": _("Deleted a hook"),
+    "webhook.rotate_secret": _("Replaced a hook's secret"),
+    "webhook.send_again": _("Sent a delivery again"),
+    "webhook.switch": _("Switched a hook on or off"),
+    "webhook.update": _("Changed a hook"),
 }
 
 KINDS: Final[Mapping[str, "StrPromise"]] = {
@@ -75,4 +81,5 @@ KINDS: Final[Mapping[str, "StrPromise"]] = {
     "target": _("deployment on a server"),
     "user": _("person"),
     "variable": _("variable"),
+    "webhook": _("hook"),
 }

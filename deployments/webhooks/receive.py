@@ -64,19 +64,24 @@ class _Came:
     again_of: WebhookDelivery | None = None
 
 
-def receive(*, webhook: Webhook, request: WebhookRequest, address: str, start: Start) -> tuple[Answer, ...]:
-    """Take a request to this hook; one answer for each thing in it. Unauthentic, of which only a count is kept."""
+def let_in(*, webhook: Webhook, request: WebhookRequest, address: str) -> reading.Authentic:
+    """The request, if it bears this hook's secret; else Unauthentic, of which only a count is kept."""
     try:
-        authentic = reading.authenticate(webhook.kind, request, reveal(webhook.secret))
+        return reading.authenticate(webhook.kind, request, reveal(webhook.secret))
     except Unauthentic as error:
         _note_stranger(webhook, str(error), address)
         raise
+
+
+def receive(*, webhook: Webhook, authentic: reading.Authentic, address: str, start: Start) -> tuple[Answer, ...]:
+    """Take what was let in; one answer for each thing in it."""
     actor = actor_of(webhook, address)
     try:
         received = authentic.read()
     except Malformed as error:
         unread = Outcome(Verdict.REFUSED, str(error))
-        return (_keep(webhook, _Came(request.delivery_id(), authentic.proof, actor), "", None, lambda: unread),)
+        came = _Came(authentic.request.delivery_id(), authentic.proof, actor)
+        return (_keep(webhook, came, "", None, lambda: unread),)
     return tuple(_take(webhook, each, authentic.proof, actor, start) for each in received)
 
 

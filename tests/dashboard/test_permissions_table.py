@@ -13,7 +13,8 @@ from django.urls import URLPattern, get_resolver, reverse
 from dashboard import asgi, stream
 from deployments.accounts import invitations
 from deployments.actors import Actor
-from deployments.models import AuditEntry, User
+from deployments.inventory import webhooks
+from deployments.models import AuditEntry, Placement, User
 from tests.dashboard.story import Story, plan, tell
 from tests.dashboard.web import sign_in
 
@@ -61,6 +62,12 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "variables_import": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "variables_export": (PLACEMENT, {"GET": THING}),
     "variable_delete": (PLACEMENT, {"POST": ACTED_ON}),
+    "webhooks": (PLACEMENT, {"GET": THING}),
+    "webhook_new": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
+    "webhook": ("webhook", {"GET": THING, "POST": ACTED_ON}),
+    "webhook_rotate": ("webhook", {"POST": ACTED_ON}),
+    "webhook_switch": ("webhook", {"POST": ACTED_ON}),
+    "webhook_delete": ("webhook", {"POST": ACTED_ON}),
     "plan_new": (PLACEMENT, {"POST": ACTED_ON}),
     "plan": ("plan", {"GET": THING}),
     "plan_deploy": ("plan", {"POST": ACTED_ON}),
@@ -117,6 +124,7 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "application": lambda: {"application": place.application.name},
         PLACEMENT: lambda: pair,
         "release": lambda: {**pair, "number": 1},
+        "webhook": lambda: {**pair, "webhook": _hook(place, story)},
         "plan": lambda: {"plan": plan(place, story.ana).pk},
         "deployment": lambda: {"deployment": deployment.pk},
         "host": lambda: {"host": (story.foreign_host if foreign else story.host).name},
@@ -125,6 +133,14 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "link": lambda: {"link": _invitation(story)},
     }
     return makers[kind]()
+
+
+def _hook(place: Placement, story: Story) -> int:
+    rules = {"tags": ["*"]}
+    hook, _secret = webhooks.create_webhook(
+        actor=Actor.of(story.ana), placement=place, kind="registry", name="Registry", rules=rules
+    )
+    return hook.pk
 
 
 def _invitation(story: Story) -> int:

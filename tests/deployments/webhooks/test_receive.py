@@ -19,6 +19,7 @@ from deployments.models import AuditEntry, Placement, Repository, Webhook, Webho
 from deployments.webhooks import receive
 from deployments.webhooks.push import Push, Unauthentic
 from deployments.webhooks.receive import Answer, Outcome, Verdict
+from deployments.webhooks.request import WebhookRequest
 from tests import factories as make
 from tests.deployments.webhooks import samples
 
@@ -77,8 +78,13 @@ def send(hook: Hook, begun: Begun, *, number: str = "1", secret: str = "", body:
         x_hub_signature_256=f"sha256={samples.sign(raw, secret or own)}",
     )
     webhook = Webhook.objects.select_related("placement__application").get(pk=webhook.pk)
-    (answer,) = receive.receive(webhook=webhook, request=request, address="198.51.100.4", start=begun)
+    (answer,) = take(webhook, request, begun)
     return answer
+
+
+def take(webhook: Webhook, request: WebhookRequest, begun: Begun) -> tuple[Answer, ...]:
+    authentic = receive.let_in(webhook=webhook, request=request, address="198.51.100.4")
+    return receive.receive(webhook=webhook, authentic=authentic, address="198.51.100.4", start=begun)
 
 
 def test_a_push_that_fits_begins_a_deploy(hook: Hook, begun: Begun) -> None:
@@ -223,7 +229,7 @@ def test_an_envelope_of_a_registry(ana: Actor, begun: Begun) -> None:
         samples.registry_event("c", tag="latest"),
     ]
     request = samples.request({"events": events}, authorization=f"Bearer {secret}")
-    answers = receive.receive(webhook=webhook, request=request, address="", start=begun)
+    answers = take(webhook, request, begun)
     assert [answer.verdict for answer in answers] == ["ignored", "accepted", "ignored"]
     assert list(webhook.deliveries.order_by("id").values_list("delivery_id", flat=True)) == ["b", "c"]
 
