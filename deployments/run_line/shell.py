@@ -56,7 +56,7 @@ class Script:
 
 _BLANKS: Final = re.compile(r"[^\S\n]+")
 _CONTINUED: Final = re.compile(r"[\\`^](?:[^\S\n]+#[^\n]*|[^\S\n]*)\n")
-_COMMENT: Final = re.compile(r"#[^\n]*")
+_COMMENT: Final = re.compile(r"#[^\n]*|`#[^`\n]*`")  # `#…` is how a comment is put within a line
 _OPERATOR: Final = re.compile(r"&&|\|\||;;|\|&|[;&|()]")
 _REDIRECT: Final = re.compile(r"&>>?|\d?>>?[&|]?|\d?<<<|\d?<[&>]?")
 _HEREDOC: Final = re.compile(r"<<-?[^\S\n]*(['\"]?)([A-Za-z_]\w*)\1")

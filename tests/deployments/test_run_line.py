@@ -71,6 +71,7 @@ def test_the_line_everybody_begins_with() -> None:
         "docker run \\\n  # the port\n  -p 80:8000 \\\n  nginx",
         "docker run \\\n  -p 80:8000 \\  # the port\n  nginx",
         "docker run\n  -p 80:8000 nginx",
+        "docker run \\\n  -p 80:8000 `#optional` \\\n  nginx",
         "docker run -p 80:8\\\n000 nginx",
         "docker run\u00a0-p\u00a080:8000 nginx",
         "```bash\ndocker run -p 80:8000 nginx\n```",
