@@ -96,7 +96,7 @@ def test_it_is_tried_later_and_later_and_not_for_ever(placement: Placement) -> N
         outbox.failed(status, "503", for_good=False)
         before, after = status, CommitStatus.objects.get()
         if after.next_try is not None:
-            waits.append((after.next_try - timezone.now()).total_seconds())
+            waits.append(round((after.next_try - timezone.now()).total_seconds()))
         assert after.attempts == before.attempts + 1
     assert CommitStatus.objects.get().next_try is None
     assert waits == sorted(waits)
