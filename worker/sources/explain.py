@@ -10,9 +10,15 @@ from worker.sources.shapes import GitServer
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;?]*[A-Za-z]")
 _PROGRESS = re.compile(r"^(remote: )?[A-Z][a-z]+ing [a-z]+:\s+\d+")
+_NOISE = re.compile(
+    r"^(Please make sure you have the correct access rights|and the repository exists\.|Warning: Permanently added)"
+    r"|^fatal: (Could not read from remote repository\.|the remote end hung up)|@@@|known_hosts|^remove with:|ssh-keygen -f"
+    r"|IT IS POSSIBLE THAT|Someone could be eavesdropping|It is also possible|Please contact your system"
+)
 _MOST_WORDS = 600
 
 
+_ASKS = re.compile(r"could not read Username|returned error: 401|Authentication failed", re.IGNORECASE)
 _DAMAGE = re.compile(
     r"is corrupt|is empty$|loose object|inflate|packfile .* cannot|pack has bad|index file|bad object|not a git repository"
     r"|unable to read (tree|sha1)|failed to (read|traverse)|could not (read|parse|get object info)|unable to parse|missing (blob|tree|commit)"
@@ -27,6 +33,13 @@ _DAMAGE_IN_FETCH = re.compile(
 def remote_failure(server: GitServer, url: GitUrl, errors: str) -> GitRefused:
     """What to tell about a git that talked to a server and failed."""
     said = masked(errors, server)
+    if (url.scheme != "ssh" and server.credential.token is None) and _ASKS.search(said):
+        return GitRefused(
+            "authentication",
+            f"{url.place} asks for a login before it shows {url}.",
+            why="The repository is private, or there is none at this address: servers answer both the same way.",
+            remedy="Check the address. If it's private, give a token that may read it on the repository's page.",
+        )
     login = LOGIN_SSH if url.scheme == "ssh" else LOGIN_HTTP
     for cause in CAUSES:
         if cause.pattern.search(said):
@@ -60,4 +73,5 @@ def tidy(errors: str) -> str:
     """The last lines that say something: without progress, repeated lines and control characters."""
     lines = [_CONTROL.sub("", line).strip() for line in re.split(r"[\r\n]+", errors)]
     kept = [line for line in dict.fromkeys(lines) if line and not _PROGRESS.match(line)]
-    return "\n".join(kept)[-_MOST_WORDS:]
+    telling = [line for line in kept if not _NOISE.search(line)]
+    return "\n".join(telling or kept)[-_MOST_WORDS:]
