@@ -35,15 +35,22 @@ def pool() -> Iterator[Pool]:
     pool.close()
 
 
+@pytest.fixture(params=["engine", "engine26"])
+def builder_engine(request: pytest.FixtureRequest) -> DockerEngine:
+    """Docker 20.10 and 26.1."""
+    chosen: DockerEngine = request.getfixturevalue(request.param)
+    return chosen
+
+
 @pytest.fixture
 def connect(
-    pool: Pool, sshd: SshServer, ssh_key: SshKey, engine: DockerEngine, registry: Registry
+    pool: Pool, sshd: SshServer, ssh_key: SshKey, builder_engine: DockerEngine, registry: Registry
 ) -> Callable[..., Builder]:
     base = push_base(registry)
 
     def make(server: SshServer = sshd) -> Builder:
         session = pool.session(address_of(server), credential_of(ssh_key), host_key_of(server), Signals())
-        return Builder(DockerBuildHost(session, str(engine.socket)), session, engine, base)
+        return Builder(DockerBuildHost(session, str(builder_engine.socket)), session, builder_engine, base)
 
     return make
 
@@ -121,7 +128,7 @@ def test_a_secret_is_in_no_layer_no_history_and_no_request(builder: Builder) -> 
 
 def test_a_secret_that_is_missing_is_said_by_its_name(builder: Builder) -> None:
     dockerfile = "FROM BASE\nRUN --mount=type=secret,id=token,required cat /run/secrets/token\n"
-    with pytest.raises(HostError, match="secret token not found"):
+    with pytest.raises(HostError, match=r"secret token.*: not found"):
         builder.build(dockerfile, request(no_cache=True))
 
 
@@ -223,8 +230,8 @@ def test_what_runs_in_a_build_is_held_to_its_memory(builder: Builder) -> None:
 
 
 def test_what_runs_in_a_build_gets_its_share_of_the_processor(builder: Builder) -> None:
-    busy = "FROM BASE\nRUN i=0; while [ $i -lt 3000000 ]; do i=$((i+1)); done; cat /proc/self/cgroup\n"
-    free = ended(builder.build(busy, request(no_cache=True)), "RUN").seconds
-    held = ended(builder.build(busy, request(no_cache=True, cpus=0.25)), "RUN").seconds
-    print(free,held)
-    assert held > 2 * free
+    busy = "FROM BASE\nRUN i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; times\n"
+    events = builder.build(busy, request(no_cache=True, cpus=0.2))
+    minutes, _, seconds = output(events)[0].split()[0].removesuffix("s").partition("m")
+    used = int(minutes) * 60 + float(seconds)
+    assert ended(events, "while").seconds > 4 * used > 0

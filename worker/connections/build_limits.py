@@ -1,10 +1,11 @@
 """Memory and CPU of what runs inside builds, held by the builder's kernel.
 
-BuildKit in the engine takes no limit for a build: `memory` and `cpuquota` of `POST /build` are read and ignored. What it does
-is to put the processes of every RUN under a control group. From Docker 23 on that group's parent can be named with the
-build, so each pair of limits has a group of its own; before, all builds of an engine share `<its parent>/buildkit`. The limits
-are written there by fixed argv with the value on stdin, which takes root; then they are read back. What can't be
-held is said, never passed over. BuildKit's own work (unpacking, packing) is the daemon's and isn't limited.
+BuildKit in the engine takes no limit for a build: `memory`, `cpuquota` and `cgroupparent` of `POST /build` are read and ignored
+(seen on 20.10 and 26.1). What it does is to put the processes of every RUN under one control group, `<the engine's
+parent group>/buildkit`, where the engine keeps its groups itself (driver cgroupfs). The limits are written there by fixed argv
+with the value on stdin, which takes root, and then read back. They count for all builds of the engine together while this
+one runs. What can't be held is said, never passed over. BuildKit's own work (unpacking, packing) is the daemon's and
+isn't limited.
 """
 
 import json
@@ -16,11 +17,11 @@ from typing import Any, Self
 from worker.connections.pool import SshSession
 from worker.connections.transport import ChannelRefused
 from worker.engine.build_events import BuilderNote
+from worker.engine.errors import Cancelled, HostLost, LeaseLost
 
-_PARENT_SINCE = 23  # Docker's version from which a build may name its parent group
 _PERIOD = 100_000  # microseconds over which CPU time is counted
 _ROOT = "/sys/fs/cgroup"
-_UNLIMITED = "max"
+_UNLIMITED, _NO_LIMIT = "max", "-1"  # in the second and the first version of control groups
 
 
 class NotHeld(Exception):
@@ -46,30 +47,24 @@ def settings(version: int, group: str, memory: int | None, cpus: float | None) -
             Setting(f"{at}/memory.swap.max", _UNLIMITED if memory is None else "0", optional=True),
             Setting(f"{at}/cpu.max", f"{quota} {_PERIOD}"),
         ]
-    at, size = f"{_ROOT}/memory{group}", "-1" if memory is None else str(memory)
+    at, size = f"{_ROOT}/memory{group}", _NO_LIMIT if memory is None else str(memory)
     swap = f"{at}/memory.memsw.limit_in_bytes"  # may never be below the other
     return [
-        Setting(swap, "-1", optional=True),
+        Setting(swap, _NO_LIMIT, optional=True),
         Setting(f"{at}/memory.limit_in_bytes", size),
         Setting(swap, size, optional=True),
         Setting(f"{_ROOT}/cpu{group}/cpu.cfs_period_us", str(_PERIOD)),
-        Setting(f"{_ROOT}/cpu{group}/cpu.cfs_quota_us", "-1" if cpus is None else str(_quota(cpus))),
+        Setting(f"{_ROOT}/cpu{group}/cpu.cfs_quota_us", _NO_LIMIT if cpus is None else str(_quota(cpus))),
     ]
 
 
-def own_group(memory: int | None, cpus: float | None) -> str:
-    """The parent group that builds with these limits name: always the same, since its name counts in BuildKit's cache."""
-    return f"/estiva-builds-m{memory or 0}-c{round((cpus or 0) * 1000)}"
-
-
 class Limits:
-    """Held from enter to exit. `cgroup_parent` is what the build has to name, `note` what there is to say."""
+    """Held from enter to exit. `note` is what there is to say."""
 
     def __init__(self, session: SshSession, info: Mapping[str, Any], memory: int | None, cpus: float | None) -> None:
         self._session, self._info, self._memory, self._cpus = session, info, memory, cpus
         self._version = 2 if str(info.get("CgroupVersion") or "1") == "2" else 1
-        self._shared = ""
-        self.cgroup_parent = ""
+        self._group = ""
         self.note: BuilderNote | None = None
 
     def __enter__(self) -> Self:
@@ -86,30 +81,35 @@ class Limits:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """A shared group is for builds without limits too: it gets its own back. A group of ours stays, empty."""
-        if self._shared and self._session.alive and not self._session.signals.lost.is_set():
-            self._session.signals.shield()
-            for each in settings(self._version, self._shared, None, None):
-                self._write(each)
+        """The group is for builds without limits too: it gets its own back."""
+        if not self._group or not self._session.alive or isinstance(error, LeaseLost | HostLost):
+            return
+        try:
+            self._give_back()
+        except Cancelled:  # is raised once
+            self._give_back()
+            raise
+
+    def _give_back(self) -> None:
+        for each in settings(self._version, self._group, None, None):
+            self._write(each)
 
     def _hold(self) -> None:
         if any("rootless" in str(each) for each in self._info.get("SecurityOptions") or ()):
             raise NotHeld("the engine runs without root there, and can't be given a share.")
         if self._run("id", "-u").strip() != b"0":
             raise NotHeld("it takes root on the server, and Estiva logs in there as an ordinary user.")
-        named = _major(str(self._info.get("ServerVersion") or "")) >= _PARENT_SINCE
-        group = own_group(self._memory, self._cpus) if named else f"{self._parent()}/buildkit"
+        group = f"{self._parent()}/buildkit"
         self._make(group)
+        self._group = group
         for each in settings(self._version, group, self._memory, self._cpus):
             self._write(each)
             if not each.optional and not _same(each.value, self._run("cat", each.path).decode("ascii", "replace")):
                 raise NotHeld(f"the server's kernel did not take {each.value} in {each.path}.")
-        if named:
-            self.cgroup_parent = group
-        else:
-            self._shared = group
-        together = "" if named else ", together with every other build on this engine"
-        self.note = BuilderNote(f"What this build runs gets {_in_words(self._memory, self._cpus)}{together}.")
+        self.note = BuilderNote(
+            f"What this build runs gets {_in_words(self._memory, self._cpus)}, together with whatever else is built on "
+            "this engine meanwhile."
+        )
 
     def _make(self, group: str) -> None:
         if self._version == 1:
@@ -133,9 +133,9 @@ class Limits:
         return said.stdout
 
     def _parent(self) -> str:
-        """Under which group an engine before Docker 23 puts its builds: it can't be asked, but its own settings say."""
+        """Under which group the engine puts its builds: it can't be asked, but its own settings say."""
         if str(self._info.get("CgroupDriver") or "cgroupfs") != "cgroupfs":
-            raise NotHeld("a Docker before 23 gives builds no common group where systemd keeps the groups.")
+            raise NotHeld("systemd keeps the groups there, and then Docker gives builds no common one.")
         listed = self._session.run(["pgrep", "-a", "-x", "dockerd"])
         engines = [line.split()[1:] for line in listed.stdout.decode("utf-8", "replace").splitlines()]
         mine = own_engine(engines, str(self._info.get("DockerRootDir") or ""))
@@ -176,15 +176,12 @@ def _quota(cpus: float) -> int:
 
 
 def _same(wanted: str, found: str) -> bool:
-    """The kernel rounds memory down to whole pages."""
+    """The kernel rounds memory down to whole pages, and shows "no limit" as a number of its own."""
+    if wanted == _NO_LIMIT:
+        return True
     if wanted.isdigit() and found.strip().isdigit():
         return 0 <= int(wanted) - int(found) < 1 << 16
     return wanted == found.strip()
-
-
-def _major(version: str) -> int:
-    first = version.partition(".")[0]
-    return int(first) if first.isdigit() else 0
 
 
 def _in_words(memory: int | None, cpus: float | None) -> str:

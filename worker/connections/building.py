@@ -54,7 +54,7 @@ class DockerBuildHost(DockerHost):
         with Limits(self._session, info, request.memory, request.cpus) as limits:
             if limits.note is not None:
                 yield limits.note
-            with _Conversation(self, request, limits.cgroup_parent) as conversation:
+            with _Conversation(self, request) as conversation:
                 yield from conversation.send(context)
                 yield from conversation.listen()
 
@@ -83,8 +83,8 @@ class DockerBuildHost(DockerHost):
 class _Conversation:
     """One build: its two channels, and what the engine has said so far. Left early, it sees to it that the build ends."""
 
-    def __init__(self, host: DockerBuildHost, request: BuildRequest, cgroup_parent: str) -> None:
-        self._host, self._request, self._cgroup_parent = host, request, cgroup_parent
+    def __init__(self, host: DockerBuildHost, request: BuildRequest) -> None:
+        self._host, self._request = host, request
         self._until = time.monotonic() + request.deadline
         self._id = new_session_id()
         self._trace, self._body, self._messages = TraceReader(), HttpBody(), _Messages()
@@ -99,7 +99,7 @@ class _Conversation:
                 self._answers = self._offer_session()
                 self._sock = self._host.open_socket()
                 self._sock.deadline = self._until
-                self._sock.sendall(_head(self._host.api_version, self._request, self._id, self._cgroup_parent))
+                self._sock.sendall(_head(self._host.api_version, self._request, self._id))
         except BaseException:
             self._close()
             raise
@@ -264,7 +264,7 @@ class _Messages:
         return found
 
 
-def _head(api_version: str, request: BuildRequest, session_id: str, cgroup_parent: str) -> bytes:
+def _head(api_version: str, request: BuildRequest, session_id: str) -> bytes:
     """The request up to its body. Every value is URL-encoded, so none can become a line of its own."""
     asked: list[tuple[str, str]] = [
         ("version", "2"),
@@ -279,7 +279,6 @@ def _head(api_version: str, request: BuildRequest, session_id: str, cgroup_paren
     asked += [("platform", request.platform)] if request.platform else []
     asked += [("nocache", "1")] if request.no_cache else []
     asked += [("pull", "1")] if request.pull else []
-    asked += [("cgroupparent", cgroup_parent)] if cgroup_parent else []
     lines = [
         f"POST /v{api_version}/build?{urllib.parse.urlencode(asked)} HTTP/1.1",
         "Host: docker",

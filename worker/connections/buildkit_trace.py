@@ -79,7 +79,8 @@ class TraceReader:
         if not known.told_start:
             yield from self._ends_before(known)
             known.told_start = True
-            yield VertexStarted(known.id, known.name)
+            if not known.cached:
+                yield VertexStarted(known.id, known.name)
         if known.completed is not None:
             known.spent[known.started] = max(0.0, known.completed - known.started)
             if known.error:

@@ -51,7 +51,10 @@ class VertexStarted:
 
 @dataclass(frozen=True, slots=True)
 class VertexEnded:
-    """It is over, after `seconds` of work; `cached`: nothing had to be done. `error` is empty where it went well."""
+    """It is over, after `seconds` of work. `error` is empty where it went well.
+
+    `cached`: nothing had to be done; most such parts never were said to begin.
+    """
 
     id: str
     name: str

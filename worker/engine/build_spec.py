@@ -9,7 +9,6 @@ from worker.engine.build_events import RegistryAuth
 from worker.engine.spec import Secret
 
 _KEY_LENGTH = 16  # of the reuse key's 64 characters: enough for a tag, and readable
-GENERATED_NAME = ".estiva.Dockerfile"
 
 Bases = tuple[tuple[str, str], ...]  # (reference as the Dockerfile has it, digest or image ID; empty where unknown)
 
@@ -39,9 +38,9 @@ class BuildIdentity:
 class BuildSpec:
     """One build Target: make the image of this commit with these settings.
 
-    `dockerfile` is its path in the context and `dockerfile_text` what it says; with `generated` the text isn't a file of
-    the repository but travels beside it. `source_url` bears no credential. `context_id` tells contexts of one commit
-    apart: subdirectory, submodules, LFS. `keep_builds` images of this Placement stay on the builder for reuse.
+    `dockerfile` is its path in the context and `dockerfile_text` what it says. `source_url` bears no credential. `context_id`
+    tells contexts of one commit apart: subdirectory, submodules, LFS. `keep_builds` images of this Placement stay on the
+    builder for reuse.
     """
 
     identity: BuildIdentity
@@ -49,7 +48,6 @@ class BuildSpec:
     source_url: str
     dockerfile_text: str
     dockerfile: str = "Dockerfile"
-    generated: bool = False
     context_id: str = ""
     target: str = ""
     args: tuple[tuple[str, str], ...] = ()
@@ -68,18 +66,13 @@ class BuildSpec:
         """The builder's name for messages."""
         return self.host_name or "the builder"
 
-    @property
-    def dockerfile_path(self) -> str:
-        """Where the Dockerfile is in what is sent."""
-        return GENERATED_NAME if self.generated else self.dockerfile
-
     def reuse_key(self, bases: Bases) -> str:
         """The same key means the same image, as far as a Dockerfile can promise: 64 hex digits."""
         parts = {
             "commit": self.commit,
             "context": self.context_id,
             "dockerfile": self.dockerfile_text,
-            "path": self.dockerfile_path,
+            "path": self.dockerfile,
             "target": self.target,
             "args": sorted(self.args),
             "secrets": sorted(self.secrets),  # their names: a value changes what is fetched, not what is made
@@ -92,7 +85,7 @@ class BuildSpec:
         """The local tag by which a later build with the same key finds this image."""
         return f"{self.identity.repository}:build-{key[:_KEY_LENGTH]}"
 
-    def labels(self, created: str, key: str) -> dict[str, str]:
+    def labels(self, created: str) -> dict[str, str]:
         """The image's labels.
 
         Ours are `estiva.build.*`: containers inherit their image's labels, and whoever starts one by hand from this image
@@ -105,5 +98,4 @@ class BuildSpec:
             "estiva.build.installation": self.identity.installation,
             "estiva.build.placement": str(self.identity.placement),
             "estiva.build.deployment": str(self.identity.deployment),
-            "estiva.build.key": key,
         }

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from worker.engine.container_host import ContainerHost, EngineFacts, LocalImage
 from worker.engine.errors import Cancelled, HostError
@@ -78,7 +78,13 @@ class Run:
             self.gap_since = None
 
 
-def step(run: Run, key: StepKey, body: Generator[Event, None, str]) -> Steps:
+class InSteps(Protocol):
+    """Whatever is done in steps."""
+
+    step: StepKey  # the one that is going on
+
+
+def step(run: InSteps, key: StepKey, body: Generator[Event, None, str]) -> Steps:
     """Run a step's body between its start and its end; `body` returns the closing message.
 
     A refusal of the server becomes `StepFailed`, which like `Cancelled` goes on to the caller with the step closed. A

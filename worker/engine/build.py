@@ -1,0 +1,314 @@
+"""One build Target: from a commit's context to an image on the builder that was seen there.
+
+The steps `build`, `publish` (where somebody gives one) and `cleanup`; reaching the builder and reading the repository come
+before, and are the caller's.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from worker.engine.build_diagnosis import diagnose
+from worker.engine.build_events import BuildRequest
+from worker.engine.build_host import BuildHost
+from worker.engine.build_log import BuildLog, dockerfile_line, readable, settled, size_words
+from worker.engine.build_spec import Bases, BuildSpec
+from worker.engine.container_host import EngineFacts, LocalImage
+from worker.engine.dockerfile import base_images
+from worker.engine.errors import Cancelled, HostError
+from worker.engine.events import Built, Ended, Event, Line, StepKey, Verdict
+from worker.engine.failure import StepFailed
+from worker.engine.run import Steps, step
+
+Publish = Callable[[Built], Generator[Event, None, str]]
+_LITTLE_ROOM = 1 << 30  # bytes on the builder's disk below which a warning is due
+_EARLIER = 3  # attempts before this one whose builds are ended, should they still go on
+
+
+@dataclass(slots=True)
+class _Making:
+    """Mutable, for the length of one attempt and one thread."""
+
+    spec: BuildSpec
+    host: BuildHost
+    log: BuildLog
+    step: StepKey = "build"
+    bases: Bases = ()
+    pulled: bool = False  # every base was looked up in its registry, so BuildKit shall do the same
+    built: Built | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def build(
+    spec: BuildSpec,
+    host: BuildHost,
+    context: Iterator[bytes],
+    *,
+    context_size: int = 0,
+    publish: Publish | None = None,
+) -> Iterator[Event]:
+    """Build the image, or find it built. `Built` tells what there is, the last event is `Ended`.
+
+    `context` is a tar, read only when something has to be built; what it raises comes out as it is, the step left
+    open. So do `HostLost` and `LeaseLost`. `publish` is a step's body: it gets what was built.
+    """
+    making = _Making(spec, host, BuildLog(context_size))
+    try:
+        yield from step(making, "build", _make(making, context))
+        if making.built is not None:
+            yield making.built
+            if publish is not None:
+                yield from step(making, "publish", publish(making.built))
+        yield from step(making, "cleanup", _clean_up(making))
+        yield _succeeded(making)
+    except Cancelled:
+        host.shield()
+        yield _cancelled(making)
+    except StepFailed as failure:
+        host.shield()
+        yield _failed(making, failure)
+
+
+def _make(making: _Making, context: Iterator[bytes]) -> Generator[Event, None, str]:
+    spec, host = making.spec, making.host
+    facts = host.facts()
+    yield from _look_first(making, facts)
+    yield from _resolve_bases(making, facts)
+    key = spec.reuse_key(making.bases)
+    found = _reusable(making, facts, spec.build_tag(key))
+    if isinstance(found, LocalImage):
+        yield Line(
+            f"This commit was built before with the same Dockerfile, arguments and base images: {spec.build_tag(key)} "
+            f"is on {spec.server} and is used again.",
+            level="good",
+        )
+        host.tag(found.id, spec.build_tag(key))  # used last, so dropped last
+        making.built = _as_built(making, found, key, reused=True)
+        return "the image of an earlier build is used again"
+    yield Line(found)
+    begun = host.now()
+    yield from _run(making, _request(spec, facts, pull=making.pulled), context)
+    seconds = host.now() - begun
+    making.bases = tuple(settled(dict(making.bases), making.log.bases).items())
+    key = spec.reuse_key(making.bases)  # a tag may have moved between the look and the build
+    image = yield from _seen(making, facts)
+    host.tag(image.id, spec.build_tag(key))
+    making.built = _as_built(making, image, key, reused=False)
+    log = making.log
+    cached = f", {log.cached} of {log.cached + log.worked} parts from the cache" if log.cached else ""
+    yield Line(f"Built {image.id[:19]}… in {seconds:.1f} s{cached}; {size_words(image.size)}.", level="good")
+    return f"built in {seconds:.1f} s{cached}"
+
+
+def _look_first(making: _Making, facts: EngineFacts) -> Steps:
+    spec, host = making.spec, making.host
+    if facts.os_type != "linux":
+        raise StepFailed(
+            f"{spec.server} runs an engine for {facts.os_type} containers.",
+            why="Estiva builds Linux images.",
+            remedy="Choose a Linux server as the builder.",
+        )
+    if not spec.dockerfile_text.strip():
+        raise StepFailed(
+            f"{spec.dockerfile} is empty.",
+            why="The Dockerfile has no instruction that a build can begin from.",
+            remedy="Begin it with FROM and the image to build on, commit and push.",
+        )
+    for fence in range(max(1, spec.identity.fence - _EARLIER), spec.identity.fence):
+        host.cancel_build(spec.identity.build_id(fence))
+    free = host.disk_free(facts.root_folder)
+    if free is not None and free[0] < _LITTLE_ROOM:
+        yield Line(f"Only {size_words(free[0])} are free at {facts.root_folder} on {spec.server}.", level="warn")
+
+
+def _resolve_bases(making: _Making, facts: EngineFacts) -> Steps:
+    """Which images it is built on, as their registries have them now; where one doesn't answer, the builder's own."""
+    spec, host = making.spec, making.host
+    bases, remote = [], True
+    for reference in base_images(spec.dockerfile_text, _arguments(spec, facts), spec.target):
+        identity, problem = "", ""
+        try:
+            identity = host.remote_image(reference, spec.registry_auth.get(_registry_of(reference))).digest
+        except HostError as error:
+            remote, problem = False, error.message
+            local = host.local_image(reference)
+            identity = local.id if local is not None else ""
+        bases.append((reference, identity))
+        if identity and not problem:
+            yield Line(f"Base image {reference} is {identity[:19]}…")
+        else:
+            instead = f"the builder has {identity[:19]}…" if identity else "the builder has none of that name"
+            yield Line(f"Base image {reference} could not be looked up; {instead}. {problem}", level="warn")
+    making.bases, making.pulled = tuple(bases), remote and bool(bases)
+
+
+def _arguments(spec: BuildSpec, facts: EngineFacts) -> dict[str, str]:
+    """What may stand in FROM: the arguments, and those that BuildKit sets by itself."""
+    own = f"{facts.os_type}/{facts.architecture}"
+    wanted = (spec.platform or own).split("/")
+    known = {"BUILDPLATFORM": own, "BUILDOS": facts.os_type, "BUILDARCH": facts.architecture}
+    known |= {"TARGETPLATFORM": "/".join(wanted), "TARGETOS": wanted[0], "TARGETARCH": wanted[1]}
+    return known | {"TARGETVARIANT": wanted[2] if len(wanted) > 2 else ""} | dict(spec.args)
+
+
+def _registry_of(reference: str) -> str:
+    first, slash, _ = reference.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
+
+
+def _reusable(making: _Making, facts: EngineFacts, tag: str) -> LocalImage | str:
+    """The image of an earlier build, or why there is none to use."""
+    spec = making.spec
+    if spec.no_cache:
+        return "Building anew, without the cache, as was asked."
+    if not all(identity for _, identity in making.bases):
+        return "Building: without its base images' digests it can't be told whether an earlier build is the same."
+    image = making.host.local_image(tag)
+    if image is None:
+        return f"Building {spec.commit[:7]} on {spec.server}."
+    if spec.platform and not _fits(image, spec.platform):
+        return f"Building: {tag} is for {image.os}/{image.architecture}."
+    return image
+
+
+def _request(spec: BuildSpec, facts: EngineFacts, *, pull: bool) -> BuildRequest:
+    return BuildRequest(
+        build_id=spec.identity.build_id(),
+        dockerfile=spec.dockerfile,
+        target=spec.target,
+        args=spec.args,
+        secrets=spec.secrets,
+        platform=spec.platform,
+        labels=spec.labels(_rfc3339(facts.server_time)),
+        no_cache=spec.no_cache,
+        memory=spec.memory,
+        cpus=spec.cpus,
+        deadline=spec.deadline,
+        registry_auth=spec.registry_auth,
+        pull=pull,
+    )
+
+
+def _run(making: _Making, request: BuildRequest, context: Iterator[bytes]) -> Steps:
+    try:
+        for event in making.host.build(request, context):
+            yield from making.log.take(event, making.host.now())
+    except HostError as error:
+        yield from making.log.opening()
+        raise _diagnosed(making, error) from error
+
+
+def _diagnosed(making: _Making, error: HostError) -> StepFailed:
+    """Why BuildKit gave up, in words that help."""
+    spec, failed = making.spec, making.log.failed
+    platform = spec.platform or "the builder's own platform"
+    found = diagnose(f"{failed.error if failed else ''}\n{error.message}", making.log.last_words, platform=platform)
+    what = f"The build failed on {spec.server}: {error.message}"
+    if failed is not None:
+        line = dockerfile_line(failed.name, spec.dockerfile_text)
+        where = f" (line {line} of {spec.dockerfile})" if line else ""
+        what = f"The build failed on {spec.server} at {readable(failed.name)}{where}: {_brief(failed.error)}"
+    if error.why and failed is None and found.generic:
+        return StepFailed(what, why=error.why, remedy=error.remedy, exit_code=found.exit_code)
+    return StepFailed(what, why=found.why, remedy=found.remedy, exit_code=found.exit_code)
+
+
+def _brief(error: str) -> str:
+    """BuildKit repeats the whole command before what became of it."""
+    return error.rpartition("]: ")[2] if "executor failed running" in error else error.rpartition("successfully: ")[2]
+
+
+def _seen(making: _Making, facts: EngineFacts) -> Generator[Event, None, LocalImage]:
+    """The image, looked at on the builder: the end of a build isn't success."""
+    spec, image = making.spec, making.host.local_image(making.log.image_id)
+    if image is None:
+        raise StepFailed(
+            f"The image {making.log.image_id} is not on {spec.server} after the build.",
+            why="Somebody pruned the builder's images at the same moment.",
+            remedy="Deploy again.",
+        )
+    wanted = spec.platform or f"{facts.os_type}/{facts.architecture}"
+    if not _fits(image, wanted):
+        said = f"The image is built for {image.os}/{image.architecture}, not for {wanted}."
+        if spec.platform:
+            raise StepFailed(
+                said,
+                why="The Dockerfile names a platform of its own (FROM --platform=…).",
+                remedy="Take that out of the last stage, or set the platform in the build settings to what is meant.",
+            )
+        yield Line(f"{said} It won't run on {spec.server} itself.", level="warn")
+    return image
+
+
+def _as_built(making: _Making, image: LocalImage, key: str, *, reused: bool) -> Built:
+    platform = f"{image.os}/{image.architecture}"
+    return Built(image.id, image.size, platform, making.bases, reused, making.spec.build_tag(key))
+
+
+def _fits(image: LocalImage, platform: str) -> bool:
+    return [image.os, image.architecture] == platform.split("/")[:2]
+
+
+def _clean_up(making: _Making) -> Generator[Event, None, str]:
+    """Of this Placement's builds, those used last stay; of the others the tag goes, and what no tag holds goes with it."""
+    spec, host = making.spec, making.host
+    prefix = f"{spec.identity.repository}:build-"
+    mine = making.built.tag if making.built is not None else ""
+    try:
+        images = host.local_images(f"{prefix}*")
+    except HostError as error:
+        yield Line(f"Earlier builds could not be listed: {error.message}", level="warn")
+        return "earlier builds could not be listed"
+    found = [(_moment(image.tagged_at), tag) for image in images for tag in image.repo_tags if tag.startswith(prefix)]
+    others = [tag for _, tag in sorted(found, reverse=True) if tag != mine]
+    removed = 0
+    for tag in others[max(0, spec.keep_builds - 1) :]:
+        try:
+            gone = host.remove_image(tag)
+        except HostError as error:
+            yield Line(f"{tag} could not be removed: {error.message}", level="warn")
+            continue
+        if gone:
+            removed += 1
+            yield Line(f"Dropped {tag}.")
+    return f"{removed} earlier build{'' if removed == 1 else 's'} dropped"
+
+
+def _succeeded(making: _Making) -> Ended:
+    spec = making.spec
+    image = making.built.image_id[:19] if making.built is not None else ""
+    how = "is used again" if making.built is not None and making.built.reused else "is built"
+    return Ended(Verdict.SUCCEEDED, what=f"The image {image}… of {spec.commit[:7]} {how} on {spec.server}.")
+
+
+def _cancelled(making: _Making) -> Ended:
+    if making.built is None:
+        what = f"Cancelled: the build on {making.spec.server} was ended, and nothing it started runs any more."
+    else:
+        what = f"Cancelled after the image was built; it stays on {making.spec.server} for the next time."
+    return Ended(Verdict.CANCELLED_UNTOUCHED, what=what)
+
+
+def _failed(making: _Making, failure: StepFailed) -> Ended:
+    return Ended(
+        Verdict.FAILED_UNTOUCHED,
+        what=failure.what,
+        why=failure.why,
+        remedy=failure.remedy,
+        failed_step=failure.step,
+        exit_code=failure.exit_code,
+    )
+
+
+def _moment(said: str) -> datetime:
+    """RFC 3339 as a moment; the beginning of time for anything else."""
+    try:
+        found = datetime.fromisoformat(said)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _rfc3339(server_time: str) -> str:
+    """The server's clock to the second, as OCI wants it."""
+    return _moment(server_time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
