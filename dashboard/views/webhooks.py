@@ -70,7 +70,7 @@ def detail(request: Request, application: str, environment: str, webhook: int) -
     context = {
         "form": form,
         "deliveries": queries.deliveries(row),
-        **_setup(placement, row, ""),
+        **_setup(row, ""),
         **_common(request, placement),
     }
     return render(request, "webhooks/detail.html", context, status=422 if form.is_bound else 200)
@@ -122,19 +122,20 @@ def _common(request: Request, placement: Placement) -> dict[str, Any]:
     }
 
 
-def _setup(placement: Placement, webhook: Webhook, secret: str) -> dict[str, Any]:
-    place, address = place_of(placement), queries.address(webhook)
+def _setup(webhook: Webhook, secret: str) -> dict[str, Any]:
+    address, rules = queries.address(webhook), Rules.from_json(webhook.rules)
     return {
         "webhook": webhook,
         "secret": secret,
         "address": address,
-        "place": place,
-        "snippet": setup.snippet(webhook.kind, address, secret, image=not place.repository_url),
+        "snippet": setup.snippet(
+            webhook.kind, address, secret, branch="".join(rules.branches[:1]), tag="".join(rules.tags[:1])
+        ),
     }
 
 
 def _show_secret(request: Request, placement: Placement, webhook: Webhook, secret: str) -> HttpResponse:
-    context = {**_setup(placement, webhook, secret), **_common(request, placement)}
+    context = {**_setup(webhook, secret), **_common(request, placement)}
     return render(request, "webhooks/secret.html", context)
 
 

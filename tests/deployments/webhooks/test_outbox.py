@@ -15,7 +15,7 @@ from deployments.webhooks import outbox
 from tests import factories as make
 from tests.deployments.webhooks.samples import AFTER
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 URL = "https://github.com/harbour/storefront"
 

@@ -23,7 +23,7 @@ from deployments.webhooks.request import WebhookRequest
 from tests import factories as make
 from tests.deployments.webhooks import samples
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @dataclass

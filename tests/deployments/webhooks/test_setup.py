@@ -19,8 +19,17 @@ SECRET = "estiva_gull-Harbour_71"
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="needs curl and openssl")
-@pytest.mark.parametrize(("image", "ref"), [(False, "main"), (True, "2.4.2")])
-def test_the_script_is_let_in(tmp_path: Path, image: bool, ref: str) -> None:
+@pytest.mark.parametrize(
+    ("branch", "tag", "ref"),
+    [
+        ("release/2", "", "release/2"),
+        ("", "2.4.2", "2.4.2"),
+        ("", "", "main"),
+        ("release/*", "v*", "main"),
+        ("'$(id)'", "", "main"),
+    ],
+)
+def test_the_script_is_let_in(tmp_path: Path, branch: str, tag: str, ref: str) -> None:
     taken: list[WebhookRequest] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -39,7 +48,8 @@ def test_the_script_is_let_in(tmp_path: Path, image: bool, ref: str) -> None:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         script = tmp_path / "call.sh"
-        script.write_text(setup.snippet("plain", f"http://127.0.0.1:{server.server_port}/hooks/x", SECRET, image=image))
+        address = f"http://127.0.0.1:{server.server_port}/hooks/x"
+        script.write_text(setup.snippet("plain", address, SECRET, branch=branch, tag=tag))
         done = subprocess.run(["sh", str(script)], capture_output=True, text=True, timeout=20, check=False)
         thread.join(20)
     assert (done.returncode, done.stderr) == (0, "")
