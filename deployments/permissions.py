@@ -122,13 +122,6 @@ def may_change_repository(user: User) -> bool:
     return may_create_applications(user)
 
 
-def may_look_at_repository(user: User, application: Application) -> bool:
-    """Ask what is there now: whoever deploys any of it."""
-    if not user.is_active or user.role == Role.AUDITOR:
-        return False
-    return visible_applications(user).filter(pk=application.pk).exists()
-
-
 def may_administer(user: User) -> bool:
     """Environments, servers, people, and settings that need a privilege."""
     return user.is_admin

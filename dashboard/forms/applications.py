@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.forms.refusals import add_refusal
 from deployments.errors import Refused
 from deployments.inventory import applications as inventory
-from deployments.models import Environment, Host
+from deployments.models import Environment, Host, Placement
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
@@ -50,8 +50,16 @@ class NameForm(DescriptionForm):
 
 
 class PlacementForm(forms.Form):
-    """Image, servers and address of a Placement; the container's settings are a form of their own."""
+    """Source, image, servers and address of a Placement; the container's and the build's settings are forms of their own."""
 
+    source = forms.ChoiceField(
+        label=_("Where it comes from"),
+        required=False,
+        choices=[
+            (Placement.Source.IMAGE, _("An image from a registry")),
+            (Placement.Source.GIT, _("Built from the Git repository")),
+        ],
+    )
     image = forms.CharField(
         label=_("Image"),
         max_length=400,
@@ -78,6 +86,13 @@ class PlacementForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.servers = list(hosts)
         self.fields["hosts"].choices = [(str(host.pk), host.name) for host in self.servers]  # type: ignore[attr-defined]
+        if self.is_built:
+            self.fields["image"].required = False
+
+    @property
+    def is_built(self) -> bool:
+        """It is to be built from the repository, as typed or as it was."""
+        return bool(self["source"].value() == Placement.Source.GIT)
 
     @property
     def chosen(self) -> set[str]:

@@ -1,23 +1,31 @@
-"""The two forms of a Placement as one: what and where, and the container's settings."""
+"""The forms of a Placement as one: what and where, the container's settings, and how it is built."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from dashboard.forms import settings as settings_forms
 from dashboard.forms.applications import PlacementForm
 from dashboard.forms.refusals import add_refusal
-from dashboard.forms.settings import PREFIX, SettingsForm
-from deployments import container_settings
+from dashboard.forms.settings import BUILD, PREFIX, SettingsForm
+from deployments import build_settings, container_settings
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory import applications as inventory
-from deployments.models import Host, Placement
+from deployments.models import Host, Placement, Repository
+from deployments.queries.repository_page import ref_names
+
+ACCEPTED: Final = "accept_dockerfile"
+_TYPED: Final = ("image", "url", "keep_releases")
 
 
 class PlacementForms:
-    """What stands in both, and the domain's refusals put back at their fields."""
+    """What stands in them, and the domain's refusals put back at their fields.
+
+    `offered` is a Dockerfile that Estiva wrote: it is built with only after a person has read it and said so.
+    """
 
     def __init__(
         self,
@@ -27,16 +35,35 @@ class PlacementForms:
         placement: Placement | None = None,
         initial: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
+        repository: Repository | None = None,
+        build: Mapping[str, Any] | None = None,
+        offered: str = "",
     ) -> None:
+        self.repository, self.offered = repository, offered
+        self.has_accepted = post is not None and ACCEPTED in post
         self.placing = PlacementForm(post, hosts=hosts, initial={**_initial(placement), **(initial or {})})
         stored = placement.settings if placement else settings or container_settings.defaults()
         self._raw: Mapping[str, Any] = settings_forms.read(post) if post is not None else stored
         self.settings = SettingsForm(self._raw)
+        kept = build or (placement.build if placement else {}) or build_settings.defaults()
+        self._raw_build: Mapping[str, Any] = settings_forms.read(post, BUILD) if post is not None else kept
+        self.build = SettingsForm(self._raw_build, prefix=BUILD)
+        self._secrets = placement.variables.filter(is_secret=True).values_list("name", flat=True) if placement else ()
 
     @property
     def has_errors(self) -> bool:
         """Something was refused."""
-        return bool(self.placing.errors) or self.settings.has_errors
+        return bool(self.placing.errors) or self.settings.has_errors or self.build.has_errors
+
+    @property
+    def ref_names(self) -> list[str]:
+        """The branches and tags to choose from."""
+        return ref_names(self.repository)
+
+    @property
+    def secret_names(self) -> list[str]:
+        """The secrets that a build may read."""
+        return list(self._secrets)
 
     def values(self) -> dict[str, Any]:
         """The arguments for `save_placement`, as typed; None-like entries are left to the domain."""
@@ -47,18 +74,36 @@ class PlacementForms:
             "keep_releases": data["keep_releases"],
             "host_ids": self.placing.host_ids(),
             "settings": self._raw,
+            "source": self._source(),
+            "build": self._raw_build,
         }
 
     def is_valid(self) -> bool:
         """Both, by the domain's own rules, so that everything wrong is said at once."""
         self.placing.is_valid()
-        typed = {name: str(self.placing.data.get(name, "")) for name in ("image", "url", "keep_releases")}
+        typed = {name: str(self.placing.data.get(name, "")) for name in _TYPED}
+        said = self._own_errors()
         try:
-            inventory.check_placement(settings=self._raw, **typed)
+            inventory.check_placement(settings=self._raw, source=self._source(), build=self._raw_build, **typed)
         except FieldErrors as refused:
-            said = {path: texts for path, texts in refused.errors.items() if path not in self.placing.errors}
+            said |= {path: texts for path, texts in refused.errors.items() if path not in self.placing.errors}
+        if said:
             self.refuse(FieldErrors(said))
         return not self.has_errors
+
+    def _source(self) -> str:
+        return str(Placement.Source.GIT if self.placing.is_built else Placement.Source.IMAGE)
+
+    def _own_errors(self) -> dict[str, list[Any]]:
+        """What only the page knows: whether there is a repository, and whether what Estiva wrote was read."""
+        if not self.placing.is_built:
+            return {}
+        if self.repository is None:
+            return {"source": [_("This application has no repository yet: name one on its page.")]}
+        text = str(self._raw_build.get("dockerfile_text", ""))
+        if self.offered and text.strip() and not self.has_accepted:
+            return {f"{BUILD}.dockerfile_text": [_("Read it, and say that it may be used.")]}
+        return {}
 
     def refuse(self, refusal: Refused, *others: forms.BaseForm) -> None:
         """Put a refusal where it belongs: among the settings, at a field of `others`, else here."""
@@ -66,8 +111,9 @@ class PlacementForms:
             owner = next((form for form in others if refusal.field in form.fields), self.placing)
             add_refusal(owner, refusal)
             return
-        mine = {path: texts for path, texts in refusal.errors.items() if path.startswith(f"{PREFIX}.")}
+        mine = {path: texts for path, texts in refusal.errors.items() if path.startswith((f"{PREFIX}.", f"{BUILD}."))}
         self.settings = SettingsForm(self._raw, mine)
+        self.build = SettingsForm(self._raw_build, mine, BUILD)
         for path, texts in refusal.errors.items():
             if path not in mine:
                 owner = next((form for form in others if path in form.fields), self.placing)
@@ -79,6 +125,7 @@ def _initial(placement: Placement | None) -> dict[str, Any]:
         return {}
     seats = placement.seats.filter(is_active=True)
     return {
+        "source": placement.source,
         "image": placement.image,
         "url": placement.url,
         "keep_releases": placement.keep_releases,

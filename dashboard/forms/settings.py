@@ -1,6 +1,6 @@
-"""The form of a container's settings, drawn from the domain's own table: a new row there appears here by itself.
+"""The forms of a container's and a build's settings, drawn from the domain's own tables: a new row there appears here by itself.
 
-Names are dotted paths under `settings.` (`settings.ports.0.host_port`), the same that the domain's refusals carry.
+Names are dotted paths under `settings.` or `build.` (`settings.ports.0.host_port`), the same that the domain's refusals carry.
 """
 
 import json
@@ -12,11 +12,14 @@ from typing import Any, Final
 
 from django.http import QueryDict
 
-from deployments import container_settings
+from deployments import build_settings, container_settings
 from deployments.setting_fields import Field
 from deployments.setting_words import size_text
 
 PREFIX: Final = "settings"
+BUILD: Final = "build"
+_TABLES: Final = {PREFIX: container_settings.FIELDS, BUILD: build_settings.FIELDS}
+_SUGGESTED: Final = {"ref", "dockerfile", "variable"}
 _MOST_ROWS: Final = 100
 _NUMBER = re.compile(r"\d{1,3}")
 
@@ -62,14 +65,20 @@ class Bound:
         """For a toggle."""
         return self.value == "on"
 
+    @property
+    def suggestions(self) -> str:
+        """The id of the page's list of what may be typed here; "" where there is none."""
+        return f"known-{self.field.name}" if self.path.startswith(f"{BUILD}.") and self.field.name in _SUGGESTED else ""
+
 
 class SettingsForm:
-    """`raw` is what was stored or typed; `errors` are the domain's, by dotted path."""
+    """`raw` is what was stored or typed; `errors` are the domain's, by dotted path; `prefix` says of which table."""
 
-    def __init__(self, raw: Mapping[str, Any], errors: Errors | None = None) -> None:
+    def __init__(self, raw: Mapping[str, Any], errors: Errors | None = None, prefix: str = PREFIX) -> None:
         self.raw = raw
         self._errors = {path: tuple(map(str, each)) for path, each in (errors or {}).items()}
-        self._fields = {each.name: self._bind(each, raw.get(each.name), PREFIX) for each in container_settings.FIELDS}
+        fields = _TABLES[prefix]
+        self._fields = {each.name: self._bind(each, raw.get(each.name, each.default), prefix) for each in fields}
 
     def __getitem__(self, name: str) -> Bound:
         """A field by its name, for templates."""
@@ -118,9 +127,9 @@ class SettingsForm:
         return (*own, *inner)
 
 
-def read(post: QueryDict) -> dict[str, Any]:
+def read(post: QueryDict, prefix: str = PREFIX) -> dict[str, Any]:
     """What was typed, in the shape that the domain reads: rows left wholly blank are gone, so that its paths are ours."""
-    return {each.name: _read(each, post, f"{PREFIX}.{each.name}") for each in container_settings.FIELDS}
+    return {each.name: _read(each, post, f"{prefix}.{each.name}") for each in _TABLES[prefix]}
 
 
 def _read(field: Field, post: QueryDict, path: str) -> Any:
@@ -130,6 +139,8 @@ def _read(field: Field, post: QueryDict, path: str) -> Any:
     if field.kind == "group":
         return _read_columns(field, post, path)
     text = post.get(path, "")
+    if field.kind == "toggle" and field.default and not text:
+        return "off"  # an empty box would read as nothing said, hence as on
     return _read_lines(field, text) if field.kind == "lines" else text
 
 

@@ -104,6 +104,8 @@ def detail(request: Request, application: str) -> HttpResponse:
         "page": application_page(request.user, row),
         "acts": request.user.role in ACTING and row.archived_at is None,
         "administers": permissions.may_administer(request.user),
+        "may_change_repository": permissions.may_change_repository(request.user) and row.archived_at is None,
+        "may_place": permissions.may_create_applications(request.user) and row.archived_at is None,
     }
     return render(request, template, context)
 

@@ -1,5 +1,8 @@
 """An application in an environment: its page, its settings, its releases."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -7,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from dashboard.access import (
     ACTING,
-    ADMINS,
     EVERYONE,
     FORM,
     Request,
+    denial,
     get_application,
     get_placement,
     get_release,
@@ -21,24 +24,39 @@ from dashboard.forms.placements import PlacementForms
 from deployments import container_settings, permissions
 from deployments.errors import Refused
 from deployments.inventory import applications as inventory
-from deployments.models import Environment, Host, Placement
+from deployments.models import Application, Environment, Host, Placement, Repository
 from deployments.queries.placement_page import placement_page, release_page
+from deployments.queries.repository_page import Look, look_of, repository_of
+
+_DIGITS = 19
 
 
-@seen_by(*ADMINS, methods=FORM)
+@seen_by(*ACTING, methods=FORM)
 def new(request: Request, application: str) -> HttpResponse:
-    """Add an application to one more environment; begins with what it has in another."""
+    """Add an application to one more environment; begins with what it has in another, or with a `look` at its repository."""
     row = get_application(request, application)
+    if not permissions.may_create_applications(request.user):
+        raise denial(request)
+    if row.archived_at is not None:
+        raise Http404(_("%(name)s is archived.") % {"name": row.name})
     missing = list(Environment.objects.exclude(placements__application=row))
     like = row.placements.select_related("environment").last()
     post = request.POST if request.method == "POST" else None
     wanted = request.GET.get("environment") or (missing[0].name if missing else "")
     choosing = EnvironmentChoiceForm(post, environments=missing, initial={"environment": wanted})
+    look, repository = _look(request, row)
     placing = PlacementForms(
-        post, hosts=Host.objects.filter(retired_at=None), placement=like, initial={"hosts": [], "url": ""}
+        post,
+        hosts=permissions.visible_hosts(request.user).filter(retired_at=None),
+        placement=like,
+        initial={"hosts": [], "url": "", **({"source": Placement.Source.GIT} if look else {})},
+        repository=repository,
+        build=look.build if look else None,
+        offered=look.generated if look else "",
     )
     if post is not None and all([choosing.is_valid(), placing.is_valid()]):
         try:
+            _check_privilege(request, like.settings if like else {}, placing.values()["settings"])
             placement = inventory.save_placement(
                 actor=request.actor,
                 placement=None,
@@ -51,7 +69,14 @@ def new(request: Request, application: str) -> HttpResponse:
         else:
             messages.success(request, _("Saved. Nothing runs there yet: deploy it when you are ready."))
             return redirect("placement", row.name, placement.environment.name)
-    context = {"application": row, "choosing": choosing, "placing": placing, "environments": missing, "like": like}
+    context = {
+        "application": row,
+        "choosing": choosing,
+        "placing": placing,
+        "environments": missing,
+        "like": like,
+        "look": look,
+    }
     return render(request, "placements/new.html", context, status=422 if post is not None else 200)
 
 
@@ -71,11 +96,20 @@ def settings(request: Request, application: str, environment: str) -> HttpRespon
     if placement.application.archived_at is not None:
         raise Http404(_("%(name)s is archived.") % {"name": placement.application.name})
     post = request.POST if request.method == "POST" else None
-    forms = PlacementForms(post, hosts=_choosable_hosts(request, placement), placement=placement)
+    look, repository = _look(request, placement.application)
+    forms = PlacementForms(
+        post,
+        hosts=_choosable_hosts(request, placement),
+        placement=placement,
+        repository=repository,
+        initial={"source": Placement.Source.GIT} if look else {},
+        build={**placement.build, **look.build} if look else None,
+        offered=look.generated if look else "",
+    )
     if post is not None and forms.is_valid() and _save(request, placement, forms):
         messages.success(request, _("Saved. What runs is as it was: the next deploy brings the change."))
         return redirect("placement", application, environment)
-    context = {"placement": placement, "placing": forms, "tab": "settings"}
+    context = {"placement": placement, "placing": forms, "tab": "settings", "look": look}
     return render(request, "placements/settings.html", context, status=422 if post is not None else 200)
 
 
@@ -106,7 +140,7 @@ def _choosable_hosts(request: Request, placement: Placement) -> list[Host]:
 def _save(request: Request, placement: Placement, forms: PlacementForms) -> bool:
     values = forms.values()
     try:
-        _check_privilege(request, placement, values["settings"])
+        _check_privilege(request, placement.settings, values["settings"])
         inventory.save_placement(
             actor=request.actor,
             placement=placement,
@@ -121,9 +155,20 @@ def _save(request: Request, placement: Placement, forms: PlacementForms) -> bool
     return True
 
 
-def _check_privilege(request: Request, placement: Placement, raw: dict[str, object]) -> None:
+def _look(request: Request, application: Application) -> tuple[Look | None, Repository | None]:
+    """What was seen at the branch that is to be built (`?look=` names the Operation), and the repository."""
+    repository = repository_of(application)
+    number = request.GET.get("look", "")
+    if repository is None or not number.isdecimal() or len(number) >= _DIGITS:
+        return None, repository
+    look = look_of(repository, int(number))
+    return (look if look is not None and look.is_of_a_branch else None), repository
+
+
+def _check_privilege(request: Request, before: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
     if permissions.may_administer(request.user):
         return
-    changed = container_settings.privileged_changes(placement.settings, container_settings.normalise(raw))
+    known = container_settings.normalise(before)
+    changed = container_settings.privileged_changes(known, container_settings.normalise(raw))
     if changed:
         raise Refused(_("Only an admin may change: %(names)s.") % {"names": ", ".join(changed)})

@@ -4,7 +4,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from deployments.models import Application, Deployment, Environment, Repository, User
-from deployments.permissions import visible_applications, visible_deployments, visible_placements
+from deployments.permissions import (
+    may_create_applications,
+    visible_applications,
+    visible_deployments,
+    visible_placements,
+)
 from deployments.queries.cells import Cell, cells_of
 from deployments.queries.repository_page import repository_of
 
@@ -54,5 +59,5 @@ def application_page(user: User, application: Application) -> ApplicationPage:
     cells = list(cells_of(placements.select_related("application", "environment")).values())
     taken = {cell.placement.environment_id for cell in cells}
     lately = visible_deployments(user).filter(placement__application=application).select_related("release")
-    missing = [each for each in Environment.objects.all() if each.pk not in taken] if user.is_admin else []
+    missing = [each for each in Environment.objects.all() if each.pk not in taken] if may_create_applications(user) else []
     return ApplicationPage(cells, missing, list(lately[:LATELY]), repository_of(application))

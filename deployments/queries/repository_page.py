@@ -97,7 +97,9 @@ def repository_page(user: User, repository: Repository, wanted: int | None) -> R
 
 def look_of(repository: Repository, wanted: int | None = None) -> Look | None:
     """That look at this repository, else the latest at its present address."""
-    looks = Operation.objects.filter(repository=repository, kind=Operation.Kind.REPOSITORY).order_by("-pk")
+    looks = Operation.objects.filter(
+        repository=repository, kind=Operation.Kind.REPOSITORY, request__url=repository.url
+    ).order_by("-pk")
     chosen = looks.filter(pk=wanted).first() if wanted is not None else None
     return read(chosen or looks.first())
 
