@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments import image_reference, releases
+from deployments import image_reference, releases, sources
 from deployments.models import (
     Deployment,
     Host,
@@ -49,11 +49,12 @@ class HostConnection:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """One Target's work. `secrets` are for the Masker."""
+    """One deploy Target's work. `secrets` are for the Masker."""
 
     spec: DeploySpec
     connection: HostConnection
     secrets: tuple[Secret, ...] = field(default=())
+    image_from: HostConnection | None = None  # who has an image that is in no registry
 
 
 def target_brief(target_id: int, fence: int) -> Brief:
@@ -75,24 +76,36 @@ def target_brief(target_id: int, fence: int) -> Brief:
         host_name=target.host_name,
         touched=target.touched,
     )
-    connection = host_connection(target.host)
-    return Brief(spec, connection, (*opened.values(), *_secrets_of(connection)))
+    connection, image_from = host_connection(target.host), _image_from(target, release)
+    logins = [*secrets_of(connection), *(secrets_of(image_from) if image_from else ())]
+    return Brief(spec, connection, (*opened.values(), *logins), image_from)
 
 
-def plan_spec(plan: Plan, host: Host) -> DeploySpec:
+def _image_from(target: Target, release: Release) -> HostConnection | None:
+    """A server that has the image: one that runs it, else the one that built it."""
+    if not release.image_id or release.digest:
+        return None
+    running = Host.objects.filter(seats__running_release=release).order_by("pk")
+    built = Host.objects.filter(pk=release.built.get("host"))
+    for host in (*running, *built):
+        if host.pk == target.host_id:
+            continue
+        try:
+            return host_connection(host)
+        except CannotBrief:
+            continue  # the next one may be usable; if none is, the server says that it lacks the image
+    return None
+
+
+def plan_spec(plan: Plan, host: Host, content: releases.Content) -> DeploySpec:
     """What would be deployed, for preflight: names instead of values, since nothing is created."""
     placement = plan.placement
     seat = PlacementHost.objects.select_related("running_release").get(placement=placement, host=host)
     number = plan.of_release.number if plan.of_release else placement.next_release
-    reference = image_reference.parse(plan.image)
     return DeploySpec(
         identity=_identity(placement, number, None, NO_TARGET, seat.fence + 1, seat),
-        image=ImageSpec(
-            reference=f"{reference.name}@{plan.digest}" if plan.digest else reference.pullable,
-            digest=plan.digest or reference.digest,
-            tag=reference.tag,
-        ),
-        container=container_spec(plan.settings, (), network_of(placement, plan.settings)),
+        image=_planned_image(plan, content),
+        container=container_spec(content.settings, (), network_of(placement, content.settings)),
         incumbent_health=_health_of(seat.running_release),
         host_name=host.name,
     )
@@ -173,9 +186,26 @@ def _identity(
     )
 
 
+def _planned_image(plan: Plan, content: releases.Content) -> ImageSpec:
+    if content.source:
+        if plan.of_release is not None and not plan.build_anew and not sources.needs_build(plan.of_release):
+            return _image_of(plan.of_release)
+        return ImageSpec(sources.label(content.source), None, arrives=True)
+    reference = image_reference.parse(plan.image)
+    return ImageSpec(
+        reference=f"{reference.name}@{plan.digest}" if plan.digest else reference.pullable,
+        digest=plan.digest or reference.digest,
+        tag=reference.tag,
+    )
+
+
 def _image_of(release: Release) -> ImageSpec:
+    if release.source and release.digest:
+        return ImageSpec(
+            f"{release.built['repository']}@{release.digest}", release.digest, sources.label(release.source)
+        )
     if release.image_id:
-        return ImageSpec(release.image, None, release.tag or None, release.image_id)
+        return ImageSpec(sources.label(release.source) or release.image, None, None, release.image_id, arrives=True)
     reference = image_reference.parse(release.image).with_digest(release.digest)
     return ImageSpec(reference.pullable, release.digest, release.tag or None)
 
@@ -199,6 +229,7 @@ def _kept(target: Target, number: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys([number, *numbers]))[: max(1, target.placement.keep_releases)]
 
 
-def _secrets_of(connection: HostConnection) -> tuple[Secret, ...]:
+def secrets_of(connection: HostConnection) -> tuple[Secret, ...]:
+    """What of a connection is for the Masker."""
     credential = connection.credential
     return (credential.private_key_pem, *([credential.passphrase] if credential.passphrase else []))

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from django.db import connection
@@ -17,6 +17,7 @@ from deployments.models import Target
 from worker import record_store
 from worker.engine.errors import LeaseLost
 from worker.engine.events import (
+    Built,
     Ended,
     Event,
     Finding,
@@ -79,6 +80,7 @@ class Recorder:
         self.observed: dict[str, Any] | None = None
         self.published: list[list[Any]] = []
         self.gap: float | None = None
+        self.built: dict[str, Any] | None = None
         self.touched = False
         record_store.break_off_earlier(target_id, fence, self._buffer.now())
 
@@ -102,8 +104,12 @@ class Recorder:
 
     def fail_open_step(self, message: str) -> None:
         """Close the step that was broken off in the middle: this attempt was the last."""
+        self.end_open_step("bad", message)
+
+    def end_open_step(self, result: Literal["bad", "cancelled"], message: str) -> None:
+        """Close the step that is open, if one is."""
         if self._open is not None:
-            self.record(StepEnded(self._open, "bad", message))
+            self.record(StepEnded(self._open, result, message))
 
     def flush(self) -> None:
         """Return when all that was recorded is stored; `LeaseLost` when it can't be."""
@@ -151,13 +157,21 @@ class Recorder:
             case Mutated():
                 self._buffer.touch()
                 self.touched = True
+            case Gap() | Observed() | Built():
+                self._keep(event)
+            case Ended():
+                self._buffer.line(f"{event.what} {event.why}".strip(), "estiva", _LEVELS.get(event.verdict, "bad"))
+                self.ended = {key: self._buffer.clean(value) for key, value in asdict(event).items()}
+
+    def _keep(self, event: Gap | Observed | Built) -> None:
+        """For the run's end."""
+        match event:
             case Gap():
                 self.gap = (self.gap or 0.0) + event.seconds
             case Observed():
                 self.observed, self.published = asdict(event), [list(each) for each in event.published]
-            case Ended():
-                self._buffer.line(f"{event.what} {event.why}".strip(), "estiva", _LEVELS.get(event.verdict, "bad"))
-                self.ended = {key: self._buffer.clean(value) for key, value in asdict(event).items()}
+            case Built():
+                self.built = asdict(event)
 
     def _open_step(self, event: StepStarted) -> None:
         self._buffer.step = self._open = event.step

@@ -1,48 +1,22 @@
 """One Target from claim to end. Whatever happens, it ends, is handed back, or its lease expires: it is never stuck."""
 
-import uuid
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from typing import Final, TypeVar
-
 import structlog
-from django.db import connection as database
 
-from deployments import claims, endings, queue, sightings
-from deployments.models import Target
-from worker.brief import Brief, CannotBrief, KeyAlarm, target_brief
-from worker.engine.container_host import ContainerHost
-from worker.engine.errors import (
-    AuthenticationRefused,
-    Cancelled,
-    HostKeyChanged,
-    HostLost,
-    LeaseLost,
-    NewerFence,
-    SocketRefused,
-)
-from worker.engine.events import Ended, StepEnded, StepStarted, Verdict
+from deployments import claims, queue
+from worker.attempts import Attempt, cancelled_before
+from worker.brief import Brief, target_brief
+from worker.builds import BuildAttempt
+from worker.engine.errors import Cancelled
+from worker.engine.events import StepEnded
 from worker.engine.rollout import deploy
-from worker.keeper import Held, Keeper, uptime
-from worker.log_text import storable
-from worker.logs import open_secrets
-from worker.patience import patiently
+from worker.keeper import Keeper, uptime
 from worker.recorder import Recorder
-from worker.redact import Masker
-from worker.servers import Opener, open_server
+from worker.servers import BuildOpener, Opener, open_builder, open_server
 
 log = structlog.get_logger(__name__)
 
-_T = TypeVar("_T")
 
-UNTOUCHED_DELAYS: Final = (2, 5, 10, 20)
-TOUCHED_DELAYS: Final = (2, 5, 10, 20, 40, 60, 60, 60)  # a server that reboots in the middle of a swap is waited for
-
-KEY_DELAY, MOST_KEY_DELAY = 30.0, 300.0  # seconds between looks whether a changed host key was trusted
-
-
-def run(target_id: int, keeper: Keeper, opener: Opener = open_server) -> None:
+def run(target_id: int, keeper: Keeper, opener: Opener = open_server, build_opener: BuildOpener = open_builder) -> None:
     """Claim this Target and bring it to its end; nothing when somebody else has it or its turn hasn't come."""
     if keeper.stopping:
         keeper.pass_on(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)
@@ -53,228 +27,32 @@ def run(target_id: int, keeper: Keeper, opener: Opener = open_server) -> None:
         return
     log.info("target claimed", target=claim.id, fence=claim.fence)
     with keeper.holding("target", claim, asked_at) as held:
-        _Attempt(held, keeper, opener).carry_out()
+        if claim.role == "build":
+            BuildAttempt(held, keeper, opener, build_opener).carry_out()
+        else:
+            DeployAttempt(held, keeper, opener).carry_out()
 
 
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """Why an attempt could not go on."""
+class DeployAttempt(Attempt[Brief]):
+    """One attempt at bringing a Release to a server."""
 
-    what: str
-    why: str = ""
-    remedy: str = ""
+    def brief(self) -> Brief:
+        """The Release, the server, the secrets."""
+        return target_brief(self.claim.id, self.claim.fence)
 
-
-class _Attempt:
-    """One attempt at a Target, on one thread."""
-
-    def __init__(self, held: Held, keeper: Keeper, opener: Opener) -> None:
-        self.held, self.claim, self.keeper, self.opener = held, held.claim, keeper, opener
-        self.signals = held.signals
-        self.target = self._patiently(lambda: Target.objects.select_related("host", "deployment").get(pk=held.claim.id))
-        self.recorder: Recorder | None = None
-        self.masker = Masker(())
-
-    @property
-    def touched(self) -> bool:
-        """The server was changed, by this attempt or by one before."""
-        return self.target.touched or bool(self.recorder and self.recorder.touched)
-
-    def carry_out(self) -> None:
-        """Brief, then deploy; every way out of it ends in a written state."""
-        try:
-            brief = self._patiently(lambda: target_brief(self.claim.id, self.claim.fence))
-            self.masker = Masker(secret.reveal() for secret in brief.secrets)
-            with open_secrets.using(self.masker):
-                self._with_recorder(brief)
-        except KeyAlarm as error:
-            self._key_changed(error.message, _Trouble(error.message, remedy=error.remedy))
-        except CannotBrief as error:
-            self._end_badly(_Trouble(error.message, remedy=error.remedy))
-        except NewerFence as error:
-            self._overtaken(error)
-        except LeaseLost:
-            self._let_go()
-        except Exception:  # noqa: BLE001 - logged with an id; whatever it was, it must not look as if somebody were at work
-            self._end_unforeseen()
-
-    def _with_recorder(self, brief: Brief) -> None:
-        self.recorder = recorder = self._patiently(
-            lambda: Recorder(
-                self.claim.id,
-                self.claim.fence,
-                self.masker,
-                tail=self.keeper.tail,
-                patience=self.signals.patience,
-                lost=self.signals.lost.set,
-            )
-        )
-        database.close()  # not needed while the engine works; the recorder opens its own for each write
-        with self.keeper.flusher.watching(recorder):
-            try:
-                self._deploy(brief, recorder)
-            except HostLost as error:
-                self._host_lost(error, recorder, brief.connection.address.where)
-            else:
-                recorder.flush()
-                self._end(recorder)
-
-    def _deploy(self, brief: Brief, recorder: Recorder) -> None:
+    def work(self, brief: Brief, recorder: Recorder) -> None:
         """Connect, then write down what the engine says. Where an earlier attempt left the server half changed, even a
         cancel has to connect: it is the engine that restores."""
         if self.touched:
             self.signals.shield()
-        with ExitStack() as stack:
-            try:
-                host = self._connect(brief, recorder, stack)
-            except Cancelled:
-                recorder.record(StepEnded("connect", "cancelled", "cancelled"))
-                recorder.record(_cancelled_before(self.target.host_name))
-                return
-            self.signals.rearm()
-            for event in deploy(brief.spec, host):
-                recorder.record(event)
-
-    def _connect(self, brief: Brief, recorder: Recorder, stack: ExitStack) -> ContainerHost:
-        address = brief.connection.address
-        recorder.record(StepStarted("connect"))
-        if self.target.attempts > 1:
-            recorder.say(f"Attempt {self.target.attempts}, by {self.keeper.name}.", "warn")
-        recorder.say(f"Connecting to {address.host_name} at {address} as {address.user}.")
-        host = stack.enter_context(self.opener(brief.connection, self.signals))
-        facts = host.facts()
-        seen = f"Docker {facts.engine_version}, {facts.os_type}/{facts.architecture}"
-        recorder.say(f"Connected: {seen}.", "good")
-        recorder.record(StepEnded("connect", "good", seen))
-        return host
-
-    def _patiently(self, work: Callable[[], _T]) -> _T:
-        return patiently(work, self.signals.patience)
-
-    # ways out
-
-    def _end(self, recorder: Recorder) -> None:
-        ended = recorder.ended
-        if ended is None:
-            raise RuntimeError("The engine ended without saying how.")
-        written = self._patiently(
-            lambda: endings.end_target(
-                self.claim, ended, observed=recorder.observed, published=recorder.published, gap=recorder.gap
-            )
-        )
-        if written:
-            log.info("target ended", target=self.claim.id, fence=self.claim.fence, verdict=ended["verdict"])
-        else:
-            log.warning("somebody else ended this first", target=self.claim.id, fence=self.claim.fence)
-
-    def _host_lost(self, error: HostLost, recorder: Recorder, where: tuple[str, int]) -> None:
-        """Try again later where that may help; else end, truthfully."""
-        self.signals.check_lease()
-        if isinstance(error, HostKeyChanged):
-            offered = error.offered_type, error.offered_key
-            self._patiently(lambda: sightings.host_key_changed(self.target.host_id, where, *offered))
-            self._key_changed(error.message, _Trouble(error.message, error.why, error.remedy))
-            return
-        delay = self._delay(error)
-        if delay is None:
-            self._end_badly(_Trouble(error.message, error.why, error.remedy))
-            return
-        recorder.say(f"{error.message} {error.why}".strip(), "bad")
-        recorder.say(f"Trying again in {delay} s.", "warn")
-        recorder.flush()
-        self._hand_back(error.message, delay=delay, broke=True)
-
-    def _key_changed(self, message: str, trouble: _Trouble) -> None:
-        """Where something was begun, stand still until an admin has trusted a key: then it can still be put right."""
-        if not self.touched:
-            self._end_badly(trouble)
-            return
-        reason = f"{message} This goes on once an admin has trusted its key again."
-        if self.recorder:
-            self.recorder.fail_open_step(message)
-            self.recorder.say(reason, "bad")
-            self.recorder.flush()
-        self._hand_back(reason, delay=min(KEY_DELAY * self.target.attempts, MOST_KEY_DELAY))
-
-    def _delay(self, error: HostLost) -> int | None:
-        """Seconds until the next attempt, None when there is none: what waiting doesn't mend is tried again only where
-        something was begun on the server."""
-        if isinstance(error, AuthenticationRefused | SocketRefused) and not self.touched:
-            return None
-        delays = TOUCHED_DELAYS if self.touched else UNTOUCHED_DELAYS
-        lost_before = self.target.connections_lost
-        return delays[lost_before] if lost_before < len(delays) else None
-
-    def _overtaken(self, error: NewerFence) -> None:
-        """Somebody newer was at this server. Where the record knows of nobody, it is the record that is older."""
-        reason = (
-            f"{self.target.host_name} remembers newer work (fence {error.fence}) than Estiva's record "
-            f"(fence {self.claim.fence}), as after a restored backup. The count goes on from there."
-        )
         try:
-            if self.recorder:
-                self.recorder.say(reason, "warn")
-                self.recorder.flush()
-            fence = error.fence
-            handed_back = self._patiently(
-                lambda: claims.hand_back_overtaken(self.claim, seen_fence=fence, reason=reason)
+            host = self.connect(
+                self.opener(brief.connection, self.signals, brief.image_from), recorder, brief.connection.address
             )
-        except LeaseLost:
-            handed_back = False
-        if not handed_back:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Not ours any more: write nothing. Or the process ends: what is still ours goes back at once."""
-        if not self.held.handing_back:
-            log.warning("lease lost; nothing more is done", target=self.claim.id, fence=self.claim.fence)
+        except Cancelled:
+            recorder.record(StepEnded("connect", "cancelled", "cancelled"))
+            recorder.record(cancelled_before(self.target.host_name))
             return
-        reason = f"The worker {self.keeper.name} was stopped."
-        try:
-            if self.recorder:
-                self.recorder.say(f"{reason} Another one goes on.", "warn")
-                self.recorder.flush()
-            self._hand_back(reason)
-        except LeaseLost:
-            log.warning("lease lost before it was handed back", target=self.claim.id, fence=self.claim.fence)
-
-    def _hand_back(self, reason: str, *, delay: float = 0.0, broke: bool = False) -> None:
-        reason = self.masker.mask(storable(reason))  # a server's own words may be in it
-        self._patiently(lambda: claims.hand_back_target(self.claim, reason=reason, delay_seconds=delay, broke=broke))
-
-    def _end_unforeseen(self) -> None:
-        number = uuid.uuid4().hex[:8]
-        log.exception("a Target's attempt failed unforeseen", target=self.claim.id, error_id=number)
-        self._end_badly(
-            _Trouble(
-                "Estiva itself failed here, through an error that nobody foresaw.",
-                why=f"The worker's log has the details under error_id={number}.",
-                remedy="Please report it with those lines. Deploying again is safe.",
-            )
-        )
-
-    def _end_badly(self, trouble: _Trouble) -> None:
-        """End without the engine's own word: it is only known whether the server was touched."""
-        ended = _ended(trouble, self.target.host_name, touched=self.touched)
-        try:
-            if self.recorder:
-                self.recorder.fail_open_step(trouble.what)
-                self.recorder.record(ended)
-                self.recorder.flush()
-            outcome = (self.recorder.ended if self.recorder else None) or asdict(ended)
-            self._patiently(lambda: endings.end_target(self.claim, outcome))
-            log.warning("target ended badly", target=self.claim.id, fence=self.claim.fence, what=outcome["what"])
-        except LeaseLost:
-            self._let_go()
-
-
-def _ended(trouble: _Trouble, name: str, *, touched: bool) -> Ended:
-    if touched:
-        verdict, state = Verdict.NEEDS_ATTENTION, f"{name} was changed already; what runs there now is not known."
-    else:
-        verdict, state = Verdict.FAILED_UNTOUCHED, f"Nothing was changed on {name}."
-    return Ended(verdict, what=f"{trouble.what} {state}", why=trouble.why, remedy=trouble.remedy)
-
-
-def _cancelled_before(name: str) -> Ended:
-    return Ended(Verdict.CANCELLED_UNTOUCHED, what=f"Cancelled before anything was changed on {name}.")
+        self.signals.rearm()
+        for event in deploy(brief.spec, host):
+            recorder.record(event)

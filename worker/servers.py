@@ -3,14 +3,27 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from worker.brief import HostConnection
+from worker.connections.building import DockerBuildHost
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool
+from worker.connections.shipping_hub import Builder, ShippingHub
 from worker.connections.signals import Signals
+from worker.engine.build_host import BuildHost
 from worker.engine.container_host import ContainerHost
 
-Opener = Callable[[HostConnection, Signals], AbstractContextManager[ContainerHost]]
+
+class Opener(Protocol):
+    """`open_server`, or what stands in for it."""
+
+    def __call__(
+        self, connection: HostConnection, signals: Signals, image_from: HostConnection | None = None, /
+    ) -> AbstractContextManager[ContainerHost]: ...
+
+
+BuildOpener = Callable[[HostConnection, Signals], AbstractContextManager[BuildHost]]
 
 
 @functools.cache
@@ -19,14 +32,37 @@ def pool() -> Pool:
     return Pool()
 
 
+@functools.cache
+def hub() -> ShippingHub:
+    """Where this process's Targets that want the same image find each other."""
+    return ShippingHub(pool())
+
+
 @contextmanager
-def open_server(connection: HostConnection, signals: Signals) -> Iterator[ContainerHost]:
+def open_server(
+    connection: HostConnection, signals: Signals, image_from: HostConnection | None = None
+) -> Iterator[ContainerHost]:
     """Log in and hand out the server's Docker Engine; afterwards only our own channels are closed.
 
-    `HostLost` and its kinds where that fails, written for people.
+    `image_from` is the server that an image comes from which is in no registry. `HostLost` and its kinds where logging in
+    fails, written for people.
     """
     session = pool().session(connection.address, connection.credential, connection.host_key, signals)
+    source = None
+    if image_from is not None:
+        builder = Builder(image_from.address, image_from.credential, image_from.host_key, image_from.docker_socket)
+        source = hub().source(builder)
     try:
-        yield DockerHost(session, connection.docker_socket, signals)
+        yield DockerHost(session, connection.docker_socket, signals, source)
+    finally:
+        session.close()
+
+
+@contextmanager
+def open_builder(connection: HostConnection, signals: Signals) -> Iterator[BuildHost]:
+    """As `open_server`, to build there."""
+    session = pool().session(connection.address, connection.credential, connection.host_key, signals)
+    try:
+        yield DockerBuildHost(session, connection.docker_socket, signals)
     finally:
         session.close()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from deployments import build_settings, claims, endings, operations, requests, sources
+from deployments.errors import FieldErrors, PlanChanged
 from deployments.inventory import placements
 from deployments.models import Deployment, Environment, Host, Placement, Plan, Release, Repository, Target
 from deployments.states import DeploymentStatus, OperationStatus, TargetStatus
@@ -205,7 +206,7 @@ def test_a_plan_holds_only_for_what_it_was_made_of(world: World) -> None:
     plan = planned(world)
     from_git(world, world.placement, ref="release")
 
-    with pytest.raises(requests.PlanChanged):
+    with pytest.raises(PlanChanged):
         requests.request_deployment(actor=world.actor, plan=plan, fingerprint=plan.fingerprint)
 
 
@@ -247,6 +248,6 @@ def test_the_commit_is_the_change(world: World) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_at_its_field(field: str, value: Any) -> None:
-    with pytest.raises(requests.FieldErrors) as refused:
+    with pytest.raises(FieldErrors) as refused:
         build_settings.normalise({field: value})
     assert {path.split(".")[0] for path in refused.value.errors} == {field}

@@ -106,8 +106,10 @@ def run_until(target_id: int, point: Point, line: Connection) -> None:
     hosts: list[PausingHost] = []
 
     @contextmanager
-    def opener(connection: HostConnection, signals: Signals) -> Iterator[Any]:
-        with servers.open_server(connection, signals) as host:
+    def opener(
+        connection: HostConnection, signals: Signals, image_from: HostConnection | None = None
+    ) -> Iterator[Any]:
+        with servers.open_server(connection, signals, image_from) as host:
             hosts.append(PausingHost(host, point, line))
             yield hosts[-1]
 

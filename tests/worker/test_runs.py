@@ -45,7 +45,9 @@ class Stage:
         return deployed(self.world, digest=self.digest)
 
     @contextmanager
-    def open(self, _connection: HostConnection, signals: Signals) -> Iterator[FakeHost]:
+    def open(
+        self, _connection: HostConnection, signals: Signals, image_from: HostConnection | None = None
+    ) -> Iterator[FakeHost]:
         """What `servers.open_server` does."""
         signals.check()
         host = FakeHost(self.server, signals)
@@ -270,7 +272,9 @@ def test_a_cancel_before_the_connection_ends_at_once(stage: Stage, keeper: Keepe
     deployment = stage.deployed()
 
     @contextmanager
-    def cancelled(connection_: HostConnection, signals: Signals) -> Iterator[FakeHost]:
+    def cancelled(
+        connection_: HostConnection, signals: Signals, image_from: HostConnection | None = None
+    ) -> Iterator[FakeHost]:
         signals.cancelled.set()
         with stage.open(connection_, signals) as host:
             yield host
@@ -292,7 +296,9 @@ def test_a_cancel_after_a_break_still_restores(stage: Stage, keeper: Keeper) -> 
     requests.cancel_deployment(actor=stage.world.actor, deployment=deployment)
 
     @contextmanager
-    def cancelled(connection_: HostConnection, signals: Signals) -> Iterator[FakeHost]:
+    def cancelled(
+        connection_: HostConnection, signals: Signals, image_from: HostConnection | None = None
+    ) -> Iterator[FakeHost]:
         signals.cancelled.set()
         with stage.open(connection_, signals) as host:
             yield host
@@ -349,7 +355,9 @@ def test_fifty_clicks_are_deployed_one_at_a_time_and_in_order(stage: Stage, keep
     at_work, most, over = threading.Lock(), [], threading.Event()
 
     @contextmanager
-    def alone(connection_: HostConnection, signals: Signals) -> Iterator[FakeHost]:
+    def alone(
+        connection_: HostConnection, signals: Signals, image_from: HostConnection | None = None
+    ) -> Iterator[FakeHost]:
         most.append(at_work.acquire(blocking=False))
         with stage.open(connection_, signals) as host:
             yield host

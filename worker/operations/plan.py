@@ -1,6 +1,6 @@
 """PLAN: what a click would change, looked up on every server at once. Changes nothing.
 
-The result: `{"digest", "tag", "hosts": [rows as `deployments.plan` documents, without "ready" and "gap"]}`.
+The result: `{"digest", "tag", "hosts": [rows as `deployments.plan` documents, without "ready" and "gap"], "source", "commits"}`.
 """
 
 from collections.abc import Iterable
@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from deployments import image_reference, sightings
-from deployments.models import Host, Plan
+from deployments import image_reference, operations, releases, sightings
+from deployments.errors import FieldErrors
+from deployments.models import Host, Placement, Plan
 from deployments.states import OperationStatus
 from worker.brief import CannotBrief, HostConnection, host_connection, plan_spec
 from worker.connections.signals import Signals
@@ -19,6 +20,7 @@ from worker.engine.events import Finding
 from worker.engine.preflight import Preflight, preflight
 from worker.engine.spec import DeploySpec
 from worker.logs import open_secrets
+from worker.operations.source import ESTIVA_FILE, STEP, Found, find
 from worker.operations.steps import Looking, Outcome, Step
 from worker.redact import Masker
 from worker.servers import open_server
@@ -64,8 +66,13 @@ def plan(looking: Looking) -> Outcome:
     row = Plan.objects.select_related("of_release", "placement__application", "placement__environment").get(
         operation=looking.operation
     )
-    looks = _looks(row, looking.operation.request.get("hosts", []))
-    looking.plan_steps([(f"host:{each.host.pk}", each.host.name) for each in looks])
+    found = Found()
+    if row.source.get("kind") == Placement.Source.GIT:
+        looking.plan_steps([(STEP, "Repository")])
+        found = find(looking, row)
+    content = plan_content(row, found)
+    looks = _looks(row, content, looking.operation.request.get("hosts", []))
+    looking.add_steps([(f"host:{each.host.pk}", each.host.name) for each in looks])
     with open_secrets.using(Masker(_secrets(looks))):
         _look_everywhere(looking, looks)
         digest = row.digest or next((each.digest for each in looks if each.digest), "")
@@ -74,14 +81,29 @@ def plan(looking: Looking) -> Outcome:
         if each.changed_key is not None:
             key, where = each.changed_key, (each.host.address, each.host.port)
             sightings.host_key_changed(each.host.pk, where, key.offered_type, key.offered_key)
-    tag = row.tag or image_reference.parse(row.image).tag or ""
-    result = {"digest": digest, "tag": tag, "hosts": [each.as_row() for each in looks]}
+    tag = row.tag or ((image_reference.parse(row.image).tag or "") if row.image else "")
+    for each in looks:
+        each.findings[:0] = found.findings
+    rows = [each.as_row() for each in looks]
+    result = {"digest": digest, "tag": tag, "hosts": rows, "source": found.source, "commits": found.commits}
     return Outcome(OperationStatus.SUCCEEDED, result)
 
 
-def _looks(row: Plan, host_ids: Iterable[int]) -> list[Look]:
+def plan_content(row: Plan, found: Found) -> releases.Content:
+    """The Plan's content with what was found; where the repository's own file doesn't fit the settings, that is a finding."""
+    try:
+        return operations.plan_content(row, found.source)
+    except FieldErrors as refused:
+        for path, messages in refused.errors.items():
+            said = f"{ESTIVA_FILE} and the settings don't go together: {path}: {' '.join(map(str, messages))}"
+            found.findings.append(Finding("file", "bad", said, "Change the one or the other, then plan again."))
+        found.source.pop("file", None)
+        return operations.plan_content(row, found.source)
+
+
+def _looks(row: Plan, content: releases.Content, host_ids: Iterable[int]) -> list[Look]:
     hosts = Host.objects.in_bulk(list(host_ids))
-    looks = [Look(hosts[each], plan_spec(row, hosts[each])) for each in host_ids if each in hosts]
+    looks = [Look(hosts[each], plan_spec(row, hosts[each], content)) for each in host_ids if each in hosts]
     for each in looks:
         try:
             each.connection = host_connection(each.host)

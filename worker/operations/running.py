@@ -15,12 +15,17 @@ from deployments.states import OperationStatus
 from worker.brief import CannotBrief
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
 from worker.keeper import Held, Keeper, uptime
-from worker.operations import check, meet, plan
+from worker.operations import check, meet, plan, repository
 from worker.operations.steps import Looking, Outcome
 
 log = structlog.get_logger(__name__)
 
-KINDS: Final = {Operation.Kind.MEET: meet.meet, Operation.Kind.CHECK: check.check, Operation.Kind.PLAN: plan.plan}
+KINDS: Final = {
+    Operation.Kind.MEET: meet.meet,
+    Operation.Kind.CHECK: check.check,
+    Operation.Kind.PLAN: plan.plan,
+    Operation.Kind.REPOSITORY: repository.look,
+}
 
 
 def run(operation_id: int, keeper: Keeper) -> None:
@@ -33,7 +38,7 @@ def run(operation_id: int, keeper: Keeper) -> None:
     if claim is None:
         return
     with keeper.holding("operation", claim, asked_at) as held:
-        operation = Operation.objects.select_related("host", "placement").get(pk=claim.id)
+        operation = Operation.objects.select_related("host", "placement", "repository__application").get(pk=claim.id)
         try:
             with _deadline(operation, held):
                 outcome = KINDS[Operation.Kind(operation.kind)](Looking(operation, held, keeper.tail))

@@ -68,12 +68,25 @@ class Looking:
             self._steps = [Step(key, title) for key, title in titles]
         self.write()
 
+    def add_steps(self, titles: Sequence[tuple[str, str]]) -> None:
+        """More, behind those that are planned."""
+        with self._lock:
+            self._steps += [Step(key, title) for key, title in titles]
+        self.write()
+
     def open(self, key: str) -> Step:
         """Show a step as running; whoever opens it finishes it and writes."""
         step = next(each for each in self._steps if each.key == key)
         step.status = "running"
         self.write()
         return step
+
+    def fail_open(self, message: str, remedy: str = "") -> None:
+        """Close the steps that still run: what they were about was refused."""
+        for step in self._steps:
+            if step.status == "running":
+                step.finish(message, status="bad", remedy=remedy)
+        self.write()
 
     @contextmanager
     def step(self, key: str) -> Iterator[Step]:

@@ -1,0 +1,128 @@
+"""From a Git repository to a running container, with real processes: clone, build, ship, deploy, break, go back, cancel."""
+
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deployments import build_settings, container_settings, requests
+from deployments.inventory import applications, placements, repositories
+from deployments.models import Deployment, Environment, Host, Placement, Plan, Release, Repository, Target
+from parts import flask_sample
+from parts.dockerd import DockerEngine
+from parts.git_repo import Repo
+from parts.git_server import GitServer
+from parts.processes import wait_until
+from parts.sshd import SshServer
+from tests.integration import harness, processes
+from tests.integration.processes import Estiva
+
+Server = tuple[SshServer, DockerEngine]
+PATIENCE = 90.0
+
+pytestmark = [pytest.mark.usefixtures("mirror"), pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def repo(git_server: GitServer) -> Repo:
+    return git_server.create(f"team/web-{len(git_server.repositories)}", flask_sample.files("1"), private=True)
+
+
+@pytest.fixture
+def place(estiva: Estiva, server: Server, git_server: GitServer, repo: Repo) -> Placement:
+    """The story's application in production, from its private repository, on one server; a looker and a worker run."""
+    processes.ready(estiva.worker("look"))
+    processes.ready(estiva.worker("deploy"))
+    return placed([harness.trusted_host(*server)], git_server, repo)
+
+
+def placed(machines: list[Host], git_server: GitServer, repo: Repo, **settings: Any) -> Placement:
+    application = applications.create_application(actor=harness.admin(), name="shop")
+    environment = applications.create_environment(actor=harness.admin(), name="production")
+    repository, operation = repositories.save_repository(
+        actor=harness.admin(),
+        application=application,
+        url=repo.http_url,
+        credential="token",
+        username=git_server.user,
+        token=git_server.password,
+    )
+    harness.finished(operation)
+    repository.refresh_from_db()
+    assert repository.state == "ready", repository.state_text
+    assert [each["name"] for each in repository.refs["branches"]] == ["main"]
+    raw = {**container_settings.defaults(), "ports": [harness.published()], **settings}
+    raw["health"] = {**raw["health"], **harness.QUICK_HEALTH}
+    return placements.save_placement(
+        actor=harness.admin(),
+        placement=None,
+        application=application,
+        environment=environment,
+        image="",
+        settings=raw,
+        host_ids=[each.pk for each in machines],
+        source="git",
+        build=build_settings.defaults(),
+    )
+
+
+def planned(place: Placement, **asked: Any) -> Plan:
+    plan = requests.request_plan(actor=harness.admin(), placement=place, **asked)
+    operation = harness.finished(plan.operation)
+    plan.refresh_from_db()
+    assert plan.is_ready, operation.result
+    return plan
+
+
+def deploy(place: Placement, **asked: Any) -> Deployment:
+    place.refresh_from_db()
+    plan = planned(place, **asked)
+    return requests.request_deployment(actor=harness.admin(), plan=plan, fingerprint=plan.fingerprint)
+
+
+def answer(place: Placement) -> str:
+    port = place.settings["ports"][0]["host_port"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+        return str(response.read().decode())
+
+
+def log_of(deployment: Deployment, role: str = "build") -> str:
+    return "\n".join(line for each in deployment.targets.filter(role=role) for line in harness.lines_of(each))
+
+
+def outcome(deployment: Deployment) -> list[Any]:
+    return [(each.role, each.status, each.outcome) for each in deployment.targets.all()]
+
+
+def test_push_by_push(estiva: Estiva, place: Placement, repo: Repo, git_server: GitServer) -> None:
+    """First commit, second commit, a broken one, and back: the same container engine as for any image."""
+    first = deploy(place)
+    assert harness.ended(first, timeout=PATIENCE).status == "succeeded", (outcome(first), log_of(first))
+    assert "VERSION 1".replace("VERSION ", "") in answer(place)
+    built = Release.objects.get(pk=first.release_id)
+    assert built.image_id.startswith("sha256:")
+    assert built.built["base_images"][0][0] == "python:3.7"
+
+    second_commit = repo.commit(flask_sample.files("2"), "Say two")
+    plan = planned(place)
+    assert (plan.source["commit"], [each["subject"] for each in plan.commits]) == (second_commit, ["Say two"])
+    second = requests.request_deployment(actor=harness.admin(), plan=plan, fingerprint=plan.fingerprint)
+    assert harness.ended(second, timeout=PATIENCE).status == "succeeded", (outcome(second), log_of(second))
+    assert "2" in answer(place)
+    assert "CACHED" in log_of(second).upper()
+
+    repo.commit(flask_sample.files("3", fault="build"), "Break the build")
+    broken = deploy(place)
+    assert harness.ended(broken, timeout=PATIENCE).status == "failed"
+    assert {each.status for each in broken.targets.all()} == {"failed_untouched", "skipped"}
+    build = broken.targets.get(role=Target.Role.BUILD)
+    assert build.outcome["failed_step"] == "build", build.outcome
+    assert "2" in answer(place)
+
+    back = deploy(place, of_release=built)
+    assert harness.ended(back, timeout=PATIENCE).status == "succeeded", outcome(back)
+    assert (back.kind, back.targets.count()) == ("rollback", 1)
+    assert "1" in answer(place)
+    everything = "".join(log_of(each) for each in (first, second, broken)) + estiva.logs()
+    assert git_server.password not in everything
