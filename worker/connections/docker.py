@@ -19,6 +19,7 @@ from worker.connections.engine_http import CALL_SECONDS, EngineClient
 from worker.connections.log_stream import LogStream
 from worker.connections.pool import SshSession
 from worker.connections.pulling import PullTracker
+from worker.connections.shipping import EngineDoor, ImageSource
 from worker.connections.signals import Signals
 from worker.connections.socket_refusal import open_engine_socket
 from worker.connections.transport import ChannelRefused
@@ -37,8 +38,14 @@ from worker.engine.errors import Conflict, HostError, NotFound
 class DockerHost:
     """Implements `worker.engine.container_host.ContainerHost`. Closing the session ends it; it holds nothing else."""
 
-    def __init__(self, session: SshSession, socket_path: str, signals: Signals | None = None) -> None:
-        self._session, self._socket_path = session, socket_path
+    def __init__(
+        self,
+        session: SshSession,
+        socket_path: str,
+        signals: Signals | None = None,
+        source: ImageSource | None = None,
+    ) -> None:
+        self._session, self._socket_path, self._source = session, socket_path, source
         if signals is not None:
             session.signals = signals
 
@@ -175,6 +182,16 @@ class DockerHost:
                 why="Somebody removed it at that moment, or the engine was stopped.",
                 remedy="Deploy again.",
             )
+
+    def receive_image(self, image_id: str, *, deadline: float) -> Iterator[PullProgress]:
+        """From the builder, through the worker; at the end the image was seen here under the same ID."""
+        if self._source is None:
+            raise NotFound(f"No builder is known from which {image_id} could come.", status=404)
+        door = EngineDoor(self._session, self._socket_path, self._api, self._image_room)
+        yield from self._source.ship_to(door, image_id, deadline)
+
+    def _image_room(self) -> tuple[int, int] | None:
+        return self.disk_free(self.facts().root_folder)
 
     def tag(self, image: str, tag: str) -> None:
         """One more local reference."""

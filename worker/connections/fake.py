@@ -171,15 +171,26 @@ class FakeHost(FakeConnection):
     def pull(self, reference: str, *, platform: str | None, deadline: float) -> Iterator[PullProgress]:
         """Download in ten steps of virtual time; local at the end."""
         image = self._call("pull_begin", (reference, platform), lambda: self._pullable(reference, platform))
+        yield from self._download("pull", reference, image, deadline)
+        self._call("pull", (reference, platform), lambda: self.server.images.store(reference))
+
+    def receive_image(self, image_id: str, *, deadline: float) -> Iterator[PullProgress]:
+        """As a pull, from the builder's images (`server.images.built`)."""
+        images = self.server.images
+        image = self._call("receive_begin", (image_id,), lambda: images.at_builder(image_id))
+        yield PullProgress(0, image.size, 0, 1, f"1 of 1 layers come from the builder, about {image.size / 1e6:.1f} MB")
+        yield from self._download("receive", image_id, image, deadline)
+        self._call("receive_image", (image_id,), lambda: images.local.setdefault(image.id, image))
+
+    def _download(self, name: str, reference: str, image: FakeImage, deadline: float) -> Iterator[PullProgress]:
         until = self.server.now + deadline
         for tenth in range(11):
             done = image.size * tenth // 10
             yield PullProgress(done, image.size, tenth // 10, 1, "Downloading" if tenth < 10 else "Pull complete")
-            self._call("pull_progress", (reference, tenth), lambda: None)
+            self._call(f"{name}_progress", (reference, tenth), lambda: None)
             self.wait(image.pull_seconds / 10)
             if self.server.now > until:
-                raise HostError(f"Pulling {reference} took longer than {deadline:g} s.")
-        self._call("pull", (reference, platform), lambda: self.server.images.store(reference))
+                raise HostError(f"Bringing {reference} took longer than {deadline:g} s.")
 
     def _pullable(self, reference: str, platform: str | None) -> FakeImage:
         image = self.server.images.remote(reference)

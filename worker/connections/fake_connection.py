@@ -10,7 +10,19 @@ from worker.connections.signals import Signals
 from worker.engine.errors import HostError, HostLost
 
 CHANGING = frozenset(
-    {"pull", "tag", "remove_image", "ensure_network", "ensure_volume", "create", "start", "stop", "rename", "remove"}
+    {
+        "pull",
+        "receive_image",
+        "tag",
+        "remove_image",
+        "ensure_network",
+        "ensure_volume",
+        "create",
+        "start",
+        "stop",
+        "rename",
+        "remove",
+    }
     | {"set_restart_policy", "connect_network", "disconnect_network"}
 )
 When = Literal["before", "after"]

@@ -94,6 +94,7 @@ class FakeImages:
     def __init__(self) -> None:
         self.local: dict[str, FakeImage] = {}
         self.published: dict[str, FakeImage] = {}
+        self.built: dict[str, FakeImage] = {}  # by ID: what the builder has and no registry
         self.registry_error: HostError | None = None  # what every question to the registry meets
 
     def publish(self, name: str, tag: str = "latest", content: str = "", **fields: object) -> str:
@@ -105,6 +106,19 @@ class FakeImages:
         self.published[f"{repository}:{tag}"] = image
         self.published[reference] = image
         return reference
+
+    def build(self, content: str, **fields: object) -> str:
+        """Have an image on the builder, in no registry; its ID."""
+        image = FakeImage(id=_sha(f"id|{content}"), digest=_sha(f"digest|{content}"), **fields)  # type: ignore[arg-type]
+        self.built[image.id] = image
+        return image.id
+
+    def at_builder(self, image_id: str) -> FakeImage:
+        """What the builder has under an ID; `NotFound` as it says it."""
+        image = self.built.get(image_id)
+        if image is None:
+            raise NotFound(f"Image {image_id} is not on the builder any more, where it was built.", status=404)
+        return image
 
     def remote(self, reference: str) -> FakeImage:
         """What the registry has under a reference; `NotFound` as a registry says it."""

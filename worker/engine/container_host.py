@@ -204,6 +204,14 @@ class ContainerHost(Protocol):
     # changing; each is safe to repeat
     def pull(self, reference: str, *, platform: str | None, deadline: float) -> Iterator[PullProgress]: ...
 
+    def receive_image(self, image_id: str, *, deadline: float) -> Iterator[PullProgress]:
+        """Bring an image that was built without a registry from its builder, only the layers that are not here.
+
+        The first progress announces in its `status` what comes from where. At the end the image was seen here, under the same
+        ID. `NotFound` when no builder is known or it has no such image; `HostError` after `deadline` seconds.
+        """
+        ...
+
     def tag(self, image: str, tag: str) -> None: ...
 
     def remove_image(self, reference: str) -> bool:

@@ -108,32 +108,35 @@ def _image(
 ) -> tuple[LocalImage | None, RemoteImage | None, list[Finding]]:
     """Local by digest: no question to the registry. Else the registry is asked through the server's own engine."""
     reference = spec.image.image_id or spec.image.reference
-    local = host.local_image(reference)
+    unborn = spec.image.arrives and not (spec.image.image_id or spec.image.digest)
+    local = None if unborn else host.local_image(reference)
     if local is not None and (spec.image.digest or spec.image.image_id):
         found = [
             Finding("image", "good", f"The image is on {server} already."),
             _local_platform(local, facts, reference, server),
         ]
         return local, None, found
-    if spec.image.image_id:
-        return (
-            None,
-            None,
-            [
-                Finding(
-                    "image",
-                    "bad",
-                    f"Image {reference} is not on {server}, and it was built without a registry.",
-                    "Build it again.",
-                )
-            ],
-        )
+    if unborn or spec.image.image_id:
+        return None, None, [_not_here_yet(spec, server)]
     try:
         remote = host.remote_image(reference)
     except HostError as error:
         return local, None, [_unreachable(error, local, reference, server)]
     good = Finding("image", "good", f"{server} reaches {reference}, digest {remote.digest[:19]}….")
     return local, remote, [good, platform_finding(remote.platforms, facts, reference, server)]
+
+
+def _not_here_yet(spec: DeploySpec, server: str) -> Finding:
+    """An image that no registry has. Its platform shows when it is here, before anything is touched."""
+    image_id = spec.image.image_id
+    if not spec.image.arrives:
+        said = f"Image {image_id} is not on {server}, and it was built without a registry."
+        return Finding("image", "bad", said, "Build it again.")
+    if not image_id:
+        return Finding(
+            "image", "good", f"{spec.image.reference} is built first, and comes to {server} before anything changes."
+        )
+    return Finding("image", "good", f"The image {image_id[:19]}… comes to {server} from where it was built.")
 
 
 def _local_platform(local: LocalImage, facts: EngineFacts, reference: str, server: str) -> Finding:

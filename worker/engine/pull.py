@@ -1,8 +1,9 @@
 """The image comes to the server, and it is the one that was meant."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 from worker.engine.container_host import LocalImage, PullProgress
+from worker.engine.errors import NotFound
 from worker.engine.events import Event, Line, Progress
 from worker.engine.failure import StepFailed
 from worker.engine.run import Run, attempt
@@ -11,7 +12,7 @@ _PROGRESS_SPACING = 0.1  # seconds: ten updates a second are enough for an eye, 
 
 
 def pull(run: Run) -> Generator[Event, None, str]:
-    """Pull unless the digest is here already; check what came, and give it the local tag that keeps it. Sets
+    """Pull, or receive from the builder, unless the image is here already; check what came, and give it the local tag that keeps it. Sets
     `run.image`.
     """
     spec, host = run.spec, run.host
@@ -20,14 +21,8 @@ def pull(run: Run) -> Generator[Event, None, str]:
     if image is not None and (spec.image.image_id or _has_digest(image, spec.image.digest)):
         yield Line(f"{_shown(run)} is on {run.server} already: nothing to pull.")
         message = "already on the server"
-    elif spec.image.image_id:
-        raise StepFailed(
-            f"Image {wanted} is not on {run.server} any more.",
-            why="It was built without a registry, so it can't be pulled again; somebody removed it from the server.",
-            remedy="Build and deploy it again.",
-        )
     else:
-        message = yield from _fetch(run)
+        message = yield from (_receive(run, spec.image.image_id) if spec.image.image_id else _fetch(run))
         image = host.local_image(wanted)
     run.image = _checked(run, image)
     attempt(f"The image could not be tagged on {run.server}", host.tag, wanted, run.identity.kept_tag)
@@ -35,12 +30,34 @@ def pull(run: Run) -> Generator[Event, None, str]:
 
 
 def _fetch(run: Run) -> Generator[Event, None, str]:
-    begun = run.host.now()
     yield Line(f"Pulling {_shown(run)} on {run.server}.")
+    pulling = run.host.pull(run.spec.image.reference, platform=None, deadline=run.spec.pull_deadline)
+    return (yield from _watch(run, pulling, "pulled"))
+
+
+def _receive(run: Run, image_id: str) -> Generator[Event, None, str]:
+    """An image that no registry has comes from the server where it was built, through the worker."""
+    receiving = run.host.receive_image(image_id, deadline=run.spec.pull_deadline)
+    try:
+        for announced in receiving:
+            yield Line(f"{_shown(run)} is not on {run.server} yet: {announced.status}.")
+            break
+        return (yield from _watch(run, receiving, "received"))
+    except NotFound as error:
+        raise StepFailed(
+            f"Image {image_id} is not on {run.server} any more.",
+            why="It was built without a registry, so it can't be pulled again; somebody removed it from the server. "
+            f"{error.message} {error.why}".rstrip(),
+            remedy="Build and deploy it again.",
+        ) from error
+
+
+def _watch(run: Run, steps: Iterator[PullProgress], done: str) -> Generator[Event, None, str]:
+    begun = run.host.now()
     last: PullProgress | None = None
     shown_at = float("-inf")
     notable = ""
-    for progress in run.host.pull(run.spec.image.reference, platform=None, deadline=run.spec.pull_deadline):
+    for progress in steps:
         last = progress
         if run.host.now() - shown_at >= _PROGRESS_SPACING:
             shown_at = run.host.now()
@@ -52,8 +69,8 @@ def _fetch(run: Run) -> Generator[Event, None, str]:
         yield _progress(last)
     seconds = run.host.now() - begun
     size = f", {_readable(last.total)}" if last is not None and last.total else ""
-    yield Line(f"Pulled in {seconds:.1f} s{size}.", level="good")
-    return f"pulled in {seconds:.1f} s"
+    yield Line(f"{done.capitalize()} in {seconds:.1f} s{size}.", level="good")
+    return f"{done} in {seconds:.1f} s"
 
 
 def _checked(run: Run, image: LocalImage | None) -> LocalImage:
