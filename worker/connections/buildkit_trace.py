@@ -77,8 +77,8 @@ class TraceReader:
         if known.started is None:
             return
         if not known.told_start:
-            yield from self._ends_before(known)
             known.told_start = True
+            yield from self._ends_before(known)
             if not known.cached:
                 yield VertexStarted(known.id, known.name)
         if known.completed is not None:
@@ -89,7 +89,7 @@ class TraceReader:
     def _ends_before(self, beginning: _Vertex) -> Iterator[BuildEvent]:
         """What a beginning part proves to be over: its inputs; everything, for one that has none said."""
         for each in self._vertices.values():
-            if each.over and (each.id in beginning.inputs or not beginning.inputs):
+            if each.over and each is not beginning and (each.id in beginning.inputs or not beginning.inputs):
                 yield from self._end(each)
 
     def _end(self, vertex: _Vertex) -> Iterator[BuildEvent]:

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from worker.engine.build_diagnosis import diagnose
 from worker.engine.build_events import BuildRequest
 from worker.engine.build_host import BuildHost
-from worker.engine.build_log import BuildLog, dockerfile_line, readable, settled, size_words
+from worker.engine.build_log import BuildLog, brief, dockerfile_line, internal, readable, settled, size_words
 from worker.engine.build_spec import Bases, BuildSpec
 from worker.engine.container_host import EngineFacts, LocalImage
 from worker.engine.dockerfile import base_images
 from worker.engine.errors import Cancelled, HostError
 from worker.engine.events import Built, Ended, Event, Line, StepKey, Verdict
-from worker.engine.failure import StepFailed
+from worker.engine.failure import StepFailed, listed
 from worker.engine.run import Steps, step
 
 Publish = Callable[[Built], Generator[Event, None, str]]
@@ -35,8 +35,8 @@ class _Making:
     step: StepKey = "build"
     bases: Bases = ()
     pulled: bool = False  # every base was looked up in its registry, so BuildKit shall do the same
+    problems: list[str] = field(default_factory=list)  # what was said of bases that could not be looked up
     built: Built | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 def build(
@@ -130,7 +130,8 @@ def _resolve_bases(making: _Making, facts: EngineFacts) -> Steps:
         try:
             identity = host.remote_image(reference, spec.registry_auth.get(_registry_of(reference))).digest
         except HostError as error:
-            remote, problem = False, error.message
+            remote, problem = False, _plainly(error.message, spec)
+            making.problems.append(problem)
             local = host.local_image(reference)
             identity = local.id if local is not None else ""
         bases.append((reference, identity))
@@ -201,21 +202,35 @@ def _run(making: _Making, request: BuildRequest, context: Iterator[bytes]) -> St
 def _diagnosed(making: _Making, error: HostError) -> StepFailed:
     """Why BuildKit gave up, in words that help."""
     spec, failed = making.spec, making.log.failed
-    platform = spec.platform or "the builder's own platform"
-    found = diagnose(f"{failed.error if failed else ''}\n{error.message}", making.log.last_words, platform=platform)
-    what = f"The build failed on {spec.server}: {error.message}"
+    said = _plainly(error.message, spec)
+    heard = [said, failed.error if failed else ""]
+    if failed is not None and internal(
+        failed.name
+    ):  # what BuildKit does by itself is named by no command of the user's
+        heard += [failed.name, *making.problems]
+    found = diagnose("\n".join(heard), making.log.last_words, platform=spec.platform or "the builder's own platform")
+    what = f"The build failed on {spec.server}: {said}"
     if failed is not None:
         line = dockerfile_line(failed.name, spec.dockerfile_text)
         where = f" (line {line} of {spec.dockerfile})" if line else ""
-        what = f"The build failed on {spec.server} at {readable(failed.name)}{where}: {_brief(failed.error)}"
-    if error.why and failed is None and found.generic:
-        return StepFailed(what, why=error.why, remedy=error.remedy, exit_code=found.exit_code)
+        what = f"The build failed on {spec.server} at {readable(failed.name)}{where}: {brief(failed.error)}"
+    elif making.log.going_on:
+        what = f"{what} It was at {listed(making.log.going_on)}."
+    if error.why and found.generic and found.exit_code is None:
+        return StepFailed(what, why=error.why, remedy=error.remedy)
     return StepFailed(what, why=found.why, remedy=found.remedy, exit_code=found.exit_code)
 
 
-def _brief(error: str) -> str:
-    """BuildKit repeats the whole command before what became of it."""
-    return error.rpartition("]: ")[2] if "executor failed running" in error else error.rpartition("successfully: ")[2]
+def _plainly(message: str, spec: BuildSpec) -> str:
+    """An error of the builder without what goes without saying."""
+    said = message.removeprefix(f"Server {spec.host_name}: ")
+    for noise in (
+        "failed to solve with frontend dockerfile.v0: ",
+        "failed to solve: ",
+        "failed to create LLB definition: ",
+    ):
+        said = said.removeprefix(noise)
+    return said
 
 
 def _seen(making: _Making, facts: EngineFacts) -> Generator[Event, None, LocalImage]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from worker.engine.build_events import BuildEvent, BuildRequest, RegistryAuth
-from worker.engine.container_host import EngineFacts, LocalImage, RemoteImage
+from worker.engine.container_host import EngineFacts, LocalImage, PullProgress, RemoteImage
 
 
 class BuildHost(Protocol):
@@ -54,6 +54,10 @@ class BuildHost(Protocol):
         closed generator), the builder is told to end the build and its processes are gone; after `HostLost` and
         `LeaseLost` the builder ends it by itself, when it notices that nobody listens.
         """
+        ...
+
+    def push(self, reference: str, *, auth: RegistryAuth | None, deadline: float) -> Iterator[PullProgress]:
+        """Push a local tag; `HostError` with the registry's words, or after `deadline` seconds."""
         ...
 
     def cancel_build(self, build_id: str) -> None:

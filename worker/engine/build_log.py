@@ -23,6 +23,7 @@ _SPACING = 0.1  # seconds between two progress events
 _LONGEST_NAME = 300
 _SLOW = 2.0  # seconds from which BuildKit's own work is worth a line
 _TAG = re.compile(r"\[([^\]]+)\] ")
+_NOISE = re.compile(r"^(?:failed to calculate checksum of ref \S+: |failed to compute cache key: )+")
 _FROM = re.compile(r"FROM (\S+?)@(sha256:[0-9a-f]{64})")
 
 
@@ -40,6 +41,7 @@ class BuildLog:
     _last: dict[str, deque[Line]] = field(default_factory=dict)
     _transfers: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     _shown_at: float = float("-inf")
+    _said: set[str] = field(default_factory=set)  # ids of the parts whose names are in the log
     _said_last: str = ""
 
     def take(self, event: BuildEvent, now: float) -> Iterator[Event]:
@@ -47,7 +49,8 @@ class BuildLog:
         match event:
             case VertexStarted():
                 self._open[event.id] = event.name
-                if not _internal(event.name):
+                if not internal(event.name):
+                    self._said.add(event.id)
                     self._said_last = event.id
                     yield Line(readable(event.name))
             case VertexEnded():
@@ -76,6 +79,11 @@ class BuildLog:
         """What the failed part wrote last."""
         return [line.text for line in self._last.get(self.failed.id, ())] if self.failed else []
 
+    @property
+    def going_on(self) -> list[str]:
+        """The names of what began and isn't over."""
+        return [readable(name) for name in self._open.values() if not internal(name)]
+
     def _end(self, event: VertexEnded) -> Iterator[Event]:
         self._open.pop(event.id, None)
         self._transfers = {key: value for key, value in self._transfers.items() if key[0] != event.id}
@@ -84,16 +92,14 @@ class BuildLog:
         if event.error:
             if self.failed is None and not _cancelled(event.error):
                 self.failed = event
-                yield Line(f"{_short(event.name)} failed after {event.seconds:.1f} s: {event.error}", level="bad")
-        elif not _internal(event.name):
+                yield Line(
+                    f"{_short(event.name)} failed after {event.seconds:.1f} s: {brief(event.error)}", level="bad"
+                )
+        elif not internal(event.name):
             self.cached += event.cached
             self.worked += not event.cached
-            text = (
-                f"{readable(event.name)}: CACHED"
-                if event.cached
-                else f"{_short(event.name)} done in {event.seconds:.1f} s"
-            )
-            yield Line(text)
+            said = _short(event.name) if event.id in self._said else readable(event.name)
+            yield Line(f"{said}: CACHED" if event.cached else f"{said} done in {event.seconds:.1f} s")
         elif event.seconds >= _SLOW:
             yield Line(f"{_short(event.name)} took {event.seconds:.1f} s")
 
@@ -135,6 +141,15 @@ def readable(name: str) -> str:
     return words if len(words) <= _LONGEST_NAME else f"{words[:_LONGEST_NAME]}…"
 
 
+def brief(error: str) -> str:
+    """BuildKit's error without what it repeats (the command) and what only it knows (the numbers of its objects)."""
+    error = _NOISE.sub("", error)
+    for end in ("]: ", "did not complete successfully: "):
+        if error.startswith(("executor failed running", "process ")) and end in error:
+            return error.rpartition(end)[2]
+    return error
+
+
 def size_words(size: int) -> str:
     """Bytes for people: `312 kB`, `1.2 GB`."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
@@ -157,9 +172,9 @@ def _plain(reference: str) -> str:
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
-def _internal(name: str) -> bool:
+def internal(name: str) -> bool:
     """BuildKit's own work, which nobody wrote into a Dockerfile."""
-    return name.startswith("[internal]") or not (name.startswith("[") or name.startswith("exporting"))
+    return name.startswith("[internal]") or not name.startswith("[")
 
 
 def _short(name: str) -> str:
