@@ -5,38 +5,24 @@ before, and are the caller's.
 """
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
-from worker.engine.build_diagnosis import diagnose
+from worker.engine.build_bases import resolve_bases
+from worker.engine.build_cleanup import clean_up
 from worker.engine.build_events import BuildRequest
+from worker.engine.build_failure import diagnosed
 from worker.engine.build_host import BuildHost
-from worker.engine.build_log import BuildLog, brief, dockerfile_line, internal, readable, settled, size_words
-from worker.engine.build_spec import Bases, BuildSpec
+from worker.engine.build_log import BuildLog, settled, size_words
+from worker.engine.build_making import Making, rfc3339
+from worker.engine.build_spec import BuildSpec
 from worker.engine.container_host import EngineFacts, LocalImage
-from worker.engine.dockerfile import base_images
 from worker.engine.errors import Cancelled, HostError
-from worker.engine.events import Built, Ended, Event, Line, StepKey, Verdict
-from worker.engine.failure import StepFailed, listed
+from worker.engine.events import Built, Ended, Event, Line, Verdict
+from worker.engine.failure import StepFailed
 from worker.engine.run import Steps, step
 
 Publish = Callable[[Built], Generator[Event, None, str]]
 _LITTLE_ROOM = 1 << 30  # bytes on the builder's disk below which a warning is due
 _EARLIER = 3  # attempts before this one whose builds are ended, should they still go on
-
-
-@dataclass(slots=True)
-class _Making:
-    """Mutable, for the length of one attempt and one thread."""
-
-    spec: BuildSpec
-    host: BuildHost
-    log: BuildLog
-    step: StepKey = "build"
-    bases: Bases = ()
-    pulled: bool = False  # every base was looked up in its registry, so BuildKit shall do the same
-    problems: list[str] = field(default_factory=list)  # what was said of bases that could not be looked up
-    built: Built | None = None
 
 
 def build(
@@ -52,14 +38,14 @@ def build(
     `context` is a tar, read only when something has to be built; what it raises comes out as it is, the step left
     open. So do `HostLost` and `LeaseLost`. `publish` is a step's body: it gets what was built.
     """
-    making = _Making(spec, host, BuildLog(context_size))
+    making = Making(spec, host, BuildLog(context_size))
     try:
         yield from step(making, "build", _make(making, context))
         if making.built is not None:
             yield making.built
             if publish is not None:
                 yield from step(making, "publish", publish(making.built))
-        yield from step(making, "cleanup", _clean_up(making))
+        yield from step(making, "cleanup", clean_up(making))
         yield _succeeded(making)
     except Cancelled:
         host.shield()
@@ -69,11 +55,11 @@ def build(
         yield _failed(making, failure)
 
 
-def _make(making: _Making, context: Iterator[bytes]) -> Generator[Event, None, str]:
+def _make(making: Making, context: Iterator[bytes]) -> Generator[Event, None, str]:
     spec, host = making.spec, making.host
     facts = host.facts()
     yield from _look_first(making, facts)
-    yield from _resolve_bases(making, facts)
+    yield from resolve_bases(making, facts)
     key = spec.reuse_key(making.bases)
     found = _reusable(making, facts, spec.build_tag(key))
     if isinstance(found, LocalImage):
@@ -100,7 +86,7 @@ def _make(making: _Making, context: Iterator[bytes]) -> Generator[Event, None, s
     return f"built in {seconds:.1f} s{cached}"
 
 
-def _look_first(making: _Making, facts: EngineFacts) -> Steps:
+def _look_first(making: Making, facts: EngineFacts) -> Steps:
     spec, host = making.spec, making.host
     if facts.os_type != "linux":
         raise StepFailed(
@@ -121,43 +107,7 @@ def _look_first(making: _Making, facts: EngineFacts) -> Steps:
         yield Line(f"Only {size_words(free[0])} are free at {facts.root_folder} on {spec.server}.", level="warn")
 
 
-def _resolve_bases(making: _Making, facts: EngineFacts) -> Steps:
-    """Which images it is built on, as their registries have them now; where one doesn't answer, the builder's own."""
-    spec, host = making.spec, making.host
-    bases, remote = [], True
-    for reference in base_images(spec.dockerfile_text, _arguments(spec, facts), spec.target):
-        identity, problem = "", ""
-        try:
-            identity = host.remote_image(reference, spec.registry_auth.get(_registry_of(reference))).digest
-        except HostError as error:
-            remote, problem = False, _plainly(error.message, spec)
-            making.problems.append(problem)
-            local = host.local_image(reference)
-            identity = local.id if local is not None else ""
-        bases.append((reference, identity))
-        if identity and not problem:
-            yield Line(f"Base image {reference} is {identity[:19]}…")
-        else:
-            instead = f"the builder has {identity[:19]}…" if identity else "the builder has none of that name"
-            yield Line(f"Base image {reference} could not be looked up; {instead}. {problem}", level="warn")
-    making.bases, making.pulled = tuple(bases), remote and bool(bases)
-
-
-def _arguments(spec: BuildSpec, facts: EngineFacts) -> dict[str, str]:
-    """What may stand in FROM: the arguments, and those that BuildKit sets by itself."""
-    own = f"{facts.os_type}/{facts.architecture}"
-    wanted = (spec.platform or own).split("/")
-    known = {"BUILDPLATFORM": own, "BUILDOS": facts.os_type, "BUILDARCH": facts.architecture}
-    known |= {"TARGETPLATFORM": "/".join(wanted), "TARGETOS": wanted[0], "TARGETARCH": wanted[1]}
-    return known | {"TARGETVARIANT": wanted[2] if len(wanted) > 2 else ""} | dict(spec.args)
-
-
-def _registry_of(reference: str) -> str:
-    first, slash, _ = reference.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
-
-
-def _reusable(making: _Making, facts: EngineFacts, tag: str) -> LocalImage | str:
+def _reusable(making: Making, facts: EngineFacts, tag: str) -> LocalImage | str:
     """The image of an earlier build, or why there is none to use."""
     spec = making.spec
     if spec.no_cache:
@@ -180,7 +130,7 @@ def _request(spec: BuildSpec, facts: EngineFacts, *, pull: bool) -> BuildRequest
         args=spec.args,
         secrets=spec.secrets,
         platform=spec.platform,
-        labels=spec.labels(_rfc3339(facts.server_time)),
+        labels=spec.labels(rfc3339(facts.server_time)),
         no_cache=spec.no_cache,
         memory=spec.memory,
         cpus=spec.cpus,
@@ -190,50 +140,16 @@ def _request(spec: BuildSpec, facts: EngineFacts, *, pull: bool) -> BuildRequest
     )
 
 
-def _run(making: _Making, request: BuildRequest, context: Iterator[bytes]) -> Steps:
+def _run(making: Making, request: BuildRequest, context: Iterator[bytes]) -> Steps:
     try:
         for event in making.host.build(request, context):
             yield from making.log.take(event, making.host.now())
     except HostError as error:
         yield from making.log.opening()
-        raise _diagnosed(making, error) from error
+        raise diagnosed(making, error) from error
 
 
-def _diagnosed(making: _Making, error: HostError) -> StepFailed:
-    """Why BuildKit gave up, in words that help."""
-    spec, failed = making.spec, making.log.failed
-    said = _plainly(error.message, spec)
-    heard = [said, failed.error if failed else ""]
-    if failed is not None and internal(
-        failed.name
-    ):  # what BuildKit does by itself is named by no command of the user's
-        heard += [failed.name, *making.problems]
-    found = diagnose("\n".join(heard), making.log.last_words, platform=spec.platform or "the builder's own platform")
-    what = f"The build failed on {spec.server}: {said}"
-    if failed is not None:
-        line = dockerfile_line(failed.name, spec.dockerfile_text)
-        where = f" (line {line} of {spec.dockerfile})" if line else ""
-        what = f"The build failed on {spec.server} at {readable(failed.name)}{where}: {brief(failed.error)}"
-    elif making.log.going_on:
-        what = f"{what} It was at {listed(making.log.going_on)}."
-    if error.why and found.generic and found.exit_code is None:
-        return StepFailed(what, why=error.why, remedy=error.remedy)
-    return StepFailed(what, why=found.why, remedy=found.remedy, exit_code=found.exit_code)
-
-
-def _plainly(message: str, spec: BuildSpec) -> str:
-    """An error of the builder without what goes without saying."""
-    said = message.removeprefix(f"Server {spec.host_name}: ")
-    for noise in (
-        "failed to solve with frontend dockerfile.v0: ",
-        "failed to solve: ",
-        "failed to create LLB definition: ",
-    ):
-        said = said.removeprefix(noise)
-    return said
-
-
-def _seen(making: _Making, facts: EngineFacts) -> Generator[Event, None, LocalImage]:
+def _seen(making: Making, facts: EngineFacts) -> Generator[Event, None, LocalImage]:
     """The image, looked at on the builder: the end of a build isn't success."""
     spec, image = making.spec, making.host.local_image(making.log.image_id)
     if image is None:
@@ -255,7 +171,7 @@ def _seen(making: _Making, facts: EngineFacts) -> Generator[Event, None, LocalIm
     return image
 
 
-def _as_built(making: _Making, image: LocalImage, key: str, *, reused: bool) -> Built:
+def _as_built(making: Making, image: LocalImage, key: str, *, reused: bool) -> Built:
     platform = f"{image.os}/{image.architecture}"
     return Built(image.id, image.size, platform, making.bases, reused, making.spec.build_tag(key))
 
@@ -264,39 +180,14 @@ def _fits(image: LocalImage, platform: str) -> bool:
     return [image.os, image.architecture] == platform.split("/")[:2]
 
 
-def _clean_up(making: _Making) -> Generator[Event, None, str]:
-    """Of this Placement's builds, those used last stay; of the others the tag goes, and what no tag holds goes with it."""
-    spec, host = making.spec, making.host
-    prefix = f"{spec.identity.repository}:build-"
-    mine = making.built.tag if making.built is not None else ""
-    try:
-        images = host.local_images(f"{prefix}*")
-    except HostError as error:
-        yield Line(f"Earlier builds could not be listed: {error.message}", level="warn")
-        return "earlier builds could not be listed"
-    found = [(_moment(image.tagged_at), tag) for image in images for tag in image.repo_tags if tag.startswith(prefix)]
-    others = [tag for _, tag in sorted(found, reverse=True) if tag != mine]
-    removed = 0
-    for tag in others[max(0, spec.keep_builds - 1) :]:
-        try:
-            gone = host.remove_image(tag)
-        except HostError as error:
-            yield Line(f"{tag} could not be removed: {error.message}", level="warn")
-            continue
-        if gone:
-            removed += 1
-            yield Line(f"Dropped {tag}.")
-    return f"{removed} earlier build{'' if removed == 1 else 's'} dropped"
-
-
-def _succeeded(making: _Making) -> Ended:
+def _succeeded(making: Making) -> Ended:
     spec = making.spec
     image = making.built.image_id[:19] if making.built is not None else ""
     how = "is used again" if making.built is not None and making.built.reused else "is built"
     return Ended(Verdict.SUCCEEDED, what=f"The image {image}… of {spec.commit[:7]} {how} on {spec.server}.")
 
 
-def _cancelled(making: _Making) -> Ended:
+def _cancelled(making: Making) -> Ended:
     if making.built is None:
         what = f"Cancelled: the build on {making.spec.server} was ended, and nothing it started runs any more."
     else:
@@ -304,7 +195,7 @@ def _cancelled(making: _Making) -> Ended:
     return Ended(Verdict.CANCELLED_UNTOUCHED, what=what)
 
 
-def _failed(making: _Making, failure: StepFailed) -> Ended:
+def _failed(making: Making, failure: StepFailed) -> Ended:
     return Ended(
         Verdict.FAILED_UNTOUCHED,
         what=failure.what,
@@ -313,17 +204,3 @@ def _failed(making: _Making, failure: StepFailed) -> Ended:
         failed_step=failure.step,
         exit_code=failure.exit_code,
     )
-
-
-def _moment(said: str) -> datetime:
-    """RFC 3339 as a moment; the beginning of time for anything else."""
-    try:
-        found = datetime.fromisoformat(said)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-
-
-def _rfc3339(server_time: str) -> str:
-    """The server's clock to the second, as OCI wants it."""
-    return _moment(server_time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
