@@ -1,10 +1,15 @@
 """Environments: staging, production, …"""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from deployments.models import Host
 
-class ChangeEnvironmentForm(forms.Form):
+
+class _OrderForm(forms.Form):
     """Place in the order, and whether to ask twice."""
 
     position = forms.IntegerField(
@@ -17,7 +22,29 @@ class ChangeEnvironmentForm(forms.Form):
     )
 
 
-class EnvironmentForm(ChangeEnvironmentForm):
+class ChangeEnvironmentForm(_OrderForm):
+    """Also who builds for it."""
+
+    builder = forms.ChoiceField(
+        label=_("Builder"),
+        required=False,
+        help_text=_("Where images are built from Git repositories. The other servers get them from there."),
+    )
+
+    def __init__(self, *args: Any, servers: Iterable[Host], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        first = ("", _("the first server of each application"))
+        choices = [first, *((str(each.pk), each.name) for each in servers)]
+        self.fields["builder"].choices = choices  # type: ignore[attr-defined]
+
+    def changes(self) -> dict[str, Any]:
+        """What `update_environment` takes."""
+        data = self.cleaned_data
+        builder = int(data["builder"]) if data["builder"] else None
+        return {"position": data["position"], "is_production": data["is_production"], "builder_id": builder}
+
+
+class EnvironmentForm(_OrderForm):
     """Also the name, for a new one."""
 
     name = forms.CharField(

@@ -41,6 +41,18 @@ class HostForm(forms.Form):
     )
 
 
+class ChangeHostForm(HostForm):
+    """Also how much it builds at once."""
+
+    builds_at_once = forms.IntegerField(
+        label=_("Builds at once"),
+        min_value=1,
+        max_value=16,
+        initial=1,
+        help_text=_("More builds than this wait; what serves on this server wants its CPUs too."),
+    )
+
+
 class NewHostForm(HostForm):
     """Also the key: made here, or pasted."""
 

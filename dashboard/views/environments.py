@@ -1,6 +1,7 @@
 """Environments: created, named and ordered by admins."""
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -10,13 +11,13 @@ from dashboard.forms.environments import ChangeEnvironmentForm, EnvironmentForm
 from dashboard.forms.refusals import add_refusal
 from deployments.errors import Refused
 from deployments.inventory import applications as inventory
-from deployments.models import Environment
+from deployments.models import Environment, Host
 
 
 @seen_by(*READING_ALL)
 def index(request: Request) -> HttpResponse:
     """All of them, in their order."""
-    return render(request, "environments/list.html", {"environments": Environment.objects.all()})
+    return render(request, "environments/list.html", {"environments": Environment.objects.select_related("builder")})
 
 
 @seen_by(*ADMINS, methods=FORM)
@@ -38,11 +39,12 @@ def new(request: Request) -> HttpResponse:
 def edit(request: Request, environment: str) -> HttpResponse:
     """Move it, or mark it as production; its name is part of containers' names and stays."""
     row = get_environment(request, environment)
-    initial = {"position": row.position, "is_production": row.is_production}
-    form = ChangeEnvironmentForm(request.POST or None, initial=initial)
+    initial = {"position": row.position, "is_production": row.is_production, "builder": row.builder_id or ""}
+    servers = Host.objects.filter(Q(retired_at=None) | Q(pk=row.builder_id or 0))
+    form = ChangeEnvironmentForm(request.POST or None, initial=initial, servers=servers)
     if request.method == "POST" and form.is_valid():
         try:
-            inventory.update_environment(actor=request.actor, environment=row, **form.cleaned_data)
+            inventory.update_environment(actor=request.actor, environment=row, **form.changes())
         except Refused as refusal:
             add_refusal(form, refusal)
         else:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.access import ACT, ADMINS, EVERYONE, FORM, Request, get_host, seen_by
 from dashboard.forms.history import MomentForm
-from dashboard.forms.hosts import HostForm, NewHostForm, RetireForm, TrustForm
+from dashboard.forms.hosts import ChangeHostForm, NewHostForm, RetireForm, TrustForm
 from dashboard.forms.refusals import add_refusal
 from deployments import fingerprints, permissions
 from deployments.errors import Refused
@@ -57,8 +57,8 @@ def detail(request: Request, host: str) -> HttpResponse:
 def edit(request: Request, host: str) -> HttpResponse:
     """Change a server; another address clears trust and credential."""
     row = get_host(request, host)
-    initial = {name: getattr(row, name) for name in HostForm.base_fields}
-    form = HostForm(request.POST or None, initial=initial)
+    initial = {name: getattr(row, name) for name in ChangeHostForm.base_fields}
+    form = ChangeHostForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             row, _operation = inventory.update_host(actor=request.actor, host=row, **form.cleaned_data)

@@ -34,9 +34,9 @@ _DIGITS = 19
 @seen_by(*ACTING, methods=FORM)
 def new(request: Request, application: str) -> HttpResponse:
     """Add an application to one more environment; begins with what it has in another, or with a `look` at its repository."""
-    row = get_application(request, application)
     if not permissions.may_create_applications(request.user):
         raise denial(request)
+    row = get_application(request, application)
     if row.archived_at is not None:
         raise Http404(_("%(name)s is archived.") % {"name": row.name})
     missing = list(Environment.objects.exclude(placements__application=row))

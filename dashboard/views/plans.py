@@ -20,7 +20,7 @@ _DIGITS = 19
 
 @seen_by(*ACTING, methods=ACT)
 def new(request: Request, application: str, environment: str) -> HttpResponse:
-    """Ask for a plan of what is set now, or of an earlier release (`of_release`), and show it."""
+    """Ask for a plan of what is set now, or of an earlier release (`of_release`), and show it; `build_anew` uses no cache."""
     placement = get_placement(request, application, environment)
     if placement.application.archived_at is not None:
         raise Http404(_("%(name)s is archived.") % {"name": placement.application.name})
@@ -28,10 +28,16 @@ def new(request: Request, application: str, environment: str) -> HttpResponse:
     as_they_were = release is not None and request.POST.get("secrets_of_release") == "1"
     try:
         plan = requests.request_plan(
-            actor=request.actor, placement=placement, of_release=release, secrets_of_release=as_they_were
+            actor=request.actor,
+            placement=placement,
+            of_release=release,
+            secrets_of_release=as_they_were,
+            build_anew=request.POST.get("build_anew") == "1",
         )
     except Refused as refusal:
         messages.error(request, str(refusal))
+        if refusal.field == "source":
+            return redirect("repository", application)
         goal = "placement_settings" if refusal.field in {"image", "hosts"} else "placement"
         return redirect(goal, application, environment)
     return redirect("plan", plan.pk)
@@ -92,6 +98,7 @@ def _planned_anew(request: Request, plan: Plan, changed: PlanChanged) -> HttpRes
         placement=Placement.objects.get(pk=plan.placement_id),
         of_release=plan.of_release,
         secrets_of_release=plan.secrets_of_release,
+        build_anew=plan.build_anew,
     )
     return redirect("plan", fresh.pk)
 

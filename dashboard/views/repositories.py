@@ -128,9 +128,8 @@ def remove(request: Request, application: str) -> HttpResponse:
 
 
 def _changeable(request: Request, name: str) -> Application:
-    row = get_application(request, name)
     _check_may_change(request)
-    return _in_use(row)
+    return _in_use(get_application(request, name))
 
 
 def _check_may_change(request: Request) -> None:

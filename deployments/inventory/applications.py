@@ -4,7 +4,7 @@
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Max
@@ -15,7 +15,7 @@ from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory.placements import check_placement, save_placement
 from deployments.inventory.variables import delete_variable, export_variables, import_variables, set_variable
-from deployments.models import Application, Environment, PlacementHost
+from deployments.models import Application, Environment, Host, PlacementHost
 from deployments.states import DEPLOYMENT_OPEN
 
 __all__ = [
@@ -32,6 +32,9 @@ __all__ = [
     "update_application",
     "update_environment",
 ]
+
+KEEP: Final = 0
+"""No server has this id: the builder stays who it is."""
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _RESERVED: Final = frozenset({"new", "edit", "paste"})  # addresses of pages
@@ -52,19 +55,39 @@ def create_environment(
 
 
 def update_environment(
-    *, actor: Actor, environment: Environment, is_production: bool | None = None, position: int | None = None
+    *,
+    actor: Actor,
+    environment: Environment,
+    is_production: bool | None = None,
+    position: int | None = None,
+    builder_id: int | None = KEEP,
 ) -> Environment:
-    """Change its place in the order, or whether changes in it ask twice."""
+    """Change its place in the order, whether changes in it ask twice, or which server builds for it (None: each first one)."""
     with transaction.atomic():
         environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
-        before = {"is_production": environment.is_production, "position": environment.position}
+        before = _environment_shown(environment)
         environment.is_production = environment.is_production if is_production is None else is_production
         environment.position = environment.position if position is None else position
-        after = {"is_production": environment.is_production, "position": environment.position}
+        if builder_id != KEEP:
+            environment.builder = _builder(builder_id) if builder_id is not None else None
+        after = _environment_shown(environment)
         if before != after:
-            environment.save(update_fields=("is_production", "position"))
+            environment.save(update_fields=("is_production", "position", "builder"))
             audit.record(actor, "environment.update", environment, before=before, after=after)
     return environment
+
+
+def _environment_shown(environment: Environment) -> dict[str, Any]:
+    shown = {"is_production": environment.is_production, "position": environment.position}
+    return {**shown, "builder": environment.builder.name} if environment.builder else shown
+
+
+def _builder(host_id: int) -> Host:
+    """Locked, so that it isn't retired while it's being chosen."""
+    host = Host.objects.select_for_update(no_key=True).filter(pk=host_id, retired_at=None).first()
+    if host is None:
+        raise FieldErrors({"builder": [_("This server doesn't exist, or is retired.")]})
+    return host
 
 
 def create_application(*, actor: Actor, name: str, description: str = "") -> Application:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from deployments.errors import FieldErrors
 from deployments.models import Host
 
+MOST_BUILDS: Final = 16
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _DNS: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
@@ -17,7 +18,7 @@ _RESERVED_NAMES: Final = frozenset({"new"})  # an address of a page
 
 def checked(host: Host | None, given: dict[str, Any]) -> dict[str, Any]:
     """The fields as they are kept; FieldErrors where they can't be."""
-    clean = {name: str(value).strip() for name, value in given.items() if name != "port"}
+    clean = {name: str(value).strip() for name, value in given.items() if name not in {"port", "builds_at_once"}}
     clean["name"], clean["address"] = clean["name"].lower(), clean["address"].strip("[]")
     errors: dict[str, list[Any]] = {}
     if not _NAME.fullmatch(clean["name"]) or clean["name"] in _RESERVED_NAMES:
@@ -32,9 +33,12 @@ def checked(host: Host | None, given: dict[str, Any]) -> dict[str, Any]:
         errors["user"] = [_("Write the name of a user on the server, such as deploy.")]
     if not clean["docker_socket"].startswith("/") or not clean["docker_socket"].isprintable():
         errors["docker_socket"] = [_("Write a full path, such as /var/run/docker.sock.")]
+    at_once = str(given.get("builds_at_once", 1))
+    if not at_once.isdecimal() or not 1 <= int(at_once) <= MOST_BUILDS:
+        errors["builds_at_once"] = [_("Use a number from 1 to %(most)s.") % {"most": MOST_BUILDS}]
     if errors:
         raise FieldErrors(errors)
-    return {**clean, "port": int(given["port"])}
+    return {**clean, "port": int(given["port"]), "builds_at_once": int(at_once)}
 
 
 def _is_address(text: str) -> bool:

@@ -15,7 +15,7 @@ from deployments.operations import request_operation
 from deployments.sealing import seal
 from deployments.states import HostState
 
-_SHOWN: Final = ("name", "address", "port", "user", "docker_socket")
+_SHOWN: Final = ("name", "address", "port", "user", "docker_socket", "builds_at_once")
 
 
 def register_host(
@@ -51,7 +51,7 @@ def register_host(
 
 
 def update_host(*, actor: Actor, host: Host, **changes: Any) -> tuple[Host, Operation | None]:
-    """Change name, address, port, user or docker_socket.
+    """Change name, address, port, user, docker_socket or builds_at_once.
 
     Another address or port is another server: trust and credential are cleared, a new key pair is made, and it has to be
     met again (the Operation returned). Another user or socket is looked at again.

@@ -59,5 +59,7 @@ def application_page(user: User, application: Application) -> ApplicationPage:
     cells = list(cells_of(placements.select_related("application", "environment")).values())
     taken = {cell.placement.environment_id for cell in cells}
     lately = visible_deployments(user).filter(placement__application=application).select_related("release")
-    missing = [each for each in Environment.objects.all() if each.pk not in taken] if may_create_applications(user) else []
+    missing = (
+        [each for each in Environment.objects.all() if each.pk not in taken] if may_create_applications(user) else []
+    )
     return ApplicationPage(cells, missing, list(lately[:LATELY]), repository_of(application))

@@ -1,11 +1,11 @@
 """The servers' pages: the list, one server, its latest look and what depends on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from deployments.models import Host, Operation, Placement, PlacementHost, Target
+from deployments.models import Environment, Host, Operation, Placement, PlacementHost, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class HostRow:
 
 @dataclass(frozen=True, slots=True)
 class HostPage:
-    """One server, as far as the person may see. `operation` is the newest meeting or check, `seats` what belongs there.
+    """One server, as far as the person may see. `operation` is the newest meeting or check, `seats` what belongs there;
+    `builds_for` names the Environments whose images are made there.
 
     `containers` are rows of `Host.containers`; of `others` the person may know only how many there are.
     """
@@ -30,6 +31,7 @@ class HostPage:
     targets: list[Target]
     containers: list[dict[str, Any]]
     others: int
+    builds_for: list[str] = field(default_factory=list)
 
     @property
     def drifted(self) -> list[PlacementHost]:
@@ -65,4 +67,5 @@ def host_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> 
         list(targets.order_by("-pk")[:10]),
         containers,
         len(host.containers) - len(containers),
+        list(Environment.objects.filter(builder=host).values_list("name", flat=True)),
     )

@@ -89,6 +89,11 @@ class ReleasePage:
         return int(now) - int(then) if now is not None and then is not None else None
 
     @property
+    def size_less(self) -> int:
+        """Bytes less than the Release before, where it is smaller."""
+        return -(self.size_difference or 0)
+
+    @property
     def moved_bases(self) -> set[str]:
         """The base images whose digest is another one than in the Release before."""
         if self.before is None:

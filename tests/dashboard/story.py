@@ -23,11 +23,12 @@ from deployments.models import (
     PlacementHost,
     Plan,
     Release,
+    Repository,
     Role,
     Target,
     User,
 )
-from deployments.states import DeploymentStatus, HostState, TargetStatus
+from deployments.states import DeploymentStatus, HostState, OperationStatus, RepositoryState, TargetStatus
 
 HOST_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"  # a well-formed Ed25519 key that no server has
 PASSWORD = "correct horse battery staple"
@@ -47,6 +48,8 @@ class Story:
     foreign: Deployment  # in production
     host: Host
     foreign_host: Host
+    repository: Repository  # of storefront, public and known
+    look: Operation  # at its branch main
 
 
 def tell() -> Story:
@@ -64,7 +67,9 @@ def tell() -> Story:
     production = placement(application, production_environment, foreign_host)
     running = deployment(staging, ana, DeploymentStatus.RUNNING)
     foreign = deployment(production, ana, DeploymentStatus.RUNNING)
-    return Story(ana, bruno, carla, dora, staging, production, running, foreign, host, foreign_host)
+    repository = source_of(application)
+    look = looked_at(repository)
+    return Story(ana, bruno, carla, dora, staging, production, running, foreign, host, foreign_host, repository, look)
 
 
 def first_target(story: Story) -> Target:
@@ -99,6 +104,52 @@ def placement(application: Application, environment: Environment, *hosts: Host) 
     for host in hosts:
         PlacementHost.objects.create(placement=made, host=host)
     return made
+
+
+COMMITS: tuple[dict[str, str], ...] = tuple(
+    {"commit": letter * 40, "subject": subject, "author": author, "committed_at": f"2026-03-0{day}T10:00:00+00:00"}
+    for day, letter, subject, author in (
+        (4, "a", "Round the cart's total", "Bruno Lima"),
+        (3, "b", "Show the cart's total", "Bruno Lima"),
+        (2, "c", "Begin", "Ana Prado"),
+    )
+)
+"""The commits of branch main, newest first."""
+
+
+def source_of(application: Application, **fields: Any) -> Repository:
+    """A public repository that was looked at."""
+    branches = [{"name": "main", "commit": COMMITS[0]["commit"]}, {"name": "cart", "commit": COMMITS[1]["commit"]}]
+    refs = {"branches": branches, "tags": [{"name": "v1", "commit": COMMITS[2]["commit"]}], "default": "main"}
+    values = {
+        "url": f"https://git.example.com/team/{application.name}.git",
+        "state": RepositoryState.READY,
+        "refs": refs,
+        "checked_at": timezone.now(),
+    }
+    return Repository.objects.create(application=application, **{**values, **fields})
+
+
+def looked_at(of: Repository, ref: str = "main", **result: Any) -> Operation:
+    """A look at a branch that has ended: there is a Dockerfile, unless `result` says otherwise."""
+    now = timezone.now()
+    found = {
+        "state": "ready",
+        "refs": of.refs,
+        "commits": list(COMMITS),
+        "dockerfiles": ["Dockerfile"],
+        "detected": None,
+    }
+    return Operation.objects.create(
+        kind=Operation.Kind.REPOSITORY,
+        repository=of,
+        status=OperationStatus.SUCCEEDED,
+        request={"url": of.url, "ref": ref, "subdirectory": ""},
+        result={**found, **result},
+        requested_at=now,
+        ended_at=now,
+        deadline_at=now,
+    )
 
 
 def release(of: Placement, by: User) -> Release:

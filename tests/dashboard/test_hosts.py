@@ -119,10 +119,11 @@ def test_a_changed_key_raises_the_alarm_on_the_page(as_ana: Client, story: Story
 def test_changing_the_address_clears_trust_and_credential(as_ana: Client, story: Story) -> None:
     before = story.host.public_key
     data = {name: NEW[name] for name in ("user", "port", "docker_socket")}
-    as_ana.post("/servers/web-1/edit", {**data, "name": "web-1", "address": "192.0.2.99"})
+    as_ana.post("/servers/web-1/edit", {**data, "name": "web-1", "address": "192.0.2.99", "builds_at_once": "2"})
     story.host.refresh_from_db()
     assert not story.host.is_trusted
     assert story.host.public_key != before
+    assert story.host.builds_at_once == 2
 
 
 def test_retiring_shows_what_depends_on_it_first(as_ana: Client, story: Story) -> None:

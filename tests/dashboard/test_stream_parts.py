@@ -36,7 +36,8 @@ def test_watches_may_be_repeated_or_joined() -> None:
     assert asked.keys == {"deployment:41", "host:3"}
     assert asked.lists == {"overview"}
     assert asked.positions is None
-    assert asked.ids == {"deployment": {41}, "host": {3}, "operation": set(), "placement": set()}
+    empty: set[int] = set()
+    assert asked.ids == {"deployment": {41}, "host": {3}, "operation": empty, "placement": empty, "repository": empty}
 
 
 def test_the_last_event_id_is_younger_than_the_address() -> None:
