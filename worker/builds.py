@@ -13,6 +13,7 @@ from worker.build_brief import BuildBrief, build_brief
 from worker.engine.build import build
 from worker.engine.errors import Cancelled, HostLost
 from worker.engine.events import Ended, Progress, StepEnded, StepStarted, Verdict
+from worker.engine.publish import publish
 from worker.keeper import Held, Keeper
 from worker.recorder import Recorder
 from worker.servers import BuildOpener, Opener
@@ -48,7 +49,10 @@ class BuildAttempt(Attempt[BuildBrief]):
     def _build(self, brief: BuildBrief, dockerfile: str, context: Context, recorder: Recorder) -> None:
         opening = self.build_opener(brief.connection, self.signals)
         host = self.connect(opening, recorder, brief.connection.address)
-        for event in build(brief.spec(dockerfile), host, context):
+        spec = brief.spec(dockerfile)
+        push_to, tag = brief.settings["push_to"], brief.commit[:12]
+        push = (lambda built: publish(host, built, push_to, tag, deadline=spec.deadline)) if push_to else None
+        for event in build(spec, host, context, context_size=context.size, publish=push):
             recorder.record(event)
 
     def built(self, recorder: Recorder) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ from worker.engine.events import (
     Mutated,
     Observed,
     Progress,
+    Published,
     StepEnded,
     StepKey,
     StepStarted,
@@ -157,13 +158,13 @@ class Recorder:
             case Mutated():
                 self._buffer.touch()
                 self.touched = True
-            case Gap() | Observed() | Built():
+            case Gap() | Observed() | Built() | Published():
                 self._keep(event)
             case Ended():
                 self._buffer.line(f"{event.what} {event.why}".strip(), "estiva", _LEVELS.get(event.verdict, "bad"))
                 self.ended = {key: self._buffer.clean(value) for key, value in asdict(event).items()}
 
-    def _keep(self, event: Gap | Observed | Built) -> None:
+    def _keep(self, event: Gap | Observed | Built | Published) -> None:
         """For the run's end."""
         match event:
             case Gap():
@@ -172,6 +173,8 @@ class Recorder:
                 self.observed, self.published = asdict(event), [list(each) for each in event.published]
             case Built():
                 self.built = asdict(event)
+            case Published():
+                self.built = {**(self.built or {}), **asdict(event)}
 
     def _open_step(self, event: StepStarted) -> None:
         self._buffer.step = self._open = event.step

@@ -1,19 +1,22 @@
 """From a Git repository to a running container, with real processes: clone, build, ship, deploy, break, go back, cancel."""
 
 import urllib.request
-from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
-from deployments import build_settings, container_settings, requests
+from deployments import build_settings, claims, container_settings, requests
 from deployments.inventory import applications, placements, repositories
-from deployments.models import Deployment, Environment, Host, Placement, Plan, Release, Repository, Target
+from deployments.models import Deployment, Host, Placement, PlacementHost, Plan, Release, Target
 from parts import flask_sample
 from parts.dockerd import DockerEngine
 from parts.git_repo import Repo
 from parts.git_server import GitServer
 from parts.processes import wait_until
+from parts.registry import Registry
 from parts.sshd import SshServer
 from tests.integration import harness, processes
 from tests.integration.processes import Estiva
@@ -84,7 +87,7 @@ def deploy(place: Placement, **asked: Any) -> Deployment:
 def answer(place: Placement) -> str:
     port = place.settings["ports"][0]["host_port"]
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
-        return str(response.read().decode())
+        return str(response.read().decode()).strip()
 
 
 def log_of(deployment: Deployment, role: str = "build") -> str:
@@ -99,7 +102,7 @@ def test_push_by_push(estiva: Estiva, place: Placement, repo: Repo, git_server: 
     """First commit, second commit, a broken one, and back: the same container engine as for any image."""
     first = deploy(place)
     assert harness.ended(first, timeout=PATIENCE).status == "succeeded", (outcome(first), log_of(first))
-    assert "VERSION 1".replace("VERSION ", "") in answer(place)
+    assert answer(place) == f"python-web-app 1 {first.release.source['commit']}"
     built = Release.objects.get(pk=first.release_id)
     assert built.image_id.startswith("sha256:")
     assert built.built["base_images"][0][0] == "python:3.7"
@@ -109,7 +112,7 @@ def test_push_by_push(estiva: Estiva, place: Placement, repo: Repo, git_server: 
     assert (plan.source["commit"], [each["subject"] for each in plan.commits]) == (second_commit, ["Say two"])
     second = requests.request_deployment(actor=harness.admin(), plan=plan, fingerprint=plan.fingerprint)
     assert harness.ended(second, timeout=PATIENCE).status == "succeeded", (outcome(second), log_of(second))
-    assert "2" in answer(place)
+    assert answer(place) == f"python-web-app 2 {second_commit}"
     assert "CACHED" in log_of(second).upper()
 
     repo.commit(flask_sample.files("3", fault="build"), "Break the build")
@@ -118,11 +121,79 @@ def test_push_by_push(estiva: Estiva, place: Placement, repo: Repo, git_server: 
     assert {each.status for each in broken.targets.all()} == {"failed_untouched", "skipped"}
     build = broken.targets.get(role=Target.Role.BUILD)
     assert build.outcome["failed_step"] == "build", build.outcome
-    assert "2" in answer(place)
+    assert answer(place) == f"python-web-app 2 {second_commit}"
 
     back = deploy(place, of_release=built)
     assert harness.ended(back, timeout=PATIENCE).status == "succeeded", outcome(back)
     assert (back.kind, back.targets.count()) == ("rollback", 1)
-    assert "1" in answer(place)
+    assert answer(place).startswith("python-web-app 1 ")
     everything = "".join(log_of(each) for each in (first, second, broken)) + estiva.logs()
     assert git_server.password not in everything
+
+
+def test_a_second_server_gets_the_same_image_without_a_registry(
+    estiva: Estiva, server: Server, tidy_engine26: DockerEngine, git_server: GitServer, repo: Repo
+) -> None:
+    """From an old engine to a current one, through the worker; the registry's mirror knows nothing of it."""
+    processes.ready(estiva.worker("look"))
+    processes.ready(estiva.worker("deploy"))
+    sshd, engine = server
+    machines = [harness.trusted_host(sshd, engine), harness.trusted_host(sshd, tidy_engine26, "web-2")]
+    place = placed(machines, git_server, repo, ports=[{**harness.published(), "host_port": None}])
+    deployment = deploy(place)
+
+    assert harness.ended(deployment, timeout=PATIENCE).status == "succeeded", (outcome(deployment), log_of(deployment))
+    release = Release.objects.get(pk=deployment.release_id)
+    for each in (engine, tidy_engine26):
+        (container,) = harness.containers_as_they_are(each)
+        assert each.api.json("GET", f"/containers/{container[0]}/json")["Image"] == release.image_id
+    assert {seat.running_release for seat in place.seats.all()} == {release}
+
+
+def test_with_a_registry_every_server_pulls_by_digest(
+    place: Placement, repo: Repo, registry: Registry, server: Server
+) -> None:
+    repository = f"{registry.address}/team/{repo.name.rpartition('/')[2]}"
+    Placement.objects.filter(pk=place.pk).update(build={**place.build, "push_to": repository})
+    deployment = deploy(place)
+
+    assert harness.ended(deployment, timeout=PATIENCE).status == "succeeded", (outcome(deployment), log_of(deployment))
+    release = Release.objects.get(pk=deployment.release_id)
+    assert release.digest.startswith("sha256:")
+    assert release.built["repository"] == repository
+    (seat,) = place.seats.all()
+    assert seat.observed["digest"] == release.digest
+
+
+def test_a_cancelled_build_ends_and_the_old_version_serves(place: Placement, repo: Repo) -> None:
+    first = deploy(place)
+    assert harness.ended(first, timeout=PATIENCE).status == "succeeded", (outcome(first), log_of(first))
+    repo.commit(flask_sample.files("2", build_seconds=600), "Take long")
+    second = deploy(place)
+    wait_until(lambda: "waiting" in log_of(second), "the long step begins", timeout=PATIENCE)
+
+    requests.cancel_deployment(actor=harness.admin(), deployment=second)
+
+    assert harness.ended(second).status == "cancelled"
+    assert {each.status for each in second.targets.all()} == {"cancelled"}
+    assert answer(place).startswith("python-web-app 1 ")
+    running = [each for each in Path("/proc").glob("[0-9]*/cmdline") if each.read_bytes() == b"sleep\x00600\x00"]
+    assert not running, "the build's own processes go on"
+
+
+def test_a_worker_killed_in_a_build_is_followed_by_another(estiva: Estiva, place: Placement, repo: Repo) -> None:
+    repo.commit(flask_sample.files("2", build_seconds=3), "Take a while")
+    deployment = deploy(place)
+    wait_until(lambda: "waiting" in log_of(deployment), "the long step begins", timeout=PATIENCE)
+    worker = next(each for each in estiva.processes if "deploy" in each.argv)
+    worker.kill()
+    build = deployment.targets.get(role=Target.Role.BUILD)
+    Target.objects.filter(pk=build.pk).update(lease_until=Now() - timedelta(seconds=1))
+    claims.release_expired()
+    processes.ready(estiva.worker("deploy"))
+
+    assert harness.ended(deployment, timeout=PATIENCE).status == "succeeded", (outcome(deployment), log_of(deployment))
+    build.refresh_from_db()
+    assert (build.attempts, build.fence) == (2, 2)
+    assert answer(place).startswith("python-web-app 2 ")
+    assert PlacementHost.objects.get(placement=place).running_release == deployment.release

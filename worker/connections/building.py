@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from worker.connections import inspected
+from worker.connections import inspected, pushing
 from worker.connections.build_limits import Limits
 from worker.connections.buildkit_session import Answers, BuildSession, new_session_id, session_request
 from worker.connections.buildkit_trace import TraceReader
@@ -26,7 +26,7 @@ from worker.connections.log_stream import HttpBody
 from worker.connections.pool import SshSession
 from worker.connections.socket_refusal import open_engine_socket
 from worker.engine.build_events import BuildDone, BuildEvent, BuildRequest, ContextSent, RegistryAuth
-from worker.engine.container_host import RemoteImage
+from worker.engine.container_host import PullProgress, RemoteImage
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
 
 _READ = 1 << 16
@@ -57,6 +57,10 @@ class DockerBuildHost(DockerHost):
             with _Conversation(self, request) as conversation:
                 yield from conversation.send(context)
                 yield from conversation.listen()
+
+    def push(self, reference: str, *, auth: RegistryAuth | None, deadline: float) -> Iterator[PullProgress]:
+        """By the builder's own engine."""
+        return pushing.push(self._api, self._session, reference, auth, deadline)
 
     def cancel_build(self, build_id: str) -> None:
         """End a build of that id, if there is one."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from worker.connections.fake import FakeHost, FakeImage
 from worker.connections.fake_container import stamp
+from worker.connections.fake_images import familiar, repository_of
 from worker.engine.build_events import (
     BuildDone,
     BuildEvent,
@@ -19,8 +20,8 @@ from worker.engine.build_events import (
     VertexLine,
     VertexStarted,
 )
-from worker.engine.container_host import LocalImage, Platform, RemoteImage
-from worker.engine.errors import HostError
+from worker.engine.container_host import LocalImage, Platform, PullProgress, RemoteImage
+from worker.engine.errors import HostError, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,20 @@ class FakeBuildHost(FakeHost):
         for tag in request.tags:
             self.server.images.tag(image_id, tag)
         return image_id
+
+    def push(self, reference: str, *, auth: RegistryAuth | None, deadline: float) -> Iterator[PullProgress]:
+        """Push a local tag; from then on the registry has it, and the image bears its digest."""
+        image = self._call("push_begin", (reference,), lambda: self.server.images.find(reference))
+        if image is None:
+            raise NotFound(f"An image does not exist locally with the tag: {reference}", status=404)
+        yield PullProgress(image.size, image.size, 1, 1, "Pushed")
+        self._call("push", (reference,), lambda: self._publish(image, reference))
+
+    def _publish(self, image: FakeImage, reference: str) -> None:
+        image.digest = image.digest or "sha256:" + hashlib.sha256(f"manifest|{image.id}".encode()).hexdigest()
+        pinned = f"{repository_of(reference)}@{image.digest}"
+        image.digests.add(pinned)
+        self.server.images.published |= {familiar(reference): image, pinned: image}
 
     def cancel_build(self, build_id: str) -> None:
         """End that build, if it goes on."""

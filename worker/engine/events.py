@@ -105,6 +105,14 @@ class Built:
     tag: str = ""  # local, on the builder
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A registry took the built image: servers pull `repository@digest`."""
+
+    repository: str
+    digest: str
+
+
 class Verdict(StrEnum):
     """How a Target ended, as far as the engine can tell."""
 
@@ -131,4 +139,4 @@ class Ended:
     remains: tuple[str, ...] = field(default=())  # what is left on the server, in words
 
 
-Event = StepStarted | StepEnded | Line | Progress | Finding | Mutated | Gap | Observed | Built | Ended
+Event = StepStarted | StepEnded | Line | Progress | Finding | Mutated | Gap | Observed | Built | Published | Ended
