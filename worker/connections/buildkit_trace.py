@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.connections.log_stream import LINE_LIMIT
+from worker.connections.log_stream import CutLine
 from worker.connections.protobuf import bytes_of, fields, number_of, text_of
 from worker.engine.build_events import BuildEvent, VertexEnded, VertexLine, VertexProgress, VertexStarted
 
@@ -40,7 +40,7 @@ class TraceReader:
 
     def __init__(self) -> None:
         self._vertices: dict[str, _Vertex] = {}
-        self._lines: dict[tuple[str, str], bytearray] = {}
+        self._lines: dict[tuple[str, str], CutLine] = {}
         self._now = 0.0  # the latest moment the builder spoke of
 
     def feed(self, message: bytes) -> list[BuildEvent]:
@@ -130,21 +130,19 @@ class TraceReader:
             elif number == 4:
                 said = bytes_of(value)
         name: Literal["stdout", "stderr"] = "stderr" if stream == 2 else "stdout"
-        pending = self._lines.setdefault((owner, name), bytearray())
-        pending += said
-        *whole, last = pending.split(b"\n")
-        for line in whole:
-            yield VertexLine(owner, name, _text(line))
-        self._lines[owner, name] = last
-        while len(self._lines[owner, name]) > LINE_LIMIT:  # a line without end is cut, none of it lost
-            yield VertexLine(owner, name, _text(last[:LINE_LIMIT]))
-            last = self._lines[owner, name] = last[LINE_LIMIT:]
+        line = self._lines.setdefault((owner, name), CutLine())
+        *whole, last = said.split(b"\n")
+        for part in whole:
+            line.add(part)
+            yield VertexLine(owner, name, line.take().removesuffix("\r"))
+        line.add(last)
 
     def _rest_of_lines(self, owner: str) -> Iterator[BuildEvent]:
         streams: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
         for name in streams:
-            if left := self._lines.pop((owner, name), None):
-                yield VertexLine(owner, name, _text(left))
+            line = self._lines.pop((owner, name), None)
+            if line is not None and line.kept:
+                yield VertexLine(owner, name, line.take())
 
 
 def _read_vertex(message: bytes) -> _Vertex:
@@ -172,7 +170,3 @@ def _moment(message: bytes) -> float:
     """A Timestamp, in seconds."""
     parts = {number: number_of(value) for number, value in fields(message)}
     return parts.get(1, 0) + parts.get(2, 0) / 1e9
-
-
-def _text(line: bytes | bytearray) -> str:
-    return bytes(line).removesuffix(b"\r").decode("utf-8", "replace")

@@ -77,7 +77,7 @@ class HttpBody:
                 self.ended = self._left == 0
 
 
-class _Line:
+class CutLine:
     """The bytes of one stream since its last newline; what exceeds the limit is counted, not kept."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class LineDecoder:
         self._header = bytearray()
         self._left = 0
         self._stream: StreamName = "stdout"
-        self._lines: dict[StreamName, _Line] = {"stdout": _Line(), "stderr": _Line()}
+        self._lines: dict[StreamName, CutLine] = {"stdout": CutLine(), "stderr": CutLine()}
 
     def feed(self, data: bytes) -> list[LogLine]:
         """The lines completed by these bytes. `\\r` stays; a terminal's `\\r\\n` is a newline."""

@@ -1,0 +1,122 @@
+"""Where the limits of builds are written, and what is believed of a server's own words. The kernel's part is in tests/integration."""
+
+import pytest
+
+from worker.connections.build_limits import Limits, Setting, option, own_engine, settings
+from worker.connections.channels import Output
+from worker.engine.build_events import BuilderNote
+
+DEBIAN = ["/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock"]
+SECOND = ["dockerd", "--data-root", "/srv/docker", "--cgroup-parent=/builds"]
+
+
+def test_both_versions_of_control_groups() -> None:
+    assert settings(2, "/docker/buildkit", 64 << 20, 0.5) == [
+        Setting("/sys/fs/cgroup/docker/buildkit/memory.max", "67108864"),
+        Setting("/sys/fs/cgroup/docker/buildkit/memory.swap.max", "0", optional=True),
+        Setting("/sys/fs/cgroup/docker/buildkit/cpu.max", "50000 100000"),
+    ]
+    first = [(each.path.rpartition("/")[2], each.value) for each in settings(1, "/docker/buildkit", 64 << 20, None)]
+    assert first == [
+        ("memory.memsw.limit_in_bytes", "-1"),
+        ("memory.limit_in_bytes", "67108864"),
+        ("memory.memsw.limit_in_bytes", "67108864"),
+        ("cpu.cfs_period_us", "100000"),
+        ("cpu.cfs_quota_us", "-1"),
+    ]
+
+
+def test_the_engine_is_found_among_several() -> None:
+    assert own_engine([DEBIAN], "/var/lib/docker") == DEBIAN
+    assert own_engine([DEBIAN, SECOND], "/srv/docker/") == SECOND
+    assert own_engine([DEBIAN, SECOND], "/var/lib/docker") == DEBIAN
+    assert own_engine([DEBIAN, DEBIAN], "/var/lib/docker") is None
+    assert own_engine([], "/var/lib/docker") is None
+    assert option(SECOND, "--cgroup-parent") == "/builds"
+    assert option(["dockerd", "--cgroup-parent"], "--cgroup-parent") == ""
+
+
+class Shell:
+    """A session on a server whose commands answer as set; what was run is noted."""
+
+    alive = True
+
+    def __init__(self, **answers: Output) -> None:
+        self.answers, self.ran = answers, list[list[str]]()
+        self.files: dict[str, bytes] = {}
+
+    def run(self, argv: list[str], *, stdin: bytes | None = None) -> Output:
+        self.ran.append(list(argv))
+        if argv[0] == "tee" and stdin is not None:
+            self.files[argv[1]] = stdin
+            return Output(0, stdin, b"")
+        if argv[0] == "cat" and argv[1] in self.files:
+            return Output(0, self.files[argv[1]], b"")
+        return self.answers.get(argv[0], Output(1, b"", b"no such thing"))
+
+
+def held(shell: Shell, **info: object) -> BuilderNote | None:
+    limits = Limits(shell, {"CgroupDriver": "cgroupfs", "CgroupVersion": "2", **info}, 64 << 20, 0.5)  # type: ignore[arg-type]
+    with limits:
+        return limits.note
+
+
+ROOT = {
+    "id": Output(0, b"0\n", b""),
+    "mkdir": Output(0, b"", b""),
+    "pgrep": Output(0, b"812 " + " ".join(DEBIAN).encode(), b""),
+}
+
+
+def test_limits_are_written_read_back_and_given_back() -> None:
+    shell = Shell(**ROOT)
+    note = held(shell)
+    assert note is not None
+    assert note == BuilderNote(
+        "What this build runs gets 64 MB of memory and 0.5 CPUs, together with whatever else is built on this engine "
+        "meanwhile."
+    )
+    assert shell.files["/sys/fs/cgroup/docker/buildkit/memory.max"] == b"max\n"
+    assert ["mkdir", "-p", "/sys/fs/cgroup/docker/buildkit"] in shell.ran
+    assert shell.files["/sys/fs/cgroup/cgroup.subtree_control"] == b"+memory +cpu\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "info", "why"),
+    [
+        ({"id": Output(0, b"1000\n", b"")}, {}, "it takes root on the server"),
+        ({}, {"SecurityOptions": ["name=rootless"]}, "without root"),
+        ({}, {"CgroupDriver": "systemd"}, "systemd keeps the groups"),
+        ({"pgrep": Output(1, b"", b"")}, {}, "it can't be told which"),
+        ({"mkdir": Output(1, b"", b"mkdir: read-only file system\nmore")}, {}, "read-only file system"),
+    ],
+)
+def test_what_cannot_be_held_is_said(answers: dict[str, Output], info: dict[str, object], why: str) -> None:
+    note = held(Shell(**(ROOT | answers)), **info)
+    assert note is not None
+    assert note.level == "warn"
+    assert note.text.startswith("The limits of this build are not held: ")
+    assert why in note.text
+    assert "\n" not in note.text
+
+
+class Stubborn(Shell):
+    """Its kernel takes every value and keeps its own."""
+
+    def run(self, argv: list[str], *, stdin: bytes | None = None) -> Output:
+        if argv[0] == "cat" and "cgroup" in argv[1]:
+            return Output(0, b"max\n", b"")
+        return super().run(argv, stdin=stdin)
+
+
+def test_a_kernel_that_takes_another_value_is_not_believed() -> None:
+    note = held(Stubborn(**ROOT))
+    assert note is not None
+    assert "did not take 67108864" in note.text
+
+
+def test_without_limits_nothing_is_run() -> None:
+    shell = Shell()
+    with Limits(shell, {}, None, None) as limits:  # type: ignore[arg-type]
+        assert limits.note is None
+    assert shell.ran == []
