@@ -1,0 +1,31 @@
+"""What all benchmarks print: a table for people, and a last line of JSON for whoever compares runs."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that was timed. `note` says against what, or what is in it."""
+
+    what: str
+    seconds: float
+    note: str = ""
+
+
+def show(name: str, title: str, rows: Sequence[Row], figures: Mapping[str, float], aims: Mapping[str, float]) -> None:
+    """Print it all. `aims` are the largest values that the figures should have."""
+    width = max(len(row.what) for row in rows)
+    print(f"\n{title}\n")
+    for row in rows:
+        print(f"  {row.what:<{width}}  {row.seconds:8.2f} s  {row.note}".rstrip())
+    print()
+    for figure, value in figures.items():
+        aim = aims.get(figure)
+        verdict = "" if aim is None else f"  aim ≤ {aim:g}: {'met' if value <= aim else 'MISSED'}"
+        print(f"  {figure} = {value:.3f}{verdict}")
+    print(f"  (machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})\n")
+    rounded = {figure: round(value, 3) for figure, value in figures.items()}
+    print(json.dumps({"bench": name, "figures": rounded}), flush=True)

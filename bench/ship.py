@@ -1,0 +1,190 @@
+"""An image to several servers without a registry: Estiva's way against `docker save | ssh docker load`, one after another.
+
+Each server is a Docker Engine and an sshd of its own on this machine, so that the processors are what is short here and not the network.
+"""
+
+import argparse
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import images
+from bench.frame import Row, show
+from parts.dockerd import DockerEngine
+from parts.engine26 import Engine26
+from parts.part import remove_folder, temporary_folder
+from parts.processes import run
+from parts.sample_image import MACHINES
+from parts.sshd import SshServer
+from worker.connections.docker import DockerHost
+from worker.connections.pool import Pool
+from worker.connections.shipping import ImageSource
+from worker.connections.shipping_hub import Builder, ShippingHub
+from worker.connections.ssh import HostKey, SshAddress, SshCredential
+from worker.engine.spec import Secret
+
+AIMS = {"ship_over_sequential": 0.6, "second_over_first": 0.2}
+ENGINES: dict[str, Callable[[Path], DockerEngine]] = {"20.10": DockerEngine, "26.1": Engine26}
+SHARES = (0.40, 0.30, 0.26, 0.04)  # of the image, from the bottom up; the last layer is the application's own
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A Docker Engine and the sshd before it."""
+
+    name: str
+    engine: DockerEngine
+    sshd: SshServer
+
+    @property
+    def docker(self) -> list[str]:
+        """The docker client for its engine."""
+        return ["docker", "--host", self.engine.url]
+
+    @property
+    def address(self) -> SshAddress:
+        """Where it is."""
+        return SshAddress(self.name, self.sshd.address, self.sshd.port, self.sshd.user)
+
+    @property
+    def host_key(self) -> HostKey:
+        """The key it shows."""
+        return HostKey(*self.sshd.host_key_line().split())
+
+
+class Stage:
+    """A builder and the servers that are to get its images, in a folder that goes with them."""
+
+    def __init__(self, folder: Path, stack: ExitStack, engine: Callable[[Path], DockerEngine], count: int) -> None:
+        self.key = folder / "key"
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
+        self.builder, *self.servers = (self._server(folder, stack, engine, n) for n in range(count + 1))
+        self.known_hosts = folder / "known_hosts"
+        every = (self.builder, *self.servers)
+        self.known_hosts.write_text("".join(f"{each.sshd.known_hosts_line()}\n" for each in every))
+
+    def _server(self, folder: Path, stack: ExitStack, engine: Callable[[Path], DockerEngine], number: int) -> Server:
+        made = engine(folder / f"engine{number}")
+        stack.callback(made.destroy)
+        made.start()
+        sshd = stack.enter_context(SshServer(folder / f"sshd{number}"))
+        sshd.authorize(self.key.with_suffix(".pub").read_text())
+        return Server("builder" if number == 0 else f"web-{number}", made, sshd)
+
+    def by_hand(self, image_id: str) -> None:
+        """`docker save | ssh docker load`, one server after the other."""
+        for server in self.servers:
+            save = subprocess.Popen([*self.builder.docker, "save", image_id], stdout=subprocess.PIPE)
+            subprocess.run(
+                [*self._ssh(server), *server.docker, "load"], stdin=save.stdout, stdout=subprocess.DEVNULL, check=True
+            )
+            if save.wait() != 0:
+                raise RuntimeError("docker save failed")
+
+    def _ssh(self, server: Server) -> list[str]:
+        options = [
+            "-F",
+            "none",
+            "-i",
+            str(self.key),
+            "-o",
+            f"UserKnownHostsFile={self.known_hosts}",
+            "-o",
+            "BatchMode=yes",
+        ]
+        return ["ssh", *options, "-p", str(server.sshd.port), f"{server.sshd.user}@{server.sshd.address}"]
+
+    def by_estiva(self, pool: Pool, hub: ShippingHub, image_id: str) -> None:
+        """To all servers at once, as the Targets of a Deployment do."""
+        credential = SshCredential(Secret(self.key.read_text()))
+        socket = str(self.builder.engine.socket)
+        source = hub.source(Builder(self.builder.address, credential, self.builder.host_key, socket))
+        with ThreadPoolExecutor(len(self.servers)) as threads:
+            done = [threads.submit(self._receive, pool, credential, source, each, image_id) for each in self.servers]
+            for each in done:
+                each.result()
+
+    def _receive(
+        self, pool: Pool, credential: SshCredential, source: ImageSource, server: Server, image_id: str
+    ) -> None:
+        with pool.session(server.address, credential, server.host_key) as session:
+            host = DockerHost(session, str(server.engine.socket), source=source)
+            for _ in host.receive_image(image_id, deadline=1800):
+                pass
+            image = host.local_image(image_id)
+            if image is None or image.id != image_id:
+                raise RuntimeError(f"{server.name} has another image")
+
+    def forget(self, *image_ids: str) -> None:
+        """Remove the images from the servers, and let the disk come to rest."""
+        for server in self.servers:
+            for image_id in image_ids:
+                subprocess.run([*server.docker, "rmi", "--force", image_id], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["sync"], check=True)
+
+
+def measure(arguments: argparse.Namespace) -> tuple[list[Row], dict[str, float]]:
+    """The rows of the table and the figures."""
+    folder = temporary_folder("bench")
+    try:
+        with ExitStack() as stack:
+            stage = Stage(folder, stack, ENGINES[arguments.engine], arguments.servers)
+            first, second = _images(folder, stage.builder, arguments.megabytes * 1_000_000)
+            pool = Pool()
+            stack.callback(pool.close)
+            hub = ShippingHub(pool)
+            by_hand = _timed(lambda: stage.by_hand(first))
+            stage.forget(first)
+            ours = _timed(lambda: stage.by_estiva(pool, hub, first))
+            again = _timed(lambda: stage.by_estiva(pool, hub, second))
+            local = _timed(lambda: _save_only(stage.builder, second))
+    finally:
+        remove_folder(folder)
+    size = f"{arguments.megabytes} MB to {arguments.servers} servers"
+    rows = [
+        Row("docker save | ssh docker load, one after another", by_hand, size),
+        Row("Estiva, all at once", ours, size),
+        Row("Estiva, second version", again, f"one layer changed, {arguments.megabytes * SHARES[-1]:g} MB"),
+        Row("of which the builder's engine can't spare", local, "docker save of it, thrown away: not in the figures"),
+    ]
+    return rows, {"ship_over_sequential": ours / by_hand, "second_over_first": again / ours}
+
+
+def _images(folder: Path, builder: Server, size: int) -> tuple[str, str]:
+    """Two versions of an image on the builder."""
+    scratch = folder / "layers"
+    scratch.mkdir()
+    *base, app = (images.make_layer(scratch, f"l{n}", int(size * share)) for n, share in enumerate(SHARES))
+    changed = images.make_layer(scratch, "changed", int(size * SHARES[-1]))
+    architecture = next(iter(MACHINES.values()))
+    made = [images.load(builder.docker, [*base, top], architecture) for top in (app, changed)]
+    remove_folder(scratch)
+    return made[0], made[1]
+
+
+def _save_only(builder: Server, image_id: str) -> None:
+    subprocess.run([*builder.docker, "save", image_id], check=True, stdout=subprocess.DEVNULL)
+
+
+def _timed(action: Callable[[], None]) -> float:
+    begun = time.monotonic()
+    action()
+    return time.monotonic() - begun
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure and print; the exit code."""
+    parser = argparse.ArgumentParser(prog="bin/bench ship", description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=500, help="the image's size (default: 500)")
+    parser.add_argument("--servers", type=int, default=4, help="how many receive it (default: 4)")
+    parser.add_argument(
+        "--engine", choices=sorted(ENGINES), default="20.10", help="of builder and servers (default: 20.10)"
+    )
+    arguments = parser.parse_args(words)
+    rows, figures = measure(arguments)
+    show("ship", f"Shipping an image without a registry, Docker {arguments.engine}", rows, figures, AIMS)
+    return 0
