@@ -21,9 +21,10 @@ SIDE_BY_SIDE = ["-n", "2"]  # what starts no servers shares nothing
 FIRST = ("sqlite", [*SIDE_BY_SIDE, "-m", "not real and not browser"])
 # Two lanes beside each other: what waits for servers in the one leaves a core to the other
 LANES = (
-    (("sqlite", ["-m", "real and not browser", "--durations=15"]),),
+    (("sqlite", ["-m", "real and not browser and not building", "--durations=15"]),),
     (
         ("sqlite", ["-m", "browser"]),
+        ("sqlite", ["-m", "building", "--durations=10"]),
         ("postgres", ["-m", "both_databases and not real"]),
         ("postgres", ["-m", "both_databases and real"]),
     ),

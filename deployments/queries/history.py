@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
+from deployments import sources
 from deployments.models import Deployment, Host, Release, Target
 from deployments.states import TargetStatus
 
@@ -105,7 +106,7 @@ def what_ran(host: Host, moment: datetime, visible: QuerySet[Deployment]) -> lis
             target.deployment.application_name,
             target.deployment.environment_name,
             release.number if release else None,
-            f"{release.image} {release.digest}".strip() if release else "",
+            _made_from(release) if release else "",
             moment_of(target),
             target.deployment_id,
         )
@@ -113,6 +114,13 @@ def what_ran(host: Host, moment: datetime, visible: QuerySet[Deployment]) -> lis
         if (release := releases.get((target.placement_id, target.serving_release or 0))) is not None
         or target.serving_release is None
     ]
+
+
+def _made_from(release: Release) -> str:
+    """The image as it was named, or the commit it was built from."""
+    if release.source:
+        return f"{sources.label(release.source)} {release.source.get('subject', '')}".strip()
+    return f"{release.image} {release.digest}".strip()
 
 
 def moment_of(target: Target) -> datetime:

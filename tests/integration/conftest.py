@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from tests.integration.processes import Estiva
 
 HERE = Path(__file__).parent
+BUILDING = ("test_build", "test_compose", "test_git", "test_push", "test_shipping")
 _numbers = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark them all, so that the fast gate leaves them out."""
+    """Mark them all, so that the fast gate leaves them out; what builds runs in the other lane of the whole one."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.real)
+            if item.path.name.startswith(BUILDING):
+                item.add_marker(pytest.mark.building)
 
 
 @pytest.fixture
