@@ -20,7 +20,7 @@ class Diagnosis:
 def diagnose(error: str, output: Sequence[str], *, platform: str = "") -> Diagnosis:
     """`error` is BuildKit's, `output` the failing command's last lines, `platform` what was built for."""
     written = "\n".join(output)
-    places = {"error": error, "output": written, "both": f"{error}\n{written}"}
+    places = {"error": error, "output": written, "both": f"{written}\n{error}"}
     code = exit_code(error)
     for cause in CAUSES:
         found = re.search(cause.pattern, places[cause.where], re.IGNORECASE)

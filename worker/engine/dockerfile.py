@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 _DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
 _HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_][A-Za-z0-9_.]*)\1")
@@ -91,7 +92,7 @@ def _stages(text: str, args: Mapping[str, str]) -> list[_Stage]:
         elif each.word == "ARG" and not stages:
             known = _with_defaults(each.rest, known, args)
         elif stages and each.word in ("COPY", "RUN", "ADD"):
-            flags = " ".join(word for word in each.rest.split() if word.startswith("--"))
+            flags = " ".join(takewhile(lambda word: word.startswith("--"), each.rest.split()))
             stages[-1].copies_from += _FROM_OPTION.findall(flags.replace("--from=", " from="))
     return [stage for stage in stages if stage.base]
 
