@@ -84,6 +84,10 @@ class SshSession:
         finally:
             channel.close()
 
+    def command_channel(self) -> Channel:
+        """A channel for one command whose output is read while it comes; whoever asks for it closes it."""
+        return self._open("session", ())
+
     def _open(self, kind: Kind, fields: tuple[str | int, ...], deadline: float = CHANNEL_SECONDS) -> Channel:
         self.check()
         if self._closed:

@@ -1,0 +1,281 @@
+"""Before anything is touched: would this work on this server? The Plan shows the same before the click."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+
+from worker.engine.compose.changes import ServiceChange, compose_changes
+from worker.engine.compose.compose_host import ComposeHost
+from worker.engine.compose.model import Model, marked, pinned
+from worker.engine.compose.privilege import Power, privileged
+from worker.engine.compose.resolving import Resolved, resolve
+from worker.engine.compose.sight import HASH, Sight, look, release_of
+from worker.engine.compose.spec import ComposeSpec, Composition
+from worker.engine.container_host import EngineFacts, LocalImage, Platform, RemoteImage
+from worker.engine.errors import HostError
+from worker.engine.events import Event, Finding
+from worker.engine.failure import StepFailed, listed
+from worker.engine.ports import check_ports
+from worker.engine.preflight import disk_finding, engine_finding, platform_finding
+from worker.engine.spec import PortSpec
+
+LEAST = (2, 24)
+_INSTALL = (
+    "Install Compose v2 there: docker-compose-plugin from Docker's own repository, docker-compose-v2 on Ubuntu, "
+    "docker-compose on Debian 13 and Fedora; then `docker compose version` answers."
+)
+_BUILT = "sha256:"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found out. `wanted` and `previous` are None where they can't be resolved. `images` pins each service."""
+
+    facts: EngineFacts
+    sight: Sight
+    wanted: Model | None
+    previous: Model | None
+    images: tuple[tuple[str, str], ...] = ()
+    powers: tuple[Power, ...] = ()
+    changes: tuple[ServiceChange, ...] = ()
+
+
+def preflight(spec: ComposeSpec, host: ComposeHost) -> Generator[Event, None, Looked]:
+    """Look at everything and change nothing; a `Finding` for each check. Which are fatal is the caller's choice."""
+    server = spec.host_name or "the server"
+    facts = host.facts()
+    yield engine_finding(facts, server)
+    sight = look(host, spec)
+    yield _project(spec, sight, server)
+    compose = compose_finding(host, server)
+    yield compose
+    if compose.result == "bad":
+        return Looked(facts, sight, None, None)
+    try:
+        resolved = resolve(host, spec, spec.wanted)
+    except StepFailed as failure:
+        yield Finding("model", "bad", f"{failure.what} {failure.why}".strip(), failure.remedy)
+        return Looked(facts, sight, None, None)
+    yield from _model(resolved)
+    wanted, images = yield from _images(spec, host, facts, resolved, server)
+    yield from _resources(wanted, sight, server)
+    yield from check_ports(host, _ports(wanted), frozenset(each.name for each in sight.containers), server)
+    yield from _restart(wanted, server)
+    previous = yield from _way_back(spec, host, sight, server)
+    changes = _changes(spec, host, wanted, previous, sight)
+    yield Finding("changes", "good", f"On {server}: {'; '.join(str(each) for each in changes)}.")
+    powers = tuple(privileged(resolved.model, spec.allowed_binds))
+    return Looked(facts, sight, wanted, previous, tuple(images.items()), powers, tuple(changes))
+
+
+def compose_finding(host: ComposeHost, server: str) -> Finding:
+    """Is there a Compose that can do it?"""
+    found = host.compose_version()
+    if found.version is None:
+        said = f" (`docker compose version` says: {found.said})" if found.said else ""
+        return Finding("compose", "bad", f"Compose v2 is missing on {server}{said}.", _INSTALL)
+    if found.numbers and found.numbers < LEAST:
+        least = ".".join(map(str, LEAST))
+        message = f"Compose on {server} is {found.version}; {least} or later is needed."
+        return Finding("compose", "bad", message, _INSTALL)
+    return Finding("compose", "good", f"Compose {found.version} on {server}.")
+
+
+def _project(spec: ComposeSpec, sight: Sight, server: str) -> Finding:
+    if not sight.foreign:
+        return Finding("name", "good", f"The project will be called {spec.project}.")
+    shown = listed(sight.foreign[:3]) + (f" and {len(sight.foreign) - 3} more" if len(sight.foreign) > 3 else "")
+    return Finding(
+        "name",
+        "bad",
+        f"A Compose project called {spec.project} that isn't Estiva's is on {server} already: {shown}.",
+        f"Remove it there (`docker compose -p {spec.project} down` keeps its volumes), or give the application another "
+        "name. Volumes it shall keep using have to be named as `external` in the Compose file.",
+    )
+
+
+def _model(resolved: Resolved) -> Iterator[Finding]:
+    names = sorted(resolved.pinned.services)
+    yield Finding("model", "good", f"Compose resolves {len(names)} services: {listed(names)}.")
+    if resolved.unset:
+        yield Finding(
+            "variables",
+            "warn",
+            f"Used in the Compose file without a default, and not set: {listed(resolved.unset)}.",
+            "They become empty texts. Set them as variables of the application.",
+        )
+
+
+def _images(
+    spec: ComposeSpec, host: ComposeHost, facts: EngineFacts, resolved: Resolved, server: str
+) -> Generator[Event, None, tuple[Model, dict[str, str]]]:
+    """Every service's image, pinned: what was shown, else what its tag stands for now."""
+    images = dict(spec.wanted.images)
+    found: dict[str, str] = {}
+    missing = False
+    for name, body in resolved.pinned.services.items():
+        reference = str(body.get("image") or "")
+        if name not in images and "build" in resolved.model.services[name]:
+            yield Finding("image", "bad", f"{name} is built from the repository, but no built image is known for it.")
+            continue
+        if reference not in found:
+            local, remote, finding = _ask(host, reference, server)
+            missing = missing or local is None
+            yield finding
+            yield from _platforms(local, remote, facts, reference, server)
+            found[reference] = _pin(reference, remote)
+        images[name] = found[reference]
+    yield disk_finding(
+        host.disk_free(facts.root_folder), already_here=not missing, folder=facts.root_folder, server=server
+    )
+    return pinned(resolved.model, images, spec.identity), images
+
+
+def _ask(host: ComposeHost, reference: str, server: str) -> tuple[LocalImage | None, RemoteImage | None, Finding]:
+    local = host.local_image(reference)
+    if reference.startswith(_BUILT):
+        here = f"The built image {reference[:19]}… is on {server} already."
+        coming = f"The built image {reference[:19]}… comes from its builder."
+        return local, None, Finding("image", "good", here if local else coming)
+    if local is not None and "@" in reference:
+        return local, None, Finding("image", "good", f"{_shown(reference)} is on {server} already.")
+    try:
+        remote = host.remote_image(reference)
+    except HostError as error:
+        said = f"{server} could not ask the registry for {reference}: {error.message} {error.why}".rstrip()
+        remedy = error.remedy or f"`docker pull {reference}` on {server} shows the same error."
+        return local, None, Finding("image", "bad", said, remedy)
+    return local, remote, Finding("image", "good", f"{server} reaches {_shown(reference)}.")
+
+
+def _platforms(
+    local: LocalImage | None, remote: RemoteImage | None, facts: EngineFacts, reference: str, server: str
+) -> Iterator[Finding]:
+    if remote is not None:
+        yield platform_finding(remote.platforms, facts, _shown(reference), server)
+    elif local is not None:
+        yield platform_finding((Platform(local.os, local.architecture),), facts, _shown(reference), server)
+
+
+def _pin(reference: str, remote: RemoteImage | None) -> str:
+    if "@" in reference or remote is None or not remote.digest:
+        return reference
+    head, slash, tail = reference.rpartition("/")
+    return f"{head}{slash}{tail.partition(':')[0]}@{remote.digest}"
+
+
+def _shown(reference: str) -> str:
+    name, at, digest = reference.partition("@")
+    return f"{name}@{digest[:19]}…" if at else name
+
+
+def _resources(wanted: Model, sight: Sight, server: str) -> Iterator[Finding]:
+    """Volumes and networks of that name that aren't ours are neither taken over nor changed."""
+    there = {(each.kind, each.name): each for each in sight.resources}
+    for kind, entries in (("network", "networks"), ("volume", "volumes")):
+        for body in (wanted.tree.get(entries) or {}).values():
+            name = str(body.get("name", ""))
+            found = there.get((kind, name))  # type: ignore[arg-type]  # the two words are literals above
+            if body.get("external") and found is None:
+                yield Finding("name", "bad", f"The external {kind} {name} is not on {server}.", "Make it there first.")
+            elif not body.get("external") and found is not None and not _same(found.labels, body["labels"]):
+                yield Finding(
+                    "name",
+                    "bad",
+                    f"A {kind} called {name} that isn't this application's is on {server} already.",
+                    f"To use it as it is, name it as external in the Compose file; else give the {kind} another name.",
+                )
+
+
+def _same(there: dict[str, str] | object, ours: dict[str, str]) -> bool:
+    labels = dict(there) if isinstance(there, dict) else {}
+    return all(labels.get(key) == ours[key] for key in ("estiva.installation", "estiva.placement"))
+
+
+def _ports(wanted: Model) -> list[PortSpec]:
+    found = []
+    for body in wanted.services.values():
+        for each in body.get("ports") or []:
+            published = str(each.get("published") or "")
+            if published.isdigit():
+                protocol = "udp" if each.get("protocol") == "udp" else "tcp"
+                address = str(each.get("host_ip") or "0.0.0.0")  # noqa: S104 - Docker's own default
+                found.append(PortSpec(int(each.get("target") or 0), int(published), address, protocol))  # type: ignore[arg-type]
+    return found
+
+
+def _restart(wanted: Model, server: str) -> Iterator[Finding]:
+    jobs = wanted.jobs()
+    without = [
+        name
+        for name, body in sorted(wanted.services.items())
+        if name not in jobs
+        and str(body.get("restart") or "no") == "no"
+        and not (body.get("deploy") or {}).get("restart_policy")
+    ]
+    if without:
+        yield Finding(
+            "restart",
+            "warn",
+            f"After a reboot of {server} these don't come back: {listed(without)}.",
+            "Give them `restart: unless-stopped` in the Compose file.",
+        )
+
+
+def _way_back(spec: ComposeSpec, host: ComposeHost, sight: Sight, server: str) -> Generator[Event, None, Model | None]:
+    """Can the version that serves be brought up again?"""
+    if spec.previous is None:
+        return None
+    try:
+        model = as_it_ran(resolve(host, spec, spec.previous).pinned, spec.previous, sight)
+    except StepFailed as failure:
+        yield Finding("restore", "warn", f"Release {spec.previous.release} could not be brought back: {failure.what}")
+        return None
+    gone = sorted(
+        {str(body["image"]) for body in model.services.values() if host.local_image(str(body["image"])) is None}
+    )
+    if gone:
+        yield Finding(
+            "restore",
+            "warn",
+            f"Images of release {spec.previous.release} are not on {server} any more: {listed([_shown(each) for each in gone])}.",
+            "They would have to be pulled to bring it back.",
+        )
+    return model
+
+
+def as_it_ran(model: Model, composition: Composition, sight: Sight) -> Model:
+    """Services of which no image was recorded get the one that their containers of that Release were made from."""
+    known = dict(composition.images)
+    services = {
+        name: body if name in known or not several else {**body, "image": several[0].image}
+        for name, body in model.services.items()
+        for several in [[each for each in sight.services.get(name, ()) if release_of(each) <= composition.release]]
+    }
+    return Model({**model.tree, "services": services})
+
+
+def _changes(
+    spec: ComposeSpec, host: ComposeHost, wanted: Model, previous: Model | None, sight: Sight
+) -> list[ServiceChange]:
+    """Service by service; Compose's own hash has the last word on what is recreated."""
+    model = marked(wanted, spec.identity, sight.services)
+    hashes = host.compose_hashes(spec.project, model.text())
+    found = []
+    for change in compose_changes(previous, wanted):
+        running = sight.services.get(change.service, ())
+        differs = any(each.labels.get(HASH) != hashes.get(change.service) for each in running)
+        found.append(_decided(change, bool(running), differs, all(each.running for each in running)))
+    known = {each.service for each in found}
+    found += [ServiceChange(name, "removed") for name in sight.services if name not in known]
+    return found
+
+
+def _decided(change: ServiceChange, there: bool, differs: bool, running: bool) -> ServiceChange:
+    if change.kind == "removed":
+        return change
+    if not there:
+        return replace(change, kind="added")
+    if differs:
+        return replace(change, kind="recreated", reasons=change.reasons or ("its definition changed",))
+    reasons = () if running else ("it is started again",)
+    return replace(change, kind="unchanged", reasons=reasons)

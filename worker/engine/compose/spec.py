@@ -1,0 +1,64 @@
+"""What one Target of a Compose application is to become, frozen. `worker.brief` makes these from rows."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.engine.spec import Identity, Secret
+
+PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One Compose file, read: `tree` is plain data (maps, lists, texts, numbers, booleans, None)."""
+
+    name: str
+    tree: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """All that a Release of a Compose application consists of: enough to bring it up again, years later.
+
+    `documents` are in their order, later ones change earlier ones. `files` are texts of the repository beside them that
+    they refer to (`env_file`, files of configs and secrets, `.env`), by path relative to the first document. `environment`
+    is what the application's own variables are. `images` pins each service: `name@sha256:…` or an image ID.
+    """
+
+    release: int
+    documents: tuple[Document, ...]
+    files: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str | Secret], ...] = ()
+    profiles: tuple[str, ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+
+    def plain_environment(self) -> dict[str, str]:
+        """The variables, revealed: for interpolation only."""
+        return {name: value.reveal() if isinstance(value, Secret) else value for name, value in self.environment}
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeSpec:
+    """One Target: bring this Composition to this host.
+
+    `previous` is what served here last, as recorded; it comes back when the new one fails. `wait_seconds` is how long
+    services may take to be healthy, `settle_seconds` how long they then have to stay so. `touched` as in `DeploySpec`.
+    """
+
+    identity: Identity
+    project: str
+    wanted: Composition
+    previous: Composition | None = None
+    wait_seconds: int = 120
+    settle_seconds: float = 3.0
+    pull_deadline: float = 1800.0
+    keep_releases: tuple[int, ...] = ()
+    allowed_binds: tuple[str, ...] = ()
+    host_name: str = ""
+    touched: bool = False
+
+    def __post_init__(self) -> None:
+        if not PROJECT.fullmatch(self.project):
+            raise ValueError(f"{self.project!r} can't be a Compose project's name.")
