@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from parts import packages, sample_server, story, venv
+from parts import packages, sample_repository, sample_server, story, venv
 from parts.environment import ROOT
 from parts.installation import Installation
 from parts.part import remove_folder, temporary_folder
 from parts.processes import PartError, wait_until
+from parts.sample_repository import SampleRepository
 from parts.sample_server import SampleServer
 from parts.screen import say, strong
 from parts.supervisor import Interrupted, Supervisor
@@ -50,6 +50,7 @@ def stay(installation: Installation) -> int:
         try:
             server = raise_all(installation, supervisor)
             welcome(installation, story.first_deploy(installation, server))
+            offer_repository(installation, supervisor, server)
             supervisor.wait()
         except Interrupted:
             say("demo", "ending what was started here")
@@ -75,6 +76,9 @@ def check() -> int:
                 raise PartError("There is no sample server to deploy to; the reason stands above.")
             figures["start_seconds"] = round(time.monotonic() - began, 1)
             figures.update(story.walk(installation, server))
+            repository = raise_repository(installation, supervisor, server)
+            if repository is not None:
+                figures.update(story.walk_git(installation, repository))
             figures["ok"] = True
         except Interrupted as reason:
             figures["reason"] = f"interrupted by {reason}"
@@ -101,14 +105,48 @@ def raise_all(installation: Installation, supervisor: Supervisor) -> SampleServe
     return server
 
 
+def raise_repository(
+    installation: Installation, supervisor: Supervisor, server: SampleServer
+) -> SampleRepository | None:
+    """Start the Git server with the story's application; None, with the reason said, where this machine can't have it."""
+    try:
+        return sample_repository.start(installation, supervisor, server)
+    except PartError as error:
+        say("demo", f"No sample is built from Git here: {error}")
+        return None
+
+
+def offer_repository(installation: Installation, supervisor: Supervisor, server: SampleServer | None) -> None:
+    """The second sample, while the first is there to be looked at already; without it the demo goes on."""
+    repository = raise_repository(installation, supervisor, server) if server is not None else None
+    if repository is None:
+        return
+    try:
+        story.first_build(installation, repository)
+    except PartError as error:
+        say("demo", str(error))
+        return
+    show(
+        [
+            f"Built from Git      {strong(repository.application_url)}",
+            f"Change it           git clone {repository.clone_url}",
+            "                    commit and push, then deploy it: application web, production.",
+        ]
+    )
+
+
 def welcome(installation: Installation, links: story.Links) -> None:
     """The lines the person at the terminal waits for."""
     lines = [f"Dashboard           {strong(installation.url)}", f"Sign in (once)      {strong(links.sign_in)}"]
     if links.application:
         lines.append(f"Sample application  {strong(links.application)}")
     lines.append("Ctrl-C ends everything that was started here. A second start is quick and finds it as it was.")
+    show(lines)
+
+
+def show(lines: list[str]) -> None:
+    """Print lines for the person at the terminal, set apart from what the programs say."""
     print(flush=True)
     for line in lines:
         print(f"  {line}", flush=True)
     print(flush=True)
-    sys.stdout.flush()

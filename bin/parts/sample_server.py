@@ -24,6 +24,7 @@ REPOSITORY = "harbour/sample"
 APPLICATION_PORT = 5000
 NEEDED = ("sshd", "ssh-keygen", "docker-registry", "static busybox")
 NEEDED_FOR_ENGINE = ("dockerd", "ip")
+NEEDED_FOR_GIT = ("git", "openssl")
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class SampleServer:
 
 def needed() -> list[str]:
     """The programs this machine needs for a sample server: an engine of our own only where none answers."""
-    return [*NEEDED, *(() if answering_socket() else NEEDED_FOR_ENGINE)]
+    return [*NEEDED, *NEEDED_FOR_GIT, *(() if answering_socket() else NEEDED_FOR_ENGINE)]
 
 
 def start(installation: Installation, supervisor: Supervisor) -> SampleServer:
     """Start the parts and fill the registry; PartError naming what this machine lacks."""
-    missing = packages.lacking(needed())
+    missing = [program for program in packages.lacking(needed()) if program not in NEEDED_FOR_GIT]
     if missing:
         raise PartError(
             f"The sample server needs {', '.join(missing)} ({' '.join(packages.packages_for(missing))} on Debian)."
@@ -71,7 +72,7 @@ def start(installation: Installation, supervisor: Supervisor) -> SampleServer:
     push_images(registry)
     # Chosen before the engine starts: it brings the application of an earlier run back on this very port.
     port = installation.port("application", APPLICATION_PORT)
-    socket, is_borrowed = _engine(folder, supervisor, throwaway=installation.throwaway)
+    socket, is_borrowed = _engine(folder, registry, supervisor, throwaway=installation.throwaway)
     sshd = SshServer(folder / "sshd", installation.port("sshd"))
     supervisor.start(sshd)
     say("sshd", f"{getpass.getuser()}@{sshd.address} port {sshd.port}, host key {sshd.fingerprint()}")
@@ -86,14 +87,14 @@ def push_images(registry: Registry) -> None:
     say("registry", f"{registry.address}/{REPOSITORY} holds {', '.join(registry.tags(REPOSITORY))}")
 
 
-def _engine(folder: Path, supervisor: Supervisor, *, throwaway: bool) -> tuple[Path, bool]:
+def _engine(folder: Path, registry: Registry, supervisor: Supervisor, *, throwaway: bool) -> tuple[Path, bool]:
     """The socket of an engine that answers here (and True), else of one of our own; somebody else's is not used for throwaway tries."""
     found = answering_socket()
     own = throwaway and os.geteuid() == 0 and not packages.lacking(NEEDED_FOR_ENGINE)
     if found is not None and not own:
         say("engine", f"using the Docker Engine that answers at {found}")
         return found, True
-    engine = DockerEngine(folder / "engine")
+    engine = DockerEngine(folder / "engine", mirrors=[registry.url])
     supervisor.start(engine)
     version = engine.api.json("GET", "/version")["Version"]
     say("engine", f"Docker Engine {version} of our own at {engine.socket}")

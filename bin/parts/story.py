@@ -1,6 +1,6 @@
 """What the demo does with a running Estiva: registers the sample server, deploys to it, and for --check breaks and mends it.
 
-It speaks to the domain as the pages do, in a process of its own that has Estiva's settings (`parts.story_steps`).
+It speaks to the domain as the pages do, in processes of its own that have Estiva's settings (`parts.story_steps`, `parts.story_git`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from parts.environment import ROOT
 from parts.installation import BIN, Installation
 from parts.processes import PartError
+from parts.sample_repository import SampleRepository
 from parts.sample_server import SampleServer
 from parts.screen import say
 
@@ -43,26 +44,54 @@ def walk(installation: Installation, server: SampleServer) -> dict[str, Any]:
     return _tell(installation, "walk", server)
 
 
+def first_build(installation: Installation, repository: SampleRepository) -> None:
+    """Register the application that is built from Git beside the other, and deploy its branch, unless that was done before."""
+    _run(installation, ["parts.story_git", "first"], json.dumps(repository.told()))
+
+
+def walk_git(installation: Installation, repository: SampleRepository) -> dict[str, Any]:
+    """Build and deploy a commit, push and deploy a second, push one that can't be built: figures, or PartError."""
+    return _run(installation, ["parts.story_git", "walk"], json.dumps(repository.told()))
+
+
 def _tell(installation: Installation, chapter: str, server: SampleServer | None) -> dict[str, Any]:
-    argv = [str(BIN / "python"), "-m", "parts.story_steps", chapter, installation.url]
+    words = ["parts.story_steps", chapter, installation.url]
     if server is not None:
-        argv += [
+        words += [
             str(server.sshd.folder),
             str(server.sshd.port),
             str(server.socket),
             server.image,
             str(server.application_port),
         ]
+    return _run(installation, words)
+
+
+def _run(installation: Installation, words: list[str], given: str = "") -> dict[str, Any]:
+    """Run a chapter's process to its end, `given` on its standard input; what it found."""
     env = {**installation.environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
     result = None
     with subprocess.Popen(
-        argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [str(BIN / "python"), "-m", *words],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as child:
-        for line in child.stdout or ():
-            if line.startswith(_RESULT):
-                result = json.loads(line.removeprefix(_RESULT))
-            else:
-                say("story", line.rstrip())
+        try:
+            if child.stdin is not None:
+                child.stdin.write(given)
+                child.stdin.close()
+            for line in child.stdout or ():
+                if line.startswith(_RESULT):
+                    result = json.loads(line.removeprefix(_RESULT))
+                else:
+                    say("story", line.rstrip())
+        except BaseException:
+            child.kill()  # whoever ends the demo doesn't wait for a build
+            raise
     if child.returncode != 0 or result is None:
         raise PartError("The sample could not be deployed; the reason stands in the lines above.")
     return dict(result)

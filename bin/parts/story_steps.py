@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import secrets
 import sys
 import time
 from dataclasses import dataclass
@@ -20,28 +19,23 @@ import django
 
 django.setup()
 
-from deployments import fingerprints, requests  # noqa: E402 - Django has to be set up first
-from deployments.accounts import people, setup  # noqa: E402
+from deployments import fingerprints  # noqa: E402 - Django has to be set up first
+from deployments.accounts import people  # noqa: E402
 from deployments.actors import ESTIVA, Actor  # noqa: E402
 from deployments.container_settings import defaults  # noqa: E402
 from deployments.errors import Refused  # noqa: E402
 from deployments.inventory import applications, hosts, placements  # noqa: E402
 from deployments.models import (  # noqa: E402
     Application,
-    Deployment,
     Environment,
     Host,
     Placement,
     PlacementHost,
-    Plan,
-    Release,
-    Role,
-    Target,
-    User,
 )
-from deployments.states import DEPLOYMENT_OPEN, OPERATION_OPEN, HostState  # noqa: E402
+from deployments.states import OPERATION_OPEN, HostState  # noqa: E402
 from parts.processes import PartError, wait_until  # noqa: E402
 from parts.sshd import SshServer  # noqa: E402
+from parts.story_acts import admin, check, deploy  # noqa: E402
 from parts.story_browser import Browser  # noqa: E402
 
 _VERSION = re.compile("<title>Sample application, version ([^<]+)</title>")
@@ -78,11 +72,11 @@ class Sample:
 
 def first(sample: Sample | None, url: str) -> dict[str, Any]:
     """The demo's first chapter; on a second start it finds everything as it was."""
-    user, actor = _admin()
+    user, actor = admin()
     if sample is not None:
         placement = _placement(actor, _host(actor, sample), sample)
         if not _comes_up(sample):
-            _deploy(actor, placement)
+            deploy(actor, placement)
         print(f"the sample application answers version {sample.version()}", flush=True)
     token = people.issue_sign_in_token(actor=ESTIVA, user=user)
     return {"sign_in": f"{url}/account/link/{token}", "application": sample.url if sample else ""}
@@ -90,7 +84,7 @@ def first(sample: Sample | None, url: str) -> dict[str, Any]:
 
 def walk(sample: Sample, url: str) -> dict[str, Any]:
     """Deploy 1, then 2, roll back to 1, try what is never healthy; then read the last log as a browser does."""
-    user, actor = _admin()
+    user, actor = admin()
     figures: dict[str, Any] = {}
     placement = _placement(actor, _host(actor, sample), sample)
     for step, tag, release, expected in (
@@ -101,17 +95,17 @@ def walk(sample: Sample, url: str) -> dict[str, Any]:
     ):
         placement = _save(actor, placement, sample, tag) if release is None else placement
         began = time.monotonic()
-        target = _deploy(actor, placement, release)
+        target = deploy(actor, placement, release)
         wanted = "failed_restored" if step == "never_healthy" else "succeeded"
-        _check(step, target.status == wanted, f"ended as {target.status}: {target.outcome}")
-        _check(step, sample.version() == expected, f"version {sample.version()!r} answers, not {expected}")
+        check(step, target.status == wanted, f"ended as {target.status}: {target.outcome}")
+        check(step, sample.version() == expected, f"version {sample.version()!r} answers, not {expected}")
         figures[f"{step}_seconds"] = round(time.monotonic() - began, 2)
         figures[f"{step}_gap_seconds"] = round(target.gap_seconds or 0.0, 2)
         print(f"{step}: {target.status}, version {expected} answers", flush=True)
     browser = Browser(url)
     browser.sign_in(people.issue_sign_in_token(actor=ESTIVA, user=user))
     numbers = browser.log_lines(target.deployment_id, target.pk, target.last_line)
-    _check("events", numbers == list(range(1, target.last_line + 1)), f"lines {numbers[:5]}… of {target.last_line}")
+    check("events", numbers == list(range(1, target.last_line + 1)), f"lines {numbers[:5]}… of {target.last_line}")
     figures["log_lines"] = len(numbers)
     return figures
 
@@ -125,18 +119,6 @@ def _comes_up(sample: Sample) -> bool:
     except PartError:
         return False
     return True
-
-
-def _admin() -> tuple[User, Actor]:
-    if setup.needs_setup():
-        token = setup.issue_setup_token()
-        if token is None:
-            raise PartError("The first admin can't be made: no setup link could be issued.")
-        password = secrets.token_urlsafe(24)
-        setup.complete_setup(token=token, name="Demo Admin", email="admin@example.com", password=password)
-        print("made the first admin, admin@example.com", flush=True)
-    user = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk")[0]
-    return user, Actor.of(user)
 
 
 def _host(actor: Actor, sample: Sample) -> Host:
@@ -158,7 +140,7 @@ def _host(actor: Actor, sample: Sample) -> Host:
         hosts.check(actor=actor, host=host)
     _await_look(host)
     host.refresh_from_db()
-    _check("server", host.state == HostState.READY, f"{host.get_state_display()}: {host.state_text}")
+    check("server", host.state == HostState.READY, f"{host.get_state_display()}: {host.state_text}")
     print(f"{SERVER} is ready: Docker {host.engine_version}, {host.os_type}/{host.architecture}", flush=True)
     return host
 
@@ -218,32 +200,6 @@ def _settings(sample: Sample) -> dict[str, Any]:
     return settings
 
 
-def _deploy(actor: Actor, placement: Placement, release: int | None = None) -> Target:
-    """Plan, click, and wait for the end."""
-    earlier = Release.objects.get(placement=placement, number=release) if release is not None else None
-    plan = requests.request_plan(actor=actor, placement=placement, of_release=earlier)
-
-    def is_planned() -> bool:
-        plan.operation.refresh_from_db()
-        return plan.operation.status not in OPERATION_OPEN
-
-    wait_until(is_planned, "the plan was not worked out", timeout=60)
-    plan = Plan.objects.get(pk=plan.pk)
-    _check("plan", plan.is_ready, f"{plan.operation.result}")
-    deployment = requests.request_deployment(actor=actor, plan=plan, fingerprint=plan.fingerprint, note="The demo's")
-
-    def is_over() -> bool:
-        return Deployment.objects.get(pk=deployment.pk).status not in DEPLOYMENT_OPEN
-
-    wait_until(is_over, f"deployment #{deployment.pk} did not end", timeout=120)
-    return Target.objects.get(deployment=deployment)
-
-
-def _check(what: str, holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise PartError(f"{what}: {otherwise}.")
-
-
 def main(arguments: list[str]) -> int:
     """Tell the chapter; the exit code."""
     chapter, url, *rest = arguments
@@ -253,7 +209,7 @@ def main(arguments: list[str]) -> int:
         sample = Sample(SshServer(Path(folder), int(port)), socket, image, int(application_port))
     try:
         if chapter == "admin":
-            _admin()
+            admin()
         else:
             result = walk(sample, url) if chapter == "walk" and sample is not None else first(sample, url)
     except (PartError, Refused) as error:
