@@ -34,3 +34,7 @@ class Damaged(GitRefused):
             why=why,
             remedy="The copy is thrown away and fetched anew the next time. If it comes back, check the worker's disk.",
         )
+
+
+class Unexplained(GitRefused):
+    """Git failed in a way that nobody foresaw: perhaps for what the mirror holds."""

@@ -5,7 +5,7 @@ import re
 from deployments.git_url import GitUrl
 from worker.engine.spec import Secret
 from worker.sources.causes import CAUSES, LOGIN_HTTP, LOGIN_SSH
-from worker.sources.errors import Damaged, GitRefused
+from worker.sources.errors import Damaged, GitRefused, Unexplained
 from worker.sources.shapes import GitServer
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;?]*[A-Za-z]")
@@ -45,7 +45,12 @@ def remote_failure(server: GitServer, url: GitUrl, errors: str) -> GitRefused:
         if cause.pattern.search(said):
             words = {"url": url.text, "host": url.place, "login": login}
             return GitRefused(cause.kind, cause.message.format(**words), why=said, remedy=cause.remedy.format(**words))
-    return GitRefused("broken", f"{url} could not be fetched.", why=said, remedy="Git's own words are above.")
+    return Unexplained(
+        "broken",
+        f"{url} could not be fetched.",
+        why=said,
+        remedy="Those are git's own words. Try again, then look there.",
+    )
 
 
 def local_failure(url: str, errors: str) -> GitRefused:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from worker.sources import context, locks
 from worker.sources.context import Context
-from worker.sources.errors import Damaged, GitRefused
+from worker.sources.errors import Damaged, GitRefused, Unexplained
 from worker.sources.refs import COMMIT, PART_OF_COMMIT, check_commit, check_ref, commit_at, full_name, missing
 from worker.sources.remote import Remote
 from worker.sources.repo import Repo, local_ref
@@ -29,7 +29,6 @@ from worker.sources.space import mirror_folder
 
 _DEEPER = 10  # each time the history is too short, so many times more of it is fetched
 _MOST_BRANCHES = 500
-_FULL = 0.75  # of the size limit: a mirror that has grown so far begins anew, at its usual depth
 T = TypeVar("T")
 
 
@@ -127,16 +126,18 @@ class Mirror:
             return context.prepare(self, commit, options)
 
     def reading(self, commit: str, work: Callable[[Repo], T]) -> T:
-        """Let `work` read the mirror, which has the commit; once more after fetching anew where it turns out damaged."""
-        for last in (False, True):
+        """Let `work` read the mirror, which has the commit; where it looks damaged once more, then after fetching anew."""
+        for attempt in range(3):
             try:
                 self.have(commit)
                 with self.in_use():
                     return work(self.repo)
             except Damaged:
-                self.throw_away()
-                if last:
+                self._present.clear()
+                if attempt == 2:
                     raise
+                if attempt == 1:  # the first time somebody may have been fetching into it that very moment
+                    self.throw_away()
         raise AssertionError("the last round returns or raises")
 
     def in_use(self) -> AbstractContextManager[None]:
@@ -144,14 +145,19 @@ class Mirror:
         return self._lock("use.lock", shared=True)
 
     def throw_away(self) -> None:
-        """Remove the copy. Not to be called inside `in_use`."""
-        self._present.clear()
-        with self._lock("use.lock", shared=False):
-            self.repo.throw_away()
+        """Remove the copy, when nobody reads it or fetches into it. Not to be called inside `in_use`."""
+        with self._lock("fetch.lock", shared=False):
+            self._discard()
 
     def sibling(self, server: GitServer) -> "Mirror":
         """The mirror of another repository, under the same rules: of a submodule."""
         return Mirror(server, self.root, self.limits, self.interrupt, self.progress)
+
+    def _discard(self) -> None:
+        """The same for who holds the fetch lock."""
+        self._present.clear()
+        with self._lock("use.lock", shared=False):
+            self.repo.throw_away()
 
     def _has(self, commit: str) -> bool:
         if commit in self._present:
@@ -159,8 +165,7 @@ class Mirror:
         try:
             found = self.repo.has(commit)
         except Damaged:
-            self.throw_away()
-            return False
+            return False  # fetching will mend it, or find it beyond mending
         if found:
             self._present.add(commit)
         return found
@@ -239,12 +244,15 @@ class Mirror:
         """Fetch into the mirror, which is made, or made anew, as needed."""
         with self._lock("fetch.lock", shared=False):
             os.utime(self.folder / "fetch.lock")  # when it was last of use
-            if self.repo.size() > _FULL * self.limits.mirror_size:
-                self.throw_away()
+            before = self.repo.size()
             try:
                 self._fetch(sources, depth)
-            except Damaged:
-                self.throw_away()
+            except GitRefused as refusal:
+                # what was here before may be in the way: by its damage, or by its size
+                old = isinstance(refusal, Damaged | Unexplained) or refusal.kind == "too_large"
+                if not (old and before):
+                    raise
+                self._discard()
                 self._fetch(sources, depth)
 
     def _fetch(self, sources: list[str], depth: int) -> None:

@@ -39,7 +39,10 @@ class Repo:
         self._home.mkdir(exist_ok=True)
         if not self.exists():
             self.throw_away()
-            self._git("init", "--quiet", "--bare", "--template=", "--object-format=sha1", str(self.path), inside=False)
+            with tempfile.TemporaryDirectory(prefix="new-", dir=self.path.parent) as new:
+                self._git("init", "--quiet", "--bare", "--template=", "--object-format=sha1", new, inside=False)
+                Path(new).rename(self.path)  # whole or not at all: others look whether it's there
+                Path(new).mkdir()
         self.clear_leftovers()
 
     def clear_leftovers(self) -> None:
