@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import bcrypt
 
 from parts import sample_image
 from parts.dockerd import DockerEngine
@@ -66,14 +69,38 @@ def push_base(registry: Registry, tag: str = "1", version: str = "1", **fields: 
     return f"{registry.address}/team/base:{tag}"
 
 
-def context(files: Mapping[str, str | bytes]) -> Iterator[bytes]:
+class PrivateRegistry(Registry):
+    """A registry that asks for a name and a password."""
+
+    name = "private-registry"
+    USER, PASSWORD = "ann", "correct-horse"
+
+    def start(self) -> None:
+        """Write the password file, and start."""
+        known = bcrypt.hashpw(self.PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+        (self.folder / "htpasswd").write_text(f"{self.USER}:{known}\n")
+        super().start()
+
+    def push_base(self) -> None:
+        """The base image, written where the registry keeps its images, by another that asks for nothing."""
+        with Registry(self.folder / "open") as open_registry:
+            push_base(open_registry)
+        (self.folder / "images").mkdir(exist_ok=True)
+        shutil.copytree(open_registry.folder / "images", self.folder / "images", dirs_exist_ok=True)
+
+    def _config(self) -> dict[str, object]:
+        asked = {"htpasswd": {"realm": "test", "path": str(self.folder / "htpasswd")}}
+        return {**super()._config(), "auth": asked}
+
+
+def context(files: Mapping[str, str | bytes], executable: Sequence[str] = ()) -> Iterator[bytes]:
     """A tar of these files in pieces, as a checkout is sent."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in files.items():
             data = content.encode() if isinstance(content, str) else content
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o644
+            entry.size, entry.mode = len(data), 0o755 if name in executable else 0o644
             tar.addfile(entry, io.BytesIO(data))
     whole = packed.getvalue()
     for at in range(0, len(whole), 4096):
@@ -95,9 +122,11 @@ class Builder:
         """Build to the end; `BASE` in the Dockerfile is the base image."""
         return list(self.host.build(request, self.context(dockerfile, files)))
 
-    def context(self, dockerfile: str, files: Mapping[str, str | bytes] | None = None) -> Iterator[bytes]:
+    def context(
+        self, dockerfile: str, files: Mapping[str, str | bytes] | None = None, executable: Sequence[str] = ()
+    ) -> Iterator[bytes]:
         """The Dockerfile and other files."""
-        return context({"Dockerfile": dockerfile.replace("BASE", self.base), **(files or {})})
+        return context({"Dockerfile": dockerfile.replace("BASE", self.base), **(files or {})}, executable)
 
 
 def output(events: list[BuildEvent]) -> list[str]:

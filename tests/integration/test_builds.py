@@ -73,6 +73,16 @@ def until(happened: Callable[[], object], seconds: float = GONE_SECONDS) -> None
         time.sleep(0.05)
 
 
+def once(happened: Callable[[], object], act: Callable[[], None]) -> threading.Thread:
+    """A thread that does something as soon as something else is so."""
+
+    def wait() -> None:
+        until(happened)
+        act()
+
+    return threading.Thread(target=wait)
+
+
 def test_a_build_makes_the_image_that_was_asked_for(builder: Builder) -> None:
     asked = request(
         args=(("WHO", 'Ann & Bob="x" $(id)'),),
@@ -152,9 +162,7 @@ def test_a_cancelled_build_ends_alone_and_its_processes_are_gone(connect: Callab
             )
         )
         slow.start()
-        timer = threading.Thread(
-            target=lambda: (until(lambda: running("sleep", number)), mine.session.signals.cancelled.set())
-        )
+        timer = once(lambda: running("sleep", number), mine.session.signals.cancelled.set)
         timer.start()
         with pytest.raises(Cancelled):
             mine.build(f"FROM BASE\nRUN sleep {number}\n", request())
@@ -172,11 +180,8 @@ def test_a_build_that_nobody_listens_to_any_more_ends_by_itself(
     builder = connect(server)
     number = f"7{next(_ids):02d}.25"
 
-    def cut() -> None:
-        until(lambda: running("sleep", number))
-        server.kill_connections() if lost == "connection" else builder.session.signals.lost.set()
-
-    timer = threading.Thread(target=cut)
+    cut = server.kill_connections if lost == "connection" else builder.session.signals.lost.set
+    timer = once(lambda: running("sleep", number), cut)
     with builder.session:
         timer.start()
         with pytest.raises(HostLost if lost == "connection" else LeaseLost):
@@ -189,11 +194,11 @@ def test_a_build_that_somebody_left_can_be_ended_by_its_id(connect: Callable[...
     left, heir = connect(), connect()
     number, asked = f"8{next(_ids):02d}.25", request()
     with left.session, heir.session:
-        threading.Thread(
-            target=lambda: (until(lambda: running("sleep", number)), heir.host.cancel_build(asked.build_id))
-        ).start()
+        timer = once(lambda: running("sleep", number), lambda: heir.host.cancel_build(asked.build_id))
+        timer.start()
         with pytest.raises(HostError, match="cancel"):
             left.build(f"FROM BASE\nRUN sleep {number}\n", asked)
+        timer.join()
         assert running("sleep", number) == []
 
 

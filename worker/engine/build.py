@@ -58,10 +58,11 @@ def build(
 def _make(making: Making, context: Iterator[bytes]) -> Generator[Event, None, str]:
     spec, host = making.spec, making.host
     facts = host.facts()
+    making.platform = spec.platform or f"{facts.os_type}/{facts.architecture}"
     yield from _look_first(making, facts)
     yield from resolve_bases(making, facts)
     key = spec.reuse_key(making.bases)
-    found = _reusable(making, facts, spec.build_tag(key))
+    found = _reusable(making, spec.build_tag(key))
     if isinstance(found, LocalImage):
         yield Line(
             f"This commit was built before with the same Dockerfile, arguments and base images: {spec.build_tag(key)} "
@@ -77,7 +78,7 @@ def _make(making: Making, context: Iterator[bytes]) -> Generator[Event, None, st
     seconds = host.now() - begun
     making.bases = tuple(settled(dict(making.bases), making.log.bases).items())
     key = spec.reuse_key(making.bases)  # a tag may have moved between the look and the build
-    image = yield from _seen(making, facts)
+    image = yield from _seen(making)
     host.tag(image.id, spec.build_tag(key))
     making.built = _as_built(making, image, key, reused=False)
     log = making.log
@@ -107,7 +108,7 @@ def _look_first(making: Making, facts: EngineFacts) -> Steps:
         yield Line(f"Only {size_words(free[0])} are free at {facts.root_folder} on {spec.server}.", level="warn")
 
 
-def _reusable(making: Making, facts: EngineFacts, tag: str) -> LocalImage | str:
+def _reusable(making: Making, tag: str) -> LocalImage | str:
     """The image of an earlier build, or why there is none to use."""
     spec = making.spec
     if spec.no_cache:
@@ -149,7 +150,7 @@ def _run(making: Making, request: BuildRequest, context: Iterator[bytes]) -> Ste
         raise diagnosed(making, error) from error
 
 
-def _seen(making: Making, facts: EngineFacts) -> Generator[Event, None, LocalImage]:
+def _seen(making: Making) -> Generator[Event, None, LocalImage]:
     """The image, looked at on the builder: the end of a build isn't success."""
     spec, image = making.spec, making.host.local_image(making.log.image_id)
     if image is None:
@@ -158,9 +159,8 @@ def _seen(making: Making, facts: EngineFacts) -> Generator[Event, None, LocalIma
             why="Somebody pruned the builder's images at the same moment.",
             remedy="Deploy again.",
         )
-    wanted = spec.platform or f"{facts.os_type}/{facts.architecture}"
-    if not _fits(image, wanted):
-        said = f"The image is built for {image.os}/{image.architecture}, not for {wanted}."
+    if not _fits(image, making.platform):
+        said = f"The image is built for {image.os}/{image.architecture}, not for {making.platform}."
         if spec.platform:
             raise StepFailed(
                 said,

@@ -17,6 +17,7 @@ class Making:
     host: BuildHost
     log: BuildLog
     step: StepKey = "build"
+    platform: str = ""  # what is built for: as asked, else the builder's own
     bases: Bases = ()
     pulled: bool = False  # every base was looked up in its registry, so BuildKit shall do the same
     problems: list[str] = field(default_factory=list)  # what was said of bases that could not be looked up
