@@ -10,6 +10,7 @@ from dashboard.views import (
     deployments,
     environments,
     health,
+    hooks,
     hosts,
     overview,
     people,
@@ -19,6 +20,7 @@ from dashboard.views import (
     variables,
     webhooks,
 )
+from deployments.webhooks.start import start_deploy
 
 handler400 = "dashboard.views.errors.bad_request"
 handler403 = "dashboard.views.errors.forbidden"
@@ -57,6 +59,7 @@ urlpatterns = [
     path(f"{_PLACEMENT}/hooks/<int:webhook>/secret", webhooks.rotate, name="webhook_rotate"),
     path(f"{_PLACEMENT}/hooks/<int:webhook>/switch", webhooks.switch, name="webhook_switch"),
     path(f"{_PLACEMENT}/hooks/<int:webhook>/delete", webhooks.delete, name="webhook_delete"),
+    path(f"{_PLACEMENT}/hooks/<int:webhook>/again/<int:delivery>", webhooks.again, name="webhook_again"),
     path(f"{_PLACEMENT}/plan", plans.new, name="plan_new"),
     # plans
     path("plans/<int:plan>/", plans.detail, name="plan"),
@@ -101,6 +104,7 @@ urlpatterns = [
     path("account/preferences", accounts.preferences, name="account_preferences"),
     path("account/link/<str:token>", accounts.link, name="account_link"),
     # machines
+    path("hooks/<str:public_id>", hooks.receiver(start_deploy), name="hook"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
 ]

@@ -21,6 +21,7 @@ from deployments.states import (
     TargetStatus,
     derive_deployment_status,
 )
+from deployments.webhooks import outbox
 
 __all__ = [
     "VERDICTS",
@@ -172,6 +173,8 @@ def refresh_deployment(deployment: Deployment) -> bool:
         raise RuntimeError(f"Deployment {deployment.pk} moved while it was locked.")
     deployment.status = derived
     if ends:
+        deployment.ended_at = moment
+        outbox.tell_how_it_stands(deployment)
         hint_next(deployment.placement_id)
     return ends
 

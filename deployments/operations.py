@@ -68,6 +68,16 @@ def end_operation(claim: Claim, status: OperationStatus, result: Mapping[str, An
     return True
 
 
+def cancel_unbegun(operation_id: int) -> bool:
+    """Cancel an Operation that nobody took up yet; False when somebody has, or it is over."""
+    with transaction.atomic():
+        operation = Operation.objects.select_for_update(no_key=True).filter(pk=operation_id).first()
+        if operation is None or operation.status != OperationStatus.QUEUED:
+            return False
+        _end(operation, OperationStatus.CANCELLED, {})
+    return True
+
+
 def fail_late(operation: Operation) -> bool:
     """Fail an open Operation whose deadline has passed; False when it moved meanwhile."""
     never_began = operation.status == OperationStatus.QUEUED and operation.attempts == 0

@@ -1,6 +1,6 @@
 """Asking for Plans, Deployments and their end: the only place where a Deployment begins."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from deployments import audit, builds, clock, endings, queue, releases, sources
+from deployments import audit, builds, clock, endings, queue, releases, sources, superseding
 from deployments import plan as plans
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, PlanChanged, Refused
@@ -16,6 +16,7 @@ from deployments.leases import lock_placement
 from deployments.models import Application, Deployment, Host, Operation, Placement, PlacementHost, Plan, Release, Target
 from deployments.operations import request_operation
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
+from deployments.webhooks import outbox
 
 __all__ = ["cancel_deployment", "request_deployment", "request_operation", "request_plan", "settle_target"]
 
@@ -30,15 +31,17 @@ def request_plan(
     of_release: Release | None = None,
     secrets_of_release: bool = False,
     build_anew: bool = False,
+    wanted: Mapping[str, str] | None = None,
 ) -> Plan:
     """A Plan of what is set now, or of an earlier Release (a rollback or redeploy), with the Operation that looks.
 
     A rollback takes everything as it was but today's values of secrets; `secrets_of_release` takes those it had too.
     `build_anew` builds a source again without cache, also where it was built before.
+    `wanted` takes another ref, commit or image than is set (`sources.overlaid`).
     """
     with transaction.atomic():
         _check_in_use(placement)
-        content = _content(placement, of_release, secrets_of_release)
+        content = _content(placement, of_release, secrets_of_release, wanted or {})
         _check_source(placement, content)
         hosts = _host_ids(placement)
         if not hosts:
@@ -63,27 +66,38 @@ def request_plan(
             variables=content.variables,
             source=content.source,
             build_anew=build_anew and bool(content.source),
+            wanted=dict(wanted or {}),
             created_by_id=actor.user_id,
         )
-        after = {"of_release": of_release.number if of_release else None, "secrets_as_they_were": secrets_of_release}
+        after = {
+            "of_release": of_release.number if of_release else None,
+            "secrets_as_they_were": secrets_of_release,
+            **({"wanted": dict(wanted)} if wanted else {}),
+        }
         audit.record(actor, "plan.request", placement, after=after)
     return plan
 
 
 def request_deployment(
-    *, actor: Actor, plan: Plan, fingerprint: str, note: str = "", leave_out: Collection[int] = ()
+    *,
+    actor: Actor,
+    plan: Plan,
+    fingerprint: str,
+    note: str = "",
+    leave_out: Collection[int] = (),
+    supersede: bool = False,
 ) -> Deployment:
     """Queue what the Plan shows, on its servers but those left out (ids); the next in line where others are open.
 
     Raises PlanChanged when settings changed after the Plan was shown, and Refused when a server isn't ready; then
-    nothing is saved.
+    nothing is saved. `supersede` ends the older ones that pushes asked for and that nobody began.
     """
     with transaction.atomic():
         # The lock orders simultaneous clicks: numbers are given out, and seen by workers, one after another.
         placement = lock_placement(plan.placement_id)
         _check_in_use(placement)
         plan = Plan.objects.select_related("of_release").get(pk=plan.pk)
-        content = _content(placement, plan.of_release, plan.secrets_of_release)
+        content = _content(placement, plan.of_release, plan.secrets_of_release, plan.wanted)
         _check_unchanged(placement, plan, content, fingerprint)
         hosts = _chosen_hosts(plan, set(leave_out))
         content = replace(_as_planned(plan, content), digest=plan.digest, tag=plan.tag)
@@ -106,7 +120,11 @@ def request_deployment(
         )
         builder = builds.builder_of(placement, hosts) if sources.needs_build(release) else None
         _queue_targets(deployment, hosts, builder)
+        outbox.tell_how_it_stands(deployment)
+        superseded = superseding.end_queued(deployment) if supersede else []
         _record_request(actor, deployment, hosts, sorted(leave_out))
+        for each in superseded:
+            endings.record_ends(each)
     return deployment
 
 
@@ -155,9 +173,11 @@ def _check_in_use(placement: Placement) -> None:
         raise Refused(_("%(name)s is archived.") % {"name": placement.application.name})
 
 
-def _content(placement: Placement, of_release: Release | None, secrets_of_release: bool) -> releases.Content:
+def _content(
+    placement: Placement, of_release: Release | None, secrets_of_release: bool, wanted: Mapping[str, str]
+) -> releases.Content:
     if of_release is None:
-        return releases.content_now(placement)
+        return sources.overlaid(releases.content_now(placement), wanted)
     if of_release.placement_id != placement.pk:
         raise Refused(_("That Release belongs to something else."))
     return releases.content_of(of_release, secrets_as_they_were=secrets_of_release)

@@ -5,6 +5,9 @@ A source is `{}` for an image, else, as a Placement intends it:
 A Plan's Operation finds out the rest (`FOUND`), and only then is it fit for a Release: `commit`, `subject`, `author`,
 `committed_at` (RFC 3339); `file`, what `.estiva.yml` says, as `{"build": {…}, "settings": {…}}`; for Compose `files`
 (`[[name, text]]`) and `images` (service → `name@digest`); `anew`, the number of the Plan that asked to build without cache.
+
+A Plan that a push asked for overlays what is set (`Plan.wanted`): `{"ref", "commit"}`, each only where it is known, or
+`{"image"}`.
 """
 
 from collections.abc import Mapping
@@ -19,6 +22,18 @@ Source = dict[str, Any]
 
 FOUND: Final = ("commit", "subject", "author", "committed_at", "file", "files", "images", "anew")
 SHORT: Final = 7
+
+
+def overlaid(content: Content, wanted: Mapping[str, str]) -> Content:
+    """What is set, with what a Plan wants instead of its ref, commit or image; what doesn't fit the source is left out."""
+    if not content.source:
+        return replace(content, image=wanted.get("image") or content.image)
+    source = dict(content.source)
+    name = "compose" if source.get("kind") == "compose" else "build"
+    if wanted.get("ref") and source.get("url"):
+        source[name] = {**source.get(name, {}), "ref": wanted["ref"]}
+        source.update({"commit": wanted["commit"]} if wanted.get("commit") else {})
+    return replace(content, source=source)
 
 
 def resolved(intended: Content, found: Mapping[str, Any]) -> Content:

@@ -1,12 +1,15 @@
 """Commit statuses: the outbox is emptied here, beside the deploys and never in their way."""
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Final
 
 import requests
 import structlog
+from django.db import connection
 
 from deployments.models import CommitStatus, Repository
+from deployments.sealing import CannotOpen
 from deployments.webhooks import outbox
 from deployments.webhooks.statuses import Service, StatusRequest, is_final, status_request
 from worker.engine.spec import Secret
@@ -15,10 +18,23 @@ log = structlog.get_logger(__name__)
 
 TIMEOUT: Final = (5.0, 10.0)  # seconds to connect, and between two bytes of the answer
 AT_ONCE: Final = 20
+ROUND_SECONDS: Final = 2.0
 _READ_AT_MOST: Final = 4096  # bytes of an answer that says why not
 
 TokenOf = Callable[[Repository], Secret | None]
 """Opens a repository's token, None where it has none: `worker.brief` alone opens what is sealed."""
+
+
+def keep_sending(token_of: TokenOf, stop: threading.Event) -> None:
+    """Send what is due, round after round, until `stop` is set: the body of a thread with a connection of its own."""
+    while not stop.is_set():
+        try:
+            send_due(token_of)
+        except Exception:  # as the reconciler's duties: whatever it was, the next round tries again
+            log.exception("commit statuses were not sent")
+        finally:
+            connection.close()
+        stop.wait(ROUND_SECONDS)
 
 
 def send_due(token_of: TokenOf) -> int:
@@ -37,7 +53,11 @@ def _send(status: CommitStatus, token_of: TokenOf) -> bool:
     if repository.url != status.repository_url:
         outbox.failed(status, "The repository has another address now.", for_good=True)
         return False
-    token = token_of(repository)
+    try:
+        token = token_of(repository)
+    except CannotOpen as error:
+        outbox.failed(status, f"The repository's token can't be opened: {error}", for_good=False)
+        return False
     if token is None:
         outbox.failed(status, "The repository has no token any more.", for_good=True)
         return False

@@ -44,6 +44,11 @@ def git_server(row: Repository) -> GitServer:
     return GitServer(row.url, _credential(row), (row.host_key_type, row.host_key) if row.host_key else None)
 
 
+def token_of(row: Repository) -> Secret | None:
+    """Its token, opened; None where it has none. `CannotOpen` when it was sealed for another installation."""
+    return Secret(open_sealed(row.token)) if row.token else None
+
+
 def secrets_of(server: GitServer) -> tuple[Secret, ...]:
     """For the Masker."""
     known = (server.credential.token, server.credential.private_key_pem)
@@ -61,6 +66,5 @@ def refused(repository_id: int, url: str, error: GitRefused) -> None:
 
 
 def _credential(row: Repository) -> GitCredential:
-    token = Secret(open_sealed(row.token)) if row.token else None
     private_key = Secret(open_sealed(row.private_key)) if row.private_key else None
-    return GitCredential(row.username, token, private_key)
+    return GitCredential(row.username, token_of(row), private_key)

@@ -3,6 +3,7 @@
 Every round stands alone and may fail alone: a database or broker that is away is logged, and the next round comes.
 """
 
+import functools
 import socket
 import threading
 import time
@@ -23,7 +24,8 @@ from deployments.actors import ESTIVA
 from deployments.models import Host, Operation, Plan, WorkerProcess
 from deployments.operations import request_operation
 from deployments.states import OPERATION_ENDS, OPERATION_OPEN, HostState
-from worker import presence
+from deployments.webhooks import automatic
+from worker import commit_status, git_servers, presence
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +34,7 @@ KEEP: Final = timedelta(days=30)
 FORGET_WORKERS: Final = timedelta(days=1)
 NOT_CHECKED: Final = (HostState.UNTRUSTED, HostState.KEY_CHANGED, HostState.RETIRED)
 CHECK_DEADLINE_SECONDS: Final = 45.0
+STATUS_SECONDS: Final = 2.0  # that an end waits for a commit status on its way; one that was cut off is sent again
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class Reconciler:
         self._duties = [
             Duty("expired leases", 0, release_expired),
             Duty("hints", 0, send_hints),
+            Duty("deploys on push", 0, carry_on_plans),
             Duty("host checks", min(5.0, settings.ESTIVA_HOST_CHECK_SECONDS / 2), request_checks),
             Duty("presence", 7, lambda: presence.beat(self.name, "reconciler")),
             Duty("signed audit head", 3600, write_signed_head),
@@ -63,9 +67,17 @@ class Reconciler:
     def run(self) -> None:
         """Round after round; returns soon after `stop` was set."""
         log.info("reconciler started", name=self.name)
+        sender = threading.Thread(  # on its own: a Git service that doesn't answer must not hold up a round
+            target=commit_status.keep_sending,
+            args=(git_servers.token_of, self.stop),
+            name="commit statuses",
+            daemon=True,
+        )
+        sender.start()
         while not self.stop.is_set():
             self.round()
             self.stop.wait(self._round_seconds)
+        sender.join(STATUS_SECONDS)
         _guarded("presence", lambda: presence.forget(self.name))
         log.info("reconciler ended", name=self.name)
 
@@ -92,6 +104,18 @@ def release_expired() -> None:
     released = stalls.release_expired()
     if released:
         log.warning("leases expired", targets=released)
+
+
+def carry_on_plans() -> None:
+    """Plans of pushes whose worker died before it deployed them are deployed; one that fails keeps no other waiting."""
+    for plan_id in automatic.left_behind():
+        _guarded(f"deploy on push of plan {plan_id}", functools.partial(_carry_on, plan_id))
+
+
+def _carry_on(plan_id: int) -> None:
+    deployment = automatic.carry_on(plan_id)
+    if deployment is not None:
+        log.warning("a plan of a push was left behind", plan=plan_id, deployment=deployment.pk)
 
 
 def send_hints() -> None:

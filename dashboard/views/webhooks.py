@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from dashboard.access import ACT, ACTING, EVERYONE, FORM, Request, get_placement, seen_by
@@ -15,9 +15,10 @@ from deployments.errors import Refused
 from deployments.inventory import webhooks as inventory
 from deployments.models import Placement, Webhook
 from deployments.queries import webhooks as queries
-from deployments.webhooks import setup
+from deployments.webhooks import receive, setup
 from deployments.webhooks.receive import place_of
 from deployments.webhooks.rules import Place, Rules
+from deployments.webhooks.start import start_deploy
 
 
 @seen_by(*EVERYONE)
@@ -103,6 +104,21 @@ def delete(request: Request, application: str, environment: str, webhook: int) -
     inventory.delete_webhook(actor=request.actor, webhook=row)
     messages.success(request, _("%(name)s is gone. Remove it at the other end too.") % {"name": row.name})
     return redirect("webhooks", application, environment)
+
+
+@seen_by(*ACTING, methods=ACT)
+def again(request: Request, application: str, environment: str, webhook: int, delivery: int) -> HttpResponse:
+    """Decide anew on what was delivered, by the rules of now."""
+    _placement, row = _get(request, application, environment, webhook)
+    sent = get_object_or_404(row.deliveries, pk=delivery)
+    try:
+        answer = receive.send_again(actor=request.actor, delivery=sent, start=start_deploy)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        say = messages.success if answer.verdict == receive.Verdict.ACCEPTED else messages.warning
+        say(request, answer.reason)
+    return redirect("webhook", application, environment, row.pk)
 
 
 def _get(request: Request, application: str, environment: str, number: int) -> tuple[Placement, Webhook]:

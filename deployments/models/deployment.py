@@ -13,6 +13,14 @@ from deployments.states import DEPLOYMENT_OPEN, TARGET_HELD, TARGET_OPEN, Deploy
 class Plan(models.Model):
     """What a click would change, computed before it. `hosts` and `changes` are as `deployments.plan` documents them."""
 
+    class Automatic(models.TextChoices):
+        """Where a Plan that a push asked for stands; "" for a person's, which waits for the click."""
+
+        WAITING = "waiting", _("Deploys once it is worked out")
+        DEPLOYED = "deployed", _("Deployed")
+        SUPERSEDED = "superseded", _("Superseded")
+        DROPPED = "dropped", _("Not deployed")  # refused, or nothing would change: its deliveries say why
+
     placement = models.ForeignKey(Placement, on_delete=models.CASCADE, related_name="plans")
     placement_version = models.PositiveIntegerField()
     of_release = models.ForeignKey(
@@ -30,12 +38,19 @@ class Plan(models.Model):
     source = models.JSONField(default=dict)  # what was resolved: `deployments.sources`
     commits = models.JSONField(default=list)  # those since what runs, newest first
     build_anew = models.BooleanField(default=False)  # without the builder's cache
+    wanted = models.JSONField(default=dict)  # in place of what is set: `deployments.sources.overlaid`
+    automatic = models.CharField(max_length=10, choices=Automatic.choices, blank=True)
+    automatic_by = models.CharField(max_length=120, blank=True)  # whom its Deployment is recorded for
+    webhook = models.ForeignKey("deployments.Webhook", on_delete=models.SET_NULL, null=True, related_name="+")
     changes = models.JSONField(default=list)
     hosts = models.JSONField(default=list)
     created_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = (models.Index(fields=("id",), condition=Q(automatic="waiting"), name="plan_waiting"),)
 
 
 class Deployment(models.Model):

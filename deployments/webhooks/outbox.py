@@ -26,8 +26,10 @@ State = CommitStatus.State
 def tell(deployment: Deployment, state: str, description: str) -> CommitStatus | None:
     """Note that the Git service is to be told, once a state; None where there is no commit, no token or no known service."""
     source = deployment.release.source
+    if not source.get("commit"):
+        return None
     repository = Repository.objects.filter(application=deployment.placement.application_id).first()
-    if repository is None or not source.get("commit") or source.get("url") != repository.url:
+    if repository is None or source.get("url") != repository.url:
         return None
     service = service_for(repository)
     if service is None or repository.credential != Repository.Credential.TOKEN or repository.token is None:
@@ -49,6 +51,22 @@ def tell(deployment: Deployment, state: str, description: str) -> CommitStatus |
         },
     )
     return status
+
+
+def tell_how_it_stands(deployment: Deployment) -> CommitStatus | None:
+    """As `tell`, in the words for the Deployment's status: when it was asked for, and when it has ended."""
+    said = {
+        DeploymentStatus.QUEUED: "Waits for its turn to be deployed",
+        DeploymentStatus.RUNNING: "Is being deployed",
+        DeploymentStatus.SUCCEEDED: f"Runs in {deployment.environment_name}",
+        DeploymentStatus.FAILED: "The deploy failed",
+        DeploymentStatus.CANCELLED: f"Cancelled: {deployment.cancelled_by_name}"
+        if deployment.cancelled_by_name
+        else "The deploy was cancelled",
+        DeploymentStatus.NEEDS_ATTENTION: "The deploy failed and needs somebody to look at the server",
+    }
+    status = DeploymentStatus(deployment.status)
+    return tell(deployment, state_of(deployment), f"#{deployment.pk}: {said[status]}")
 
 
 def state_of(deployment: Deployment) -> str:

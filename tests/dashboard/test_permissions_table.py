@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import pytest
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
 
 from dashboard import asgi, stream
 from deployments.accounts import invitations
 from deployments.actors import Actor
 from deployments.inventory import webhooks
-from deployments.models import AuditEntry, Placement, User
+from deployments.models import AuditEntry, Placement, User, WebhookDelivery
 from tests.dashboard.story import Story, plan, tell
 from tests.dashboard.web import sign_in
 
@@ -74,6 +75,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "webhook_rotate": ("webhook", {"POST": ACTED_ON}),
     "webhook_switch": ("webhook", {"POST": ACTED_ON}),
     "webhook_delete": ("webhook", {"POST": ACTED_ON}),
+    "webhook_again": ("delivery", {"POST": ACTED_ON}),
     "plan_new": (PLACEMENT, {"POST": ACTED_ON}),
     "plan": ("plan", {"GET": THING}),
     "plan_deploy": ("plan", {"POST": ACTED_ON}),
@@ -116,7 +118,9 @@ OPEN: dict[str, dict[str, int]] = {
     "account_inactive": {"GET": 200},
     "account_link": {"GET": 404, "POST": 404},
     "readyz": {"GET": 503},
+    "hook": {"POST": 401},  # its caller signs with the hook's secret
 }
+MADE_UP = {"account_link": {"token": "made-up"}, "hook": {"public_id": "made-up"}}
 """Routes that need no sign-in, and what a stranger gets: the link is made up, and no worker runs in a test."""
 
 
@@ -131,6 +135,7 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         PLACEMENT: lambda: pair,
         "release": lambda: {**pair, "number": 1},
         "webhook": lambda: {**pair, "webhook": _hook(place, story)},
+        "delivery": lambda: {**pair, **_delivery(_hook(place, story))},
         "plan": lambda: {"plan": plan(place, story.ana).pk},
         "deployment": lambda: {"deployment": deployment.pk},
         "host": lambda: {"host": (story.foreign_host if foreign else story.host).name},
@@ -139,6 +144,13 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "link": lambda: {"link": _invitation(story)},
     }
     return makers[kind]()
+
+
+def _delivery(hook: int) -> dict[str, int]:
+    row = WebhookDelivery.objects.create(
+        webhook_id=hook, delivery_id="1", received_at=timezone.now(), verdict="ignored", reason="-"
+    )
+    return {"webhook": hook, "delivery": row.pk}
 
 
 def _hook(place: Placement, story: Story) -> int:
@@ -224,7 +236,7 @@ def _is_audited(person: User | None, *, denied: bool) -> None:
 @pytest.mark.parametrize("route", sorted(OPEN))
 @pytest.mark.parametrize("method", METHODS)
 def test_what_a_stranger_gets(client: Client, route: str, method: str) -> None:
-    path = reverse(route, kwargs={"token": "made-up"} if route == "account_link" else {})
+    path = reverse(route, kwargs=MADE_UP.get(route, {}))
     assert client.generic(method, path).status_code == OPEN[route].get(method, 405)
 
 

@@ -12,6 +12,7 @@ from deployments import claims, clock, queue
 from deployments.models import Operation
 from deployments.operations import end_operation
 from deployments.states import OperationStatus
+from deployments.webhooks import automatic
 from worker.brief import CannotBrief
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
 from worker.keeper import Held, Keeper, uptime
@@ -49,6 +50,10 @@ def run(operation_id: int, keeper: Keeper) -> None:
             outcome = Outcome(OperationStatus.FAILED, told(error, operation))
         if not end_operation(claim, outcome.status, outcome.result):
             log.warning("lease lost before the end", operation=claim.id, fence=claim.fence)
+            return
+    plan_id = automatic.plan_of(operation) if operation.kind == Operation.Kind.PLAN else None
+    if plan_id is not None:
+        automatic.carry_on(plan_id)
 
 
 @contextmanager

@@ -1,0 +1,156 @@
+"""Plans that a push asked for: deployed by themselves once they are worked out, by whichever process comes first.
+
+`Plan.automatic` moves by compare-and-swap under the Placement's lock, so that a Plan is deployed once, or never. The worker
+that ended a Plan's Operation carries it on; the reconciler does so for what was left behind.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from deployments import operations, plan, releases, requests
+from deployments.actors import Actor
+from deployments.errors import Refused
+from deployments.leases import lock_placement
+from deployments.models import Deployment, Operation, PlacementHost, Plan, Webhook, WebhookDelivery
+from deployments.states import DEPLOYMENT_OPEN, OPERATION_ENDS, OperationStatus
+
+Verdict = WebhookDelivery.Verdict
+Automatic = Plan.Automatic
+
+LEFT_BEHIND: Final = timedelta(
+    seconds=5
+)  # after the end of its Operation: then whoever ended that has died, or is slow
+_LONGEST_REASON: Final = 600
+
+
+def request_plan(*, actor: Actor, webhook: Webhook, wanted: dict[str, str]) -> Plan:
+    """A Plan that deploys itself, in place of those of this Placement that wait. Needs the Placement's lock."""
+    _supersede_waiting(webhook.placement_id)
+    row = requests.request_plan(actor=actor, placement=webhook.placement, wanted=wanted)
+    row.automatic, row.automatic_by, row.webhook = Automatic.WAITING, actor.name[:120], webhook
+    row.save(update_fields=("automatic", "automatic_by", "webhook"))
+    return row
+
+
+def left_behind() -> list[int]:
+    """Plans whose Operation ended a while ago and that nobody carried on, oldest first."""
+    rows = Plan.objects.filter(
+        automatic=Automatic.WAITING,
+        operation__status__in=OPERATION_ENDS,
+        operation__ended_at__lte=Now() - LEFT_BEHIND,
+    )
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def plan_of(operation: Operation) -> int | None:
+    """The Plan of this Operation that waits to be carried on."""
+    rows = Plan.objects.filter(operation=operation.pk, automatic=Automatic.WAITING)
+    return rows.values_list("pk", flat=True).first()
+
+
+def carry_on(plan_id: int) -> Deployment | None:
+    """Deploy a Plan whose Operation is over, or say on its deliveries why not; None too when it was done already."""
+    placement_id = _waiting().filter(pk=plan_id).values_list("placement", flat=True).first()
+    if placement_id is None:
+        return None
+    with transaction.atomic():
+        lock_placement(placement_id)
+        row = _waiting().select_related("operation", "webhook", "placement__application").filter(pk=plan_id).first()
+        if row is None:
+            return None
+        refusal = _why_not(row)
+        if refusal is None:
+            try:
+                return _deploy(row)
+            except Refused as error:
+                refusal = Verdict.REFUSED, str(error)
+        _move(row.pk, Automatic.DROPPED)
+        _say([row.pk], *refusal)
+    return None
+
+
+def _waiting() -> QuerySet[Plan]:
+    return Plan.objects.filter(automatic=Automatic.WAITING, operation__status__in=OPERATION_ENDS)
+
+
+def _deploy(row: Plan) -> Deployment:
+    with transaction.atomic():
+        _move(row.pk, Automatic.DEPLOYED)
+        deployment = requests.request_deployment(
+            actor=Actor(row.created_by_id, row.automatic_by),
+            plan=row,
+            fingerprint=row.fingerprint,
+            note=_note(row),
+            supersede=True,
+        )
+        WebhookDelivery.objects.filter(plan=row).update(deployment=deployment)
+    return deployment
+
+
+def _move(plan_id: int, to: Automatic) -> None:
+    if not Plan.objects.filter(pk=plan_id, automatic=Automatic.WAITING).update(automatic=to):
+        raise RuntimeError(f"Plan {plan_id} moved while its Placement was locked.")
+
+
+def _why_not(row: Plan) -> tuple[Verdict, str] | None:
+    """Why a Plan that was worked out is not deployed; None when it is."""
+    if row.webhook is None or not row.webhook.is_active:
+        return Verdict.REFUSED, "The hook was switched off or deleted before this push's turn came."
+    result = row.operation.result
+    if row.operation.status != OperationStatus.SUCCEEDED or not row.is_ready:
+        said = " ".join(str(result.get(name, "")) for name in ("what", "why", "remedy")).strip()
+        return Verdict.REFUSED, f"The plan could not be worked out. {said}"
+    for host in row.hosts:
+        if not host["ready"]:
+            bad = [f"{each['message']} {each['remedy']}" for each in host["findings"] if each["result"] == "bad"]
+            said = bad[0] if bad else "it is not known what would be deployed."
+            return Verdict.REFUSED, f"{host['name']} can't be deployed to: {said.strip()}"
+    brought = _brought_already(row)
+    return (Verdict.IGNORED, brought) if brought else None
+
+
+def _brought_already(row: Plan) -> str:
+    """Who brings the very same already, in words; "" when a Deployment would change something."""
+    shown = releases.Content(row.image, row.settings, row.variables, row.digest, row.tag, source=row.source)
+    wanted = {host["host"] for host in row.hosts}
+    newest = Deployment.objects.filter(placement=row.placement_id, status__in=DEPLOYMENT_OPEN).order_by("-pk").first()
+    if newest is not None:
+        theirs = set(newest.targets.filter(role="deploy").values_list("host", flat=True))
+        same = not plan.differences(releases.content_as_recorded(newest.release), shown)
+        goes_on = newest.cancel_requested_at is None and wanted <= theirs
+        return f"#{newest.pk} brings the same already." if same and goes_on else ""
+    running = releases.running_release(row.placement_id)
+    if running is None or plan.differences(releases.content_as_recorded(running), shown):
+        return ""
+    seats = PlacementHost.objects.filter(placement=row.placement_id, is_active=True, running_release=running, drift="")
+    everywhere = wanted <= set(seats.values_list("host", flat=True))
+    return "The same runs on every server already: nothing would change." if everywhere else ""
+
+
+def _note(row: Plan) -> str:
+    """`main pushed by ana-prado`: what a list of Deployments tells this one by."""
+    delivery = WebhookDelivery.objects.filter(plan=row).order_by("-pk").first()
+    summary = delivery.summary if delivery else {}
+    pusher = f" by {summary['pusher']}" if summary.get("pusher") else ""
+    return f"{summary['ref']} pushed{pusher}" if summary.get("ref") else ""
+
+
+def _supersede_waiting(placement_id: int) -> None:
+    waiting = Plan.objects.filter(placement=placement_id, automatic=Automatic.WAITING)
+    found = list(waiting.order_by("pk").values_list("pk", "operation"))
+    for plan_id, operation_id in found:
+        _move(plan_id, Automatic.SUPERSEDED)
+        operations.cancel_unbegun(operation_id)
+    _say([plan_id for plan_id, _operation in found], Verdict.SUPERSEDED, "A newer push came before this one's turn.")
+
+
+def _say(plan_ids: Iterable[int], verdict: Verdict, said: str) -> None:
+    """Put the verdict, and why, on the deliveries that asked for these Plans."""
+    for delivery in WebhookDelivery.objects.filter(plan__in=list(plan_ids)):
+        delivery.verdict, delivery.reason = verdict, f"{delivery.reason} {said}".strip()[:_LONGEST_REASON]
+        delivery.save(update_fields=("verdict", "reason"))
