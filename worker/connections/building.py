@@ -6,15 +6,14 @@ asked of us on a second connection (`buildkit_session`) and are part of no reque
 
 import base64
 import binascii
-import json
 import time
-import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
 from worker.connections import inspected, pushing
+from worker.connections.build_http import Messages, request_head
 from worker.connections.build_limits import Limits
 from worker.connections.buildkit_session import Answers, BuildSession, new_session_id, session_request
 from worker.connections.buildkit_trace import TraceReader
@@ -33,7 +32,6 @@ _READ = 1 << 16
 _PIECE = 1 << 18  # bytes of the context in one chunk
 _END_SECONDS = 20.0  # how long a cancelled build may take to end
 _CANCEL_SECONDS = 10.0
-_LONGEST_MESSAGE = 64 << 20
 
 
 class DockerBuildHost(DockerHost):
@@ -91,7 +89,7 @@ class _Conversation:
         self._host, self._request = host, request
         self._until = time.monotonic() + request.deadline
         self._id = new_session_id()
-        self._trace, self._body, self._messages = TraceReader(), HttpBody(), _Messages()
+        self._trace, self._body, self._messages = TraceReader(), HttpBody(), Messages()
         self._image_id = self._said = ""
         self._sent = self._over = False
         self._answers: BuildSession | None = None
@@ -103,7 +101,7 @@ class _Conversation:
                 self._answers = self._offer_session()
                 self._sock = self._host.open_socket()
                 self._sock.deadline = self._until
-                self._sock.sendall(_head(self._host.api_version, self._request, self._id))
+                self._sock.sendall(request_head(self._host.api_version, self._request, self._id))
         except BaseException:
             self._close()
             raise
@@ -248,47 +246,3 @@ class _Conversation:
             self._sock.close()
         if self._answers is not None:
             self._answers.close()
-
-
-class _Messages:
-    """The JSON objects of an answer, one a line."""
-
-    def __init__(self) -> None:
-        self._pending = bytearray()
-
-    def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """Those complete by now. ValueError for anything else."""
-        self._pending += data
-        *whole, self._pending = self._pending.split(b"\n")
-        if len(self._pending) > _LONGEST_MESSAGE:
-            raise ValueError("a message without end")
-        found = [json.loads(line) for line in whole if line.strip()]
-        if not all(isinstance(each, dict) for each in found):
-            raise ValueError("a message that is no object")
-        return found
-
-
-def _head(api_version: str, request: BuildRequest, session_id: str) -> bytes:
-    """The request up to its body. Every value is URL-encoded, so none can become a line of its own."""
-    asked: list[tuple[str, str]] = [
-        ("version", "2"),
-        ("buildid", request.build_id),
-        ("session", session_id),
-        ("dockerfile", request.dockerfile),
-        ("labels", json.dumps(dict(request.labels))),
-        ("buildargs", json.dumps(dict(request.args))),
-        *(("t", tag) for tag in request.tags),
-    ]
-    asked += [("target", request.target)] if request.target else []
-    asked += [("platform", request.platform)] if request.platform else []
-    asked += [("nocache", "1")] if request.no_cache else []
-    asked += [("pull", "1")] if request.pull else []
-    lines = [
-        f"POST /v{api_version}/build?{urllib.parse.urlencode(asked)} HTTP/1.1",
-        "Host: docker",
-        "User-Agent: estiva",
-        "Connection: close",
-        "Content-Type: application/x-tar",
-        "Transfer-Encoding: chunked",
-    ]
-    return "\r\n".join([*lines, "", ""]).encode("ascii")
