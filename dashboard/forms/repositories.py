@@ -6,6 +6,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.forms.applications import NameForm
+from dashboard.forms.refusals import add_refusal
+from deployments import git_url
+from deployments.errors import Refused
+from deployments.inventory import applications as inventory
 from deployments.models import Repository
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
@@ -46,6 +50,13 @@ class RepositoryForm(forms.Form):
         widget=forms.PasswordInput(attrs={**_PLAIN, "autocomplete": "new-password", "class": "mono"}),
     )
 
+    def clean_url(self) -> str:
+        """As it is kept."""
+        try:
+            return git_url.check_url(self.cleaned_data["url"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
 
 class NewFromRepositoryForm(NameForm, RepositoryForm):
     """A new application that is built from a repository: its name, and where its source is."""
@@ -61,8 +72,14 @@ class NewFromRepositoryForm(NameForm, RepositoryForm):
         return {name: self.cleaned_data[name] for name in RepositoryForm.base_fields}
 
     def clean(self) -> dict[str, Any]:
-        """The name by the domain's rules; NameForm asks with what it has."""
-        return forms.Form.clean(self) or {}
+        """The domain's own rules about the name, so that they are said together with everything else that is wrong."""
+        data = forms.Form.clean(self) or {}
+        if "name" in data:
+            try:
+                inventory.check_application(name=data["name"])
+            except Refused as refusal:
+                add_refusal(self, refusal)
+        return data
 
 
 class LookForm(forms.Form):

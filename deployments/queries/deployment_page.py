@@ -136,6 +136,8 @@ class DeploymentPage:
                 return _("Failed on %(server)s") % {"server": self.failures[0].host_name}
         if self.deployment.status == DeploymentStatus.RUNNING and self.deployment.cancel_requested_at:
             return _("Cancelling")
+        if self.build is not None and self.build.target.status == TargetStatus.RUNNING:
+            return _("Building on %(server)s") % {"server": self.build.target.host_name}
         restored = {TargetStatus.FAILED_RESTORED, TargetStatus.CANCELLED_RESTORED}
         if len(self.servers) == 1 and self.servers[0].target.status in restored:
             return str(self.servers[0].target.get_status_display())

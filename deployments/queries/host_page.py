@@ -67,5 +67,12 @@ def host_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> 
         list(targets.order_by("-pk")[:10]),
         containers,
         len(host.containers) - len(containers),
-        list(Environment.objects.filter(builder=host).values_list("name", flat=True)),
+        _builds_for(host, visible, everything=everything),
     )
+
+
+def _builds_for(host: Host, visible: QuerySet[Placement], *, everything: bool) -> list[str]:
+    rows = Environment.objects.filter(builder=host)
+    if not everything:
+        rows = rows.filter(pk__in=visible.values("environment"))
+    return list(rows.values_list("name", flat=True))

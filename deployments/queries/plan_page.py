@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+
 from deployments import builds, releases
 from deployments.errors import Refused
 from deployments.models import Host, Plan, Release, Target
@@ -53,6 +56,11 @@ class Build:
     receivers: list[str] = field(default_factory=list)
     push_to: str = ""
 
+    @property
+    def receivers_text(self) -> str:
+        """`web-2 and web-3`."""
+        return str(get_text_list(self.receivers, _("and")))
+
 
 @dataclass(frozen=True, slots=True)
 class PlanPage:
@@ -62,6 +70,12 @@ class PlanPage:
     running: Release | None
     hosts: list[HostRow]
     build: Build | None = None
+
+    @property
+    def earlier_commits(self) -> list[dict[str, str]]:
+        """Those that come with the one that is built, since what runs."""
+        commit = self.plan.source.get("commit")
+        return [each for each in self.plan.commits if each["commit"] != commit]
 
     @property
     def is_looking(self) -> bool:

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from deployments import build_settings
-from deployments.models import Application, Operation, Placement, Repository, User
+from deployments.models import Application, Environment, Operation, Placement, Repository, User
 from deployments.permissions import visible_placements
 from deployments.states import OPERATION_OPEN, OperationStatus
 
 Commit = dict[str, str]
+_PROJECTS: Final = {"python": "Python", "node": "Node.js", "go": "Go"}
 SUGGESTED: Final = 500
 """Branches and tags offered in a field; any other can be typed."""
 
@@ -53,6 +54,12 @@ class Look:
         return str(self.detected.get("dockerfile", "")) if self.detected and not self.dockerfiles else ""
 
     @property
+    def project(self) -> str:
+        """What kind of project was recognised, as people write it."""
+        kind = str((self.detected or {}).get("kind", ""))
+        return _PROJECTS.get(kind, kind)
+
+    @property
     def build(self) -> dict[str, Any]:
         """Build settings to begin with; a generated Dockerfile is in them only to be looked at and accepted."""
         said = {"ref": self.ref, "subdirectory": self.subdirectory, "dockerfile": self.dockerfile}
@@ -61,11 +68,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryPage:
-    """Everything the page shows. `placements` are built from it."""
+    """Everything the page shows. `placements` are built from it; `can_be_added` says that an Environment is left."""
 
     repository: Repository
     look: Look | None
     placements: list[Placement]
+    can_be_added: bool
 
     @property
     def default_ref(self) -> str:
@@ -92,6 +100,7 @@ def repository_page(user: User, repository: Repository, wanted: int | None) -> R
         repository,
         look_of(repository, wanted),
         list(built.select_related("application", "environment").order_by("environment__position")),
+        Environment.objects.exclude(placements__application=repository.application_id).exists(),
     )
 
 
