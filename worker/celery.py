@@ -23,7 +23,8 @@ from deployments import logs, queue, start
 django.setup()
 start.refuse_wrong_settings()
 
-from worker.keeper import EXIT_SECONDS, Keeper, process_keeper, set_process_keeper  # noqa: E402 - needs Django to be set up
+from worker import commit_status, git_servers  # noqa: E402 - needs Django to be set up
+from worker.keeper import EXIT_SECONDS, Keeper, process_keeper, set_process_keeper  # noqa: E402
 from worker.logs import open_secrets  # noqa: E402
 
 app = Celery("estiva", broker=queue.broker_url(settings.ESTIVA_REDIS_URL), include=["worker.tasks"])
@@ -64,14 +65,22 @@ def _make_keeper(sender: str, instance: Any, **_: Any) -> None:
     set_process_keeper(Keeper(sender, "deploy" if deploys else "look", instance.concurrency))
 
 
+_stopping = threading.Event()
+
+
 @signals.worker_ready.connect
 def _start_keeper(**_: Any) -> None:
     process_keeper().start()
+    if (
+        process_keeper().role == "look"
+    ):  # the reconciler can't open a token, and deploys are not to wait for a Git service
+        commit_status.start_sending(git_servers.token_of, _stopping)
 
 
 @signals.worker_shutting_down.connect
 def _stop_keeper(**_: Any) -> None:
     """Inside the signal handler: hand everything back, and end in time whatever a thread is still waiting for."""
+    _stopping.set()
     process_keeper().begin_stop()
     watchdog = threading.Timer(EXIT_SECONDS, _exit_now)
     watchdog.daemon = True

@@ -25,12 +25,19 @@ TokenOf = Callable[[Repository], Secret | None]
 """Opens a repository's token, None where it has none: `worker.brief` alone opens what is sealed."""
 
 
+def start_sending(token_of: TokenOf, stop: threading.Event) -> threading.Thread:
+    """Send in a thread of its own until `stop` is set. Nobody waits for it: what an end cuts off is sent by the next one."""
+    thread = threading.Thread(target=keep_sending, args=(token_of, stop), name="commit statuses", daemon=True)
+    thread.start()
+    return thread
+
+
 def keep_sending(token_of: TokenOf, stop: threading.Event) -> None:
     """Send what is due, round after round, until `stop` is set: the body of a thread with a connection of its own."""
     while not stop.is_set():
         try:
             send_due(token_of)
-        except Exception:  # as the reconciler's duties: whatever it was, the next round tries again
+        except Exception:  # whatever it was, the next round tries again
             log.exception("commit statuses were not sent")
         finally:
             connection.close()

@@ -25,7 +25,7 @@ from deployments.models import Host, Operation, Plan, WorkerProcess
 from deployments.operations import request_operation
 from deployments.states import OPERATION_ENDS, OPERATION_OPEN, HostState
 from deployments.webhooks import automatic
-from worker import commit_status, git_servers, presence
+from worker import presence
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,6 @@ KEEP: Final = timedelta(days=30)
 FORGET_WORKERS: Final = timedelta(days=1)
 NOT_CHECKED: Final = (HostState.UNTRUSTED, HostState.KEY_CHANGED, HostState.RETIRED)
 CHECK_DEADLINE_SECONDS: Final = 45.0
-STATUS_SECONDS: Final = 2.0  # that an end waits for a commit status on its way; one that was cut off is sent again
 
 
 @dataclass(slots=True)
@@ -67,17 +66,9 @@ class Reconciler:
     def run(self) -> None:
         """Round after round; returns soon after `stop` was set."""
         log.info("reconciler started", name=self.name)
-        sender = threading.Thread(  # on its own: a Git service that doesn't answer must not hold up a round
-            target=commit_status.keep_sending,
-            args=(git_servers.token_of, self.stop),
-            name="commit statuses",
-            daemon=True,
-        )
-        sender.start()
         while not self.stop.is_set():
             self.round()
             self.stop.wait(self._round_seconds)
-        sender.join(STATUS_SECONDS)
         _guarded("presence", lambda: presence.forget(self.name))
         log.info("reconciler ended", name=self.name)
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from deployments import clock
 from deployments.models import CommitStatus, Deployment, Placement, Repository
-from deployments.sealing import open_sealed, seal
+from deployments.sealing import CannotOpen, open_sealed, seal
 from deployments.webhooks import outbox
-from parts.processes import free_port
+from parts.processes import free_port, wait_until
 from tests import factories as make
 from worker import commit_status
 from worker.engine.spec import Secret
@@ -154,3 +155,46 @@ def test_a_pending_state_is_not_sent_after_the_end(deployment: Deployment, servi
     tell(deployment, service.port, "failure")
     assert commit_status.send_due(token_of) == 1
     assert [sent["state"] for _path, _headers, sent in service.calls] == ["failure"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_sends_until_it_is_stopped(deployment: Deployment, service: Service) -> None:
+    tell(deployment, service.port)
+    stop = threading.Event()
+    thread = commit_status.start_sending(token_of, stop)
+    wait_until(lambda: CommitStatus.objects.get().sent_at is not None, "the status is sent")
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(service.calls) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_unforeseen_is_tried_in_the_next_round(
+    deployment: Deployment, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_status, "ROUND_SECONDS", 0.01)
+    tell(deployment, service.port)
+    failures = ["a bug"]
+
+    def failing_once(repository: Repository) -> Secret | None:
+        CommitStatus.objects.update(next_try=clock.now())
+        if failures:
+            raise RuntimeError(failures.pop())
+        return token_of(repository)
+
+    stop = threading.Event()
+    thread = commit_status.start_sending(failing_once, stop)
+    wait_until(lambda: CommitStatus.objects.get().sent_at is not None, "the status is sent")
+    stop.set()
+    thread.join(10)
+
+
+def test_a_token_that_cannot_be_opened_is_said(deployment: Deployment, service: Service) -> None:
+    def closed(repository: Repository) -> Secret | None:
+        raise CannotOpen("The key was changed.")
+
+    status = tell(deployment, service.port)
+    assert commit_status.send_due(closed) == 0
+    status.refresh_from_db()
+    assert (status.error, service.calls) == ("The repository's token can't be opened: The key was changed.", [])

@@ -6,11 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models.functions import Now
 
 from deployments import requests, stalls
-from deployments.models import Host, Operation, PlacementHost, Plan
+from deployments.inventory.webhooks import create_webhook
+from deployments.models import Deployment, Host, Operation, PlacementHost, Plan
 from deployments.states import OperationStatus
+from deployments.webhooks.push import Push
+from deployments.webhooks.receive import actor_of
+from deployments.webhooks.start import start_deploy
 from tests.deployments.world import OTHER_KEY, World, make_world
 from tests.worker.conftest import Sent
 from worker.brief import HostConnection
@@ -89,6 +94,23 @@ def test_a_plan_of_two_good_servers(world: World, keeper: Keeper, servers: Serve
     assert plan.hosts[0]["platform"] == "linux/amd64"
     assert plan.hosts[0]["disk_free"] == 50_000_000_000
     assert [(each["title"], each["status"]) for each in plan.operation.steps] == [("web-1", "good"), ("web-2", "good")]
+
+
+@pytest.mark.both_databases
+def test_the_plan_of_a_push_is_deployed_by_who_worked_it_out(world: World, keeper: Keeper, servers: Servers) -> None:
+    digest = servers.publish("web-1", "web-2")
+    hook, _secret = create_webhook(
+        actor=world.actor, placement=world.placement, kind="plain", name="CI", rules={"tags": ["*"]}
+    )
+    push = Push(kind="plain", delivery_id="1", event="push", tag="2.4.1")
+    with transaction.atomic():
+        outcome = start_deploy(hook, push, actor_of(hook))
+    assert outcome.plan is not None
+    running.run(outcome.plan.operation_id, keeper)
+    deployment = Deployment.objects.get()
+    assert (deployment.release.digest, deployment.requested_by_name) == (digest, "CI (webhook)")
+    running.run(outcome.plan.operation_id, keeper)
+    assert Deployment.objects.count() == 1
 
 
 def test_a_server_that_does_not_answer_hides_no_other(world: World, keeper: Keeper, servers: Servers) -> None:

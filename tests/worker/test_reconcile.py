@@ -6,8 +6,9 @@ import pytest
 from django.db.models.functions import Now
 
 from deployments import queue
+from deployments.inventory.webhooks import create_webhook
 from deployments.models import AuditEntry, Deployment, Host, Operation, Plan, Target, WorkerProcess
-from tests.deployments.world import World, claimed, deployed, make_world, ready_host
+from tests.deployments.world import World, claimed, deployed, make_world, planned, ready_host
 from tests.worker.conftest import Sent
 from worker import reconcile
 from worker.reconcile import Reconciler
@@ -150,6 +151,22 @@ def test_one_duty_failing_keeps_no_other_from_being_done(
     reconciler.round()
     assert len(sent.targets()) == 2
     assert WorkerProcess.objects.get().role == "reconciler"
+
+
+def test_a_plan_of_a_push_that_was_left_behind_is_deployed(world: World) -> None:
+    plan, broken = planned(world), planned(world)
+    Plan.objects.filter(pk__in=[plan.pk, broken.pk]).update(automatic="waiting", automatic_by="GitHub (webhook)")
+    hook, _secret = create_webhook(
+        actor=world.actor, placement=world.placement, kind="plain", name="CI", rules={"tags": ["*"]}
+    )
+    Plan.objects.update(webhook=hook)
+    Plan.objects.filter(pk=broken.pk).update(fingerprint="")
+    reconcile.carry_on_plans()
+    assert not Deployment.objects.exists(), "its worker may be about to"
+    Operation.objects.filter(kind="plan").update(ended_at=Now() - timedelta(seconds=9))
+    reconcile.carry_on_plans()
+    assert Deployment.objects.get().requested_by_name == "GitHub (webhook)"
+    assert set(Plan.objects.values_list("automatic", flat=True)) == {"deployed", "dropped"}
 
 
 def test_it_ends_soon_and_takes_itself_off_the_record(world: World) -> None:
