@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +28,20 @@ from worker.engine.spec import Secret
 
 _ids = count(1)
 GONE_SECONDS = 15.0
+WORKER = """
+import pathlib, sys
+from tests.integration.build_stage import context
+from worker.connections.building import DockerBuildHost
+from worker.connections.pool import Pool
+from worker.connections.ssh import HostKey, SshAddress, SshCredential
+from worker.engine.build_events import BuildRequest
+from worker.engine.spec import Secret
+
+address, port, user, key, kind, blob, socket, dockerfile = sys.argv[1:]
+credential = SshCredential(Secret(pathlib.Path(key).read_text()))
+session = Pool().session(SshAddress("web-1", address, int(port), user), credential, HostKey(kind, blob))
+list(DockerBuildHost(session, socket).build(BuildRequest("of a worker"), context({"Dockerfile": dockerfile})))
+"""
 HUNGRY = "FROM BASE\nRUN dd if=/dev/zero of=/dev/null bs=200M count=1\n"
 
 
@@ -240,3 +257,26 @@ def test_what_runs_in_a_build_gets_its_share_of_the_processor(builder: Builder) 
     minutes, _, seconds = output(events)[0].split()[0].removesuffix("s").partition("m")
     used = int(minutes) * 60 + float(seconds)
     assert ended(events, "while").seconds > 4 * used > 0
+
+
+def test_builds_without_limits_are_told_nothing_and_ending_none_is_no_error(builder: Builder) -> None:
+    builder.host.cancel_build("nobody's")
+    events = builder.build("FROM BASE\nRUN true\n", request())
+    assert not [each for each in events if isinstance(each, BuilderNote)]
+
+
+def test_a_killed_workers_build_ends(
+    sshd: SshServer, ssh_key: SshKey, builder_engine: DockerEngine, connect: Callable[..., Builder]
+) -> None:
+    number = f"5{next(_ids):02d}.25"
+    base = connect().base
+    kind, blob = sshd.host_key_line().split()
+    told = [sshd.address, str(sshd.port), sshd.user, str(ssh_key.path), kind, blob, str(builder_engine.socket)]
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, *told, f"FROM {base}\nRUN sleep {number}\n"], env=paths)
+    try:
+        until(lambda: running("sleep", number), 30)
+    finally:
+        worker.kill()
+        worker.wait()
+    until(lambda: not running("sleep", number))
