@@ -23,6 +23,9 @@ class GitRefused(Exception):
         self.kind: Kind = kind
         self.message, self.why, self.remedy = message, why, remedy
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class Damaged(GitRefused):
     """The mirror's own files don't hold together; it is thrown away and fetched anew."""

@@ -1,5 +1,7 @@
 """Git's and ssh's complaints, turned into what happened, why probably, and what to do."""
 
+import base64
+import hashlib
 import re
 
 from deployments.git_url import GitUrl
@@ -8,7 +10,7 @@ from worker.sources.causes import CAUSES, LOGIN_HTTP, LOGIN_SSH
 from worker.sources.errors import Damaged, GitRefused, Unexplained
 from worker.sources.shapes import GitServer
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;?]*[A-Za-z]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PROGRESS = re.compile(r"^(remote: )?[A-Z][a-z]+ing [a-z]+:\s+\d+")
 _NOISE = re.compile(
     r"^(Please make sure you have the correct access rights|and the repository exists\.|Warning: Permanently added)"
@@ -44,12 +46,26 @@ def remote_failure(server: GitServer, url: GitUrl, errors: str) -> GitRefused:
     for cause in CAUSES:
         if cause.pattern.search(said):
             words = {"url": url.text, "host": url.place, "login": login}
-            return GitRefused(cause.kind, cause.message.format(**words), why=said, remedy=cause.remedy.format(**words))
+            why = _host_keys(server, said) if cause.kind == "host_key" else said
+            return GitRefused(cause.kind, cause.message.format(**words), why=why, remedy=cause.remedy.format(**words))
     return Unexplained(
         "broken",
         f"{url} could not be fetched.",
         why=said,
         remedy="Those are git's own words. Try again, then look there.",
+    )
+
+
+def _host_keys(server: GitServer, said: str) -> str:
+    """The two fingerprints beside each other; ssh's own words where it doesn't tell the new one."""
+    shown = re.search(r"SHA256:[A-Za-z0-9+/]{43}", said)
+    if server.host_key is None or shown is None:
+        return said
+    digest = hashlib.sha256(base64.b64decode(server.host_key[1])).digest()
+    trusted = base64.b64encode(digest).decode().rstrip("=")
+    return (
+        f"Trusted: {server.host_key[0]} SHA256:{trusted}. Shown: {shown[0]}. "
+        "The server was reinstalled, or somebody stands between."
     )
 
 

@@ -17,6 +17,8 @@ from parts.git_server import GitServer as RealGitServer
 from worker.engine.spec import Secret
 from worker.sources.environment import PASSED_ON
 from worker.sources.git import ContextOptions, GitCredential, GitLimits, GitServer, Mirror
+from worker.sources.project import Listing, Read
+from worker.sources.shapes import Entry as SourceEntry
 from worker.sources.shapes import Interrupt, nobody
 
 MakeRepo = Callable[..., Repo]
@@ -102,3 +104,17 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield path
     assert not path.exists()
     assert not list(tmp_path.glob("canary*"))
+
+
+def as_project(files: Mapping[str, str]) -> tuple[Listing, Read]:
+    """What `detect` asks, answered from these files."""
+
+    def listing(folder: str) -> list[SourceEntry]:
+        begin = f"{folder}/" if folder else ""
+        names = {path.removeprefix(begin).partition("/")[::2] for path in files if path.startswith(begin)}
+        return [SourceEntry(name, "folder" if below else "file", "") for name, below in sorted(names)]
+
+    def read(path: str) -> bytes | None:
+        return files[path].encode() if path in files else None
+
+    return listing, read

@@ -207,12 +207,14 @@ class TestSsh:
         server.authorize(ssh_key.public, repo)
         mirror = make_mirror(repo.ssh_url, credential=credential, host_key=meet_git_server(repo.ssh_url))
         mirror.refs()
+        trusted = server.sshd.fingerprint()
         server.sshd.change_host_key()
         before = server.sshd.log.stat().st_size
         with pytest.raises(GitRefused, match="another host key") as refusal:
             mirror.refs()
         assert refusal.value.kind == "host_key"
-        assert server.sshd.fingerprint() in refusal.value.why
+        assert f"Shown: {server.sshd.fingerprint()}." in refusal.value.why
+        assert f"Trusted: ssh-ed25519 {trusted}." in refusal.value.why
         assert "publickey" not in server.sshd.log.read_text()[before:], "no key was offered"
 
     def test_without_a_pinned_key_or_a_private_key_nothing_begins(
