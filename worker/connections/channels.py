@@ -5,6 +5,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from paramiko.channel import Channel
 
 _SLICE = 0.04  # seconds: how late a signal or a deadline may be noticed while nothing arrives
 _LARGEST_READ = 1 << 16
+_LARGEST_WRITE = 1 << 15  # sshd takes no more in one packet
 
 
 class ConnectionGone(ConnectionResetError):
@@ -89,7 +91,7 @@ class ChannelSocket:
         while view:
             self._interrupt()
             try:
-                sent = self._channel.send(view[:_LARGEST_READ].tobytes())
+                sent = self._channel.send(view[:_LARGEST_WRITE].tobytes())
             except TimeoutError:
                 if time.monotonic() >= until:
                     raise
@@ -121,7 +123,8 @@ class ChannelSocket:
 
     def close(self) -> None:
         """Close the channel; also what is being read from it ends."""
-        self._channel.close()
+        with suppress(EOFError, OSError):  # the transport died: so did the channel
+            self._channel.close()
 
 
 class _Raw(io.RawIOBase):

@@ -46,8 +46,8 @@ class Place:
 
     @property
     def over(self) -> bool:
-        """Everything was taken."""
-        return self._ended and not self._pieces
+        """Everything was taken, and all went well."""
+        return self._ended and not self._pieces and self._problem is None
 
     def leave(self) -> None:
         """Want nothing more."""
@@ -82,7 +82,8 @@ class Place:
             return True
 
     def end(self, problem: Exception | None = None) -> None:
-        """No more pieces."""
+        """No more pieces. What was said first counts."""
         with self._changed:
-            self._ended, self._problem = True, problem
+            if not self._ended:
+                self._ended, self._problem = True, problem
             self._changed.notify_all()

@@ -9,6 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -124,7 +125,8 @@ class SshSession:
         with self._lock:
             channels, self._channels = self._channels, []
         for channel in channels:
-            channel.close()
+            with suppress(EOFError, OSError, paramiko.SSHException):  # the transport died: so did the channel
+                channel.close()
 
     def close(self) -> None:
         """Close the channels and let go of the transport."""

@@ -26,6 +26,7 @@ LOOK_SECONDS = 20.0  # how long the others wait for one that finds out what it l
 PATIENCE_SECONDS = 15.0  # for how long, in all, one may keep the others waiting
 FIRST_BYTE_SECONDS = 900.0  # an engine first writes the whole image to a file of its own
 _READ = 1 << 16
+_PARCEL = 1 << 18  # bytes that are handed on at once
 
 OpenBuilder = Callable[[Signals], AbstractContextManager[EngineDoor]]
 
@@ -133,28 +134,31 @@ class SharedRead:
     ) -> None:
         """Up to the last layer that somebody lacks, which is seldom the archive's end."""
         data, takers, size = first, list[Place](), 0
-        while saved.config is None or not wanted <= saved.complete:
+        parcel = _Parcel(self._offer)
+        while True:
             self.bytes_read += len(data)
             for part in saved.feed(data):
                 if isinstance(part, LayerBegins):
-                    self._offer(takers, layer_end(size))
+                    parcel.add(layer_end(size))
+                    parcel.send(takers)
                     size = about.sizes[part.diff_id] = part.size
                     takers = [each for each in self._places if part.diff_id in (each.lacks or ())]
-                    self._offer(takers, layer_head(part.diff_id, size))
+                    parcel.add(layer_head(part.diff_id, size))
                 elif takers:
-                    self._offer(takers, bytes(part))
+                    parcel.add(part)
+                if parcel.full:
+                    parcel.send(takers)
             if saved.config is not None and wanted <= saved.complete:
                 break
             data = sock.recv(_READ)
             if not data:
                 raise UnknownArchive("it ended before it was complete")
-        self._offer(takers, layer_end(size))
+        parcel.add(layer_end(size))
+        parcel.send(takers)
         for place in self._places:
             self._offer([place], closing(about.image_id, saved.config, about.diff_ids))
 
     def _offer(self, takers: list[Place], piece: bytes) -> None:
-        if not piece:
-            return
         for place in takers:
             since = time.monotonic()
             while not place.offer(piece):
@@ -204,6 +208,28 @@ class SharedRead:
                 remedy=f"Deploy again once {name} can be reached; layers that are complete are not sent twice.",
             )
         return error
+
+
+class _Parcel:
+    """Small parts go on together: each hand-over between threads has its price."""
+
+    def __init__(self, offer: Callable[[list[Place], bytes], None]) -> None:
+        self._offer = offer
+        self._parts: list[bytes | memoryview] = []
+        self._size = 0
+
+    @property
+    def full(self) -> bool:
+        return self._size >= _PARCEL
+
+    def add(self, part: bytes | memoryview) -> None:
+        self._parts.append(part)
+        self._size += len(part)
+
+    def send(self, takers: list[Place]) -> None:
+        if takers and self._size:
+            self._offer(takers, b"".join(self._parts))
+        self._parts, self._size = [], 0
 
 
 def _first_bytes(sock: ChannelSocket, name: str) -> bytes:

@@ -126,7 +126,7 @@ class Loading:
     """One `POST /images/load`: the archive goes up in pieces, then the engine tells what it does with it."""
 
     def __init__(self, receiver: EngineDoor, until: float) -> None:
-        self._name = receiver.name
+        self.name = receiver.name
         self._body, self._events = HttpBody(), _Events()
         self._sock = open_engine_socket(receiver.session, receiver.socket_path)
         self._sock.settimeout(STREAM_SECONDS)
@@ -166,10 +166,10 @@ class Loading:
             for event in self._events.feed(body):
                 if "error" in event:
                     said = str((event.get("errorDetail") or {}).get("message") or event["error"])
-                    raise refusal(said, self._name)
+                    raise refusal(said, self.name)
                 yield event
         if self._body.status >= 400:
-            raise refusal(_message(bytes(refused)), self._name, self._body.status)
+            raise refusal(_message(bytes(refused)), self.name, self._body.status)
         if not self._body.status:
             raise ConnectionGone("the engine ended the connection without an answer")
 

@@ -19,6 +19,7 @@ from worker.engine.container_host import PullProgress
 from worker.engine.errors import HostError
 
 _ATTEMPTS = 3
+_PROGRESS_SPACING = 0.1  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class ShippingHub:
     @contextmanager
     def _open(self, builder: Builder, signals: Signals) -> Iterator[EngineDoor]:
         session = self._pool.session(builder.address, builder.credential, builder.host_key, signals)
-        with session, translated(session):
+        with translated(session), session:
             yield EngineDoor(session, builder.socket_path, EngineClient(session, builder.socket_path))
 
 
@@ -127,12 +128,14 @@ class BuilderImages:
         first = next(pieces, None)
         if first is None:
             raise LeftBehind
-        loading = Loading(receiver, until)
+        loading, shown_at = Loading(receiver, until), 0.0
         try:
             for piece in itertools.chain([first], pieces):
                 loading.send(piece)
                 tally.sent += len(piece)
-                yield tally.progress()
+                if time.monotonic() - shown_at > _PROGRESS_SPACING:
+                    shown_at = time.monotonic()
+                    yield tally.progress()
             for event in loading.finish():
                 if tally.hear(event):
                     yield tally.progress()
