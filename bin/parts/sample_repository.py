@@ -14,7 +14,6 @@ from parts.screen import say
 from parts.supervisor import Supervisor
 
 NAME = "web"
-APPLICATION_PORT = 5001
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def start(installation: Installation, supervisor: Supervisor, server: SampleServ
         git_server.password,
         git_server.with_password(repo),
         base,
-        installation.port("web-application", APPLICATION_PORT),
+        server.built_port,
     )
 
 

@@ -22,6 +22,7 @@ from parts.supervisor import Supervisor
 
 REPOSITORY = "harbour/sample"
 APPLICATION_PORT = 5000
+BUILT_PORT = 5001
 NEEDED = ("sshd", "ssh-keygen", "docker-registry", "static busybox")
 NEEDED_FOR_ENGINE = ("dockerd", "ip")
 NEEDED_FOR_GIT = ("git", "openssl")
@@ -35,6 +36,7 @@ class SampleServer:
     socket: Path
     registry: Registry
     application_port: int
+    built_port: int  # of the application that is built from Git
     is_borrowed: bool = False  # the engine was there before us and goes on after us
 
     def leave_borrowed(self, installation: Installation) -> None:
@@ -70,13 +72,14 @@ def start(installation: Installation, supervisor: Supervisor) -> SampleServer:
     registry = Registry(folder / "registry", installation.port("registry"))
     supervisor.start(registry)
     push_images(registry)
-    # Chosen before the engine starts: it brings the application of an earlier run back on this very port.
+    # Chosen before the engine starts: it brings the applications of an earlier run back on these very ports.
     port = installation.port("application", APPLICATION_PORT)
+    built_port = installation.port("built-application", BUILT_PORT)
     socket, is_borrowed = _engine(folder, registry, supervisor, throwaway=installation.throwaway)
     sshd = SshServer(folder / "sshd", installation.port("sshd"))
     supervisor.start(sshd)
     say("sshd", f"{getpass.getuser()}@{sshd.address} port {sshd.port}, host key {sshd.fingerprint()}")
-    return SampleServer(sshd, socket, registry, port, is_borrowed)
+    return SampleServer(sshd, socket, registry, port, built_port, is_borrowed)
 
 
 def push_images(registry: Registry) -> None:

@@ -46,12 +46,12 @@ def walk(installation: Installation, server: SampleServer) -> dict[str, Any]:
 
 def first_build(installation: Installation, repository: SampleRepository) -> None:
     """Register the application that is built from Git beside the other, and deploy its branch, unless that was done before."""
-    _run(installation, ["parts.story_git", "first"], json.dumps(repository.told()))
+    run(installation, ["parts.story_git", "first"], json.dumps(repository.told()))
 
 
 def walk_git(installation: Installation, repository: SampleRepository) -> dict[str, Any]:
     """Build and deploy a commit, push and deploy a second, push one that can't be built: figures, or PartError."""
-    return _run(installation, ["parts.story_git", "walk"], json.dumps(repository.told()))
+    return run(installation, ["parts.story_git", "walk"], json.dumps(repository.told()))
 
 
 def _tell(installation: Installation, chapter: str, server: SampleServer | None) -> dict[str, Any]:
@@ -64,11 +64,11 @@ def _tell(installation: Installation, chapter: str, server: SampleServer | None)
             server.image,
             str(server.application_port),
         ]
-    return _run(installation, words)
+    return run(installation, words)
 
 
-def _run(installation: Installation, words: list[str], given: str = "") -> dict[str, Any]:
-    """Run a chapter's process to its end, `given` on its standard input; what it found."""
+def run(installation: Installation, words: list[str], given: str = "") -> dict[str, Any]:
+    """Run a module as a process with Estiva's settings to its end, `given` on its standard input; what it found, or PartError."""
     env = {**installation.environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
     result = None
     with subprocess.Popen(

@@ -28,10 +28,15 @@ def admin() -> tuple[User, Actor]:
     return user, Actor.of(user)
 
 
-def deploy(actor: Actor, placement: Placement, release: int | None = None, *, timeout: float = 120) -> Target:
-    """Plan, click, and wait for the end (seconds); the Target that replaced the container, or should have."""
+def deploy(
+    actor: Actor, placement: Placement, release: int | None = None, *, anew: bool = False, timeout: float = 120
+) -> Target:
+    """Plan, click, and wait for the end (seconds); the Target that replaced the container, or should have.
+
+    `anew` builds without the builder's cache.
+    """
     earlier = Release.objects.get(placement=placement, number=release) if release is not None else None
-    plan = requests.request_plan(actor=actor, placement=placement, of_release=earlier)
+    plan = requests.request_plan(actor=actor, placement=placement, of_release=earlier, build_anew=anew)
     await_operation(plan.operation, "the plan was not worked out")
     plan = Plan.objects.get(pk=plan.pk)
     check("plan", plan.is_ready, f"{plan.operation.result}")

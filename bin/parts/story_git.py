@@ -40,7 +40,7 @@ _BUILD_SECONDS = 300.0
 def first(sample: SampleRepository) -> dict[str, Any]:
     """Register and deploy it, unless an earlier run did and it answers."""
     _user, actor = admin()
-    placement = _placement(actor, sample)
+    placement = placed(actor, sample)
     if not _comes_up(placement, sample):
         _deployed(actor, placement, sample, "first deploy")
     print(f"the application built from Git answers version {version(sample)}", flush=True)
@@ -50,7 +50,7 @@ def first(sample: SampleRepository) -> dict[str, Any]:
 def walk(sample: SampleRepository) -> dict[str, Any]:
     """Deploy the first commit, push a second and deploy it, push one that can't be built: the second goes on serving."""
     _user, actor = admin()
-    placement = _placement(actor, sample)
+    placement = placed(actor, sample)
     figures: dict[str, Any] = {"git_deploy_seconds": _deployed(actor, placement, sample, "git_deploy", "1")}
     push(sample, flask_sample.files("2", base=sample.base), "Say two")
     figures["git_second_seconds"] = _deployed(actor, placement, sample, "git_second", "2")
@@ -113,7 +113,8 @@ def _comes_up(placement: Placement, sample: SampleRepository) -> bool:
     return True
 
 
-def _placement(actor: Actor, sample: SampleRepository) -> Placement:
+def placed(actor: Actor, sample: SampleRepository) -> Placement:
+    """The application in production, built from the repository; made the first time, and moved if its port is another now."""
     application = Application.objects.filter(name=NAME).first() or applications.create_application(
         actor=actor, name=NAME, description="Built from the demo's Git repository"
     )

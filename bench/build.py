@@ -1,0 +1,66 @@
+"""From a commit to an answer: Estiva's way against `git clone`, `docker build` and `docker run` over ssh, on the same server.
+
+Both build the story's application, a Flask page, and replace the version that runs; they take turns. Estiva's time includes its plan.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from bench.frame import Row, show
+from parts import sample_repository, sample_server, story
+from parts.installation import Installation
+from parts.part import remove_folder, temporary_folder
+from parts.supervisor import Supervisor
+
+AIMS = {"build_over_by_hand": 1.15, "cached_over_by_hand": 1.15}
+KINDS = {"build": "without cache", "cached": "one file changed"}
+
+
+def measure(runs: int) -> dict[str, Any]:
+    """Start a whole Estiva with its sample server, and time both ways on it: kind → way → seconds, or part → seconds."""
+    folder = temporary_folder("bench")
+    try:
+        installation = Installation(folder, throwaway=True)
+        with installation.alone(), Supervisor() as supervisor, supervisor.signals():
+            installation.start(supervisor, lambda: story.first_admin(installation))
+            server = sample_server.start(installation, supervisor)
+            repository = sample_repository.start(installation, supervisor, server)
+            story.first_deploy(installation, server)
+            told = {
+                "runs": runs,
+                "repository": repository.told(),
+                "sshd": [str(server.sshd.folder), server.sshd.port],
+                "socket": str(server.socket),
+                "port": installation.port("by-hand"),
+            }
+            return story.run(installation, ["bench.build_runs"], json.dumps(told))
+    finally:
+        remove_folder(folder)
+
+
+def table(seconds: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:
+    """The rows of the table and the figures."""
+    rows, figures = [], {}
+    for kind, about in KINDS.items():
+        figures[f"{kind}_over_by_hand"] = median(seconds[kind]["estiva"]) / median(seconds[kind]["by_hand"])
+        for way, who in {"by_hand": "by hand", "estiva": "Estiva"}.items():
+            spent = seconds[kind][way]
+            rows.append(Row(f"{kind}, {who}", median(spent), f"{about}; {_each(spent)}"))
+            rows += [Row(f"  {part}", median(each), _each(each)) for part, each in seconds[kind]["parts"][way].items()]
+    return rows, figures
+
+
+def _each(values: Sequence[float]) -> str:
+    return "each " + " ".join(f"{value:.2f}" for value in values)
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure and print; the exit code."""
+    parser = argparse.ArgumentParser(prog="bin/bench build", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help="how often each is timed (default: 3)")
+    rows, figures = table(measure(parser.parse_args(words).runs))
+    show("build", "From a commit to an answer", rows, figures, AIMS)
+    return 0
