@@ -219,7 +219,7 @@ class Tally:
 
     def progress(self, *, complete: bool = False) -> PullProgress:
         """For the bar."""
-        total = self.about.size(self.lacks)
+        total = max(self.about.size(self.lacks), self._done)  # an estimate may turn out too large
         sent = min(self.sent, total)
         self._done = total if complete else max(self._done, min(total, (sent + sum(self.unpacked.values())) // 2))
         layers = len(self.lacks) if complete else max(0, len(self.unpacked) - 1)

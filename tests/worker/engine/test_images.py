@@ -1,6 +1,7 @@
 """Images come, are checked, are kept by a tag of ours, and go when no kept Release needs them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests.worker.engine.stage import SHOP, Stage, ended, lines
 from worker.connections.fake import FakeHost, FakeImage
 from worker.engine.container_host import Platform
 from worker.engine.errors import HostError
-from worker.engine.events import Progress, Verdict
+from worker.engine.events import Event, Progress, Verdict
 from worker.engine.look import look
 from worker.engine.rollout import deploy
 from worker.engine.spec import ImageSpec
@@ -79,6 +80,53 @@ def test_an_image_built_without_a_registry_is_found_by_its_id_or_not_at_all() ->
     end = ended(list(deploy(gone, FakeHost(stage.server))))
     assert end.verdict == Verdict.FAILED_UNTOUCHED
     assert "built without a registry" in end.what
+
+
+def received(stage: Stage, host: FakeHost, image_id: str, **more: Any) -> list[Event]:
+    """Deploy an image that no registry has."""
+    stage.publish(2)
+    image = ImageSpec("shop from a repository", None, image_id=image_id, arrives=True, **more)
+    return list(deploy(replace(stage.spec(2), image=image), host))
+
+
+def test_an_image_built_elsewhere_is_received_from_its_builder() -> None:
+    stage = Stage().serving_first()
+    built = stage.server.images.build("shop at 1234567", size=40_000_000)
+    host = FakeHost(stage.server)
+    events = received(stage, host, built)
+    assert ended(events).verdict == Verdict.SUCCEEDED
+    assert [call.name for call in host.journal if call.name in ("pull", "remote_image", "receive_image")] == [
+        "receive_image"
+    ]
+    assert any(
+        "is not on web-1 yet: 1 of 1 layers come from the builder, about 40.0 MB" in line for line in lines(events)
+    )
+    assert any(line.startswith("Received in ") for line in lines(events))
+    shown = [event for event in events if isinstance(event, Progress) and event.step == "pull"]
+    assert shown[-1].done == shown[-1].total == 40_000_000
+    assert "estiva/test/shop-production:2" in stage.server.images.local[built].tags
+    again = FakeHost(stage.server)
+    assert ended(received(stage, again, built)).verdict == Verdict.SUCCEEDED
+    assert [call.name for call in again.journal if call.name == "receive_image"] == []
+
+
+def test_an_image_that_its_builder_lost_too_touches_nothing() -> None:
+    stage = Stage().serving_first()
+    end = ended(received(stage, FakeHost(stage.server), "sha256:gone"))
+    assert end.verdict == Verdict.FAILED_UNTOUCHED
+    assert "is not on web-1 any more" in end.what
+    assert "not on the builder any more" in end.why
+    assert end.remedy == "Build and deploy it again."
+
+
+@pytest.mark.parametrize("moment", ["receive_begin", "receive_progress", "receive_image"])
+def test_a_cancel_while_an_image_is_received_leaves_the_old_version_serving(moment: str) -> None:
+    stage = Stage().serving_first()
+    host = FakeHost(stage.server)
+    host.cancel_at(moment)
+    end = ended(received(stage, host, stage.server.images.build("shop at 1234567")))
+    assert end.verdict == Verdict.CANCELLED_UNTOUCHED
+    assert stage.serving() == [1]
 
 
 def test_the_last_releases_are_kept_by_tags_and_older_ones_go() -> None:

@@ -111,6 +111,35 @@ def test_a_registry_that_cannot_be_asked_is_bad_unless_the_image_is_here(stage: 
     assert findings["image"].result == "good"
 
 
+@pytest.mark.parametrize(
+    ("image", "result", "words"),
+    [
+        (
+            ImageSpec("shop main", None, arrives=True),
+            "good",
+            "shop main is built first, and comes to web-1 before anything",
+        ),
+        (
+            ImageSpec("shop main", None, image_id="sha256:abc", arrives=True),
+            "good",
+            "comes to web-1 from where it was built",
+        ),
+        (
+            ImageSpec("shop main", None, image_id="sha256:abc"),
+            "bad",
+            "is not on web-1, and it was built without a registry",
+        ),
+    ],
+)
+def test_an_image_that_no_registry_has(stage: Stage, image: ImageSpec, result: str, words: str) -> None:
+    host = FakeHost(stage.server)
+    looked = [each for each in preflight(replace(stage.spec(2), image=image), host) if isinstance(each, Finding)]
+    (finding,) = (each for each in looked if each.check == "image")
+    assert finding.result == result
+    assert words in finding.message
+    assert [call for call in host.journal if call.name == "remote_image"] == []
+
+
 def test_an_older_copy_of_a_tag_is_a_warning(stage: Stage) -> None:
     stage.server.images.registry_error = HostError("connection refused")
     given = stage.spec(1)
