@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ class Race:
             operation = deployment.plan.operation
             parts["plan: waited"].append(_between(operation.requested_at, operation.started_at))
             parts["plan: worked"].append(_between(operation.started_at, operation.ended_at))
-        before = deployment.requested_at
+        before: datetime | None = deployment.requested_at
         for each in (deployment.targets.get(role=Target.Role.BUILD), target):
             parts[f"{each.role}: waited"].append(_between(before, each.started_at))
             for step in each.steps.order_by("pk"):
@@ -138,8 +139,8 @@ class Race:
             before = each.ended_at
 
 
-def _between(begun: Any, ended: Any) -> float:
-    return float((ended - begun).total_seconds()) if begun and ended else 0.0
+def _between(begun: datetime | None, ended: datetime | None) -> float:
+    return (ended - begun).total_seconds() if begun and ended else 0.0
 
 
 def main() -> int:
