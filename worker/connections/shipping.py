@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import docker.errors
+
 from worker.connections.channels import ConnectionGone
 from worker.connections.engine_errors import refusal
 from worker.connections.engine_http import STREAM_SECONDS, EngineClient
@@ -97,11 +99,11 @@ def lacking(receiver: EngineDoor, about: ImageAbout) -> frozenset[str]:
     for each in listed[:_MOST_IMAGES]:
         if most >= len(about.diff_ids) - 1 or time.monotonic() > until:
             break
-        found = receiver.api.get(f"{receiver.api.base_url}/v{receiver.api.api_version}/images/{each['Id']}/json")
-        if found.status_code == 404:  # removed meanwhile
+        try:
+            found: Mapping[str, Any] = receiver.api.inspect_image(str(each["Id"]))
+        except docker.errors.NotFound:  # removed meanwhile
             continue
-        found.raise_for_status()
-        layers = (found.json().get("RootFS") or {}).get("Layers") or ()
+        layers = (found.get("RootFS") or {}).get("Layers") or ()
         most = max(most, shared_layers(about.diff_ids, [layers]))
     return frozenset(about.diff_ids[most:])
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import docker.errors
+
 from worker.connections.engine_errors import translated
 from worker.connections.engine_http import EngineClient
 from worker.connections.image_place import LeftBehind, Place
@@ -109,15 +111,14 @@ class BuilderImages:
     def _attempt(self, receiver: EngineDoor, image_id: str, until: float, *, trusting: bool) -> Iterator[PullProgress]:
         read, place = self._hub.join(self._builder, image_id)
         try:
-            about = read.know(receiver.session.check)
-            with translated(receiver.session):
+            with translated(receiver.session), _stalling(receiver, self._name):
+                about = read.know(lambda: _check(receiver, until))
                 lacks = lacking(receiver, about) if trusting else frozenset(about.diff_ids)
                 check_room(receiver, about.size(lacks))
                 place.declare(lacks)
                 tally = Tally(about, lacks, self._name)
                 yield tally.announcement()
-                with _stalling(receiver, self._name):
-                    yield from self._load(receiver, place, tally, until)
+                yield from self._load(receiver, place, tally, until)
                 _verify(receiver, about)
             yield tally.progress(complete=True)
         finally:
@@ -150,10 +151,15 @@ class BuilderImages:
 def _pieces(receiver: EngineDoor, place: Place, until: float) -> Iterator[bytes]:
     """The archive, as it comes."""
     while not place.over:
-        receiver.session.check()
-        if time.monotonic() > until:
-            raise TimeoutError("the deadline passed")
+        _check(receiver, until)
         yield from place.take()
+
+
+def _check(receiver: EngineDoor, until: float) -> None:
+    """Raise what somebody asked for, or that time is up."""
+    receiver.session.check()
+    if time.monotonic() > until:
+        raise TimeoutError("the deadline passed")
 
 
 class _LayerVanished(Exception):
@@ -162,17 +168,16 @@ class _LayerVanished(Exception):
 
 def _verify(receiver: EngineDoor, about: ImageAbout) -> None:
     """End of a load isn't success: the image is looked at, under its own ID."""
-    found = receiver.api.get(f"{receiver.api.base_url}/v{receiver.api.api_version}/images/{about.image_id}/json")
-    if found.status_code == 404:
+    try:
+        told = str(receiver.api.inspect_image(about.image_id)["Id"])
+    except docker.errors.NotFound as error:
         raise HostError(
             f"Server {receiver.name} took the image in without an error, but has none with the ID {about.image_id}.",
             why="Its engine keeps images in another way (the containerd image store gives them other IDs), or somebody "
             "removed it at that moment.",
             remedy="Use a registry for this application, or switch the engine there to the classic image store "
             '("features": {"containerd-snapshotter": false} in /etc/docker/daemon.json).',
-        )
-    found.raise_for_status()
-    told = str(found.json()["Id"])
+        ) from error
     if told != about.image_id:
         raise HostError(f"Server {receiver.name} calls the image {told}, the builder {about.image_id}.")
 
