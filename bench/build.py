@@ -13,7 +13,7 @@ from bench.frame import Row, show
 from parts import sample_repository, sample_server, story
 from parts.installation import Installation
 from parts.part import remove_folder, temporary_folder
-from parts.supervisor import Supervisor
+from parts.supervisor import Interrupted, Supervisor
 
 AIMS = {"build_over_by_hand": 1.15, "cached_over_by_hand": 1.15}
 KINDS = {"build": "without cache", "cached": "one file changed"}
@@ -61,6 +61,10 @@ def main(words: Sequence[str]) -> int:
     """Measure and print; the exit code."""
     parser = argparse.ArgumentParser(prog="bin/bench build", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="how often each is timed (default: 3)")
-    rows, figures = table(measure(parser.parse_args(words).runs))
+    try:
+        rows, figures = table(measure(parser.parse_args(words).runs))
+    except Interrupted as reason:
+        print(f"bin/bench build: interrupted by {reason}")
+        return 1
     show("build", "From a commit to an answer", rows, figures, AIMS)
     return 0
