@@ -158,10 +158,7 @@ class FakeComposeHost(FakeHost):
                 yield _line(each.name, "Removed")
             return
         container, digest = f"{project}-{name}-1", settled_hash(body)
-        there.sort(key=lambda each: each.body["Labels"]["com.docker.compose.config-hash"] == digest)
-        for each in there[:-1]:  # what a run left that was cut off
-            self.remove(each.name)
-        old = there[-1] if there else None
+        old = next((each for each in there if each.name == container), there[0] if there else None)
         if old is not None and old.body["Labels"]["com.docker.compose.config-hash"] != digest:
             yield _line(container, "Recreate")
             temporary = f"{old.id[:12]}_{container}"
@@ -173,9 +170,7 @@ class FakeComposeHost(FakeHost):
         elif old is None:
             self.create(container, body_of(project, name, body, digest))
             yield _line(container, "Created")
-        (found,) = self.server.of_service(project, name)
-        if found.name != container:
-            self.rename(found.name, container)
+        found = self.server.of_service(project, name)[0]
         if not found.running:
             self.start(found.name)
             yield _line(container, "Started")

@@ -53,6 +53,7 @@ def body_of(project: str, name: str, body: Mapping[str, Any], digest: str) -> di
         **(body.get("labels") or {}),
         "com.docker.compose.project": project,
         "com.docker.compose.service": name,
+        "com.docker.compose.container-number": "1",
         "com.docker.compose.oneoff": "False",
         "com.docker.compose.config-hash": digest,
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from worker.engine.compose.model import CONFIG_LABEL, OWN_LABELS, Model
+from worker.engine.compose.names import shown
 
 _UNSAID = ("image", "environment", "labels", "depends_on", "command", "entrypoint")
 _WORDS = {"ports": "published ports", "volumes": "mounts", "healthcheck": "health check", "deploy": "resources"}
@@ -52,7 +53,7 @@ def compose_changes(running: Model | None, new: Model) -> list[ServiceChange]:
 
 def _reasons(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[str]:
     if _image(old) != _image(new):
-        yield f"image {_short(_image(old))} → {_short(_image(new))}"
+        yield f"image {shown(_image(old))} → {shown(_image(new))}"
     yield from _pairs("variables", old.get("environment") or {}, new.get("environment") or {})
     yield from _pairs("labels", _labels(old), _labels(new))
     if any((old.get(key) or None) != (new.get(key) or None) for key in ("command", "entrypoint")):
@@ -88,8 +89,3 @@ def _labels(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _image(body: Mapping[str, Any] | None) -> str:
     return str((body or {}).get("image") or "")
-
-
-def _short(image: str) -> str:
-    name, at, digest = image.partition("@")
-    return f"{name}@{digest[:19]}…" if at else image[:19] + "…" if image.startswith("sha256:") else image

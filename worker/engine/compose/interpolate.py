@@ -17,22 +17,25 @@ class BadInterpolation(ValueError):
     """A text that Compose would refuse, or a variable that has to be set and isn't."""
 
 
-def interpolate(text: str, lookup: Lookup) -> str:
-    """`text` with its variables put in; `lookup` answers None for one that isn't set (which becomes empty)."""
-    return _Reader(text, lookup).all() if "$" in text else text
+def interpolate(text: str, lookup: Lookup, bare: Lookup | None = None) -> str:
+    """`text` with its variables put in; `lookup` answers None for one that isn't set (which becomes empty).
+
+    `bare`, where given, is asked instead for variables without a default: there one that isn't set is worth a word.
+    """
+    return _Reader(text, lookup, bare or lookup).all() if "$" in text else text
 
 
-def interpolate_tree(tree: Any, lookup: Lookup, where: str = "") -> Any:
+def interpolate_tree(tree: Any, lookup: Lookup, bare: Lookup | None = None, where: str = "") -> Any:
     """The same in every text of a tree, never in its keys. Errors say `where`."""
     if isinstance(tree, str):
         try:
-            return interpolate(tree, lookup)
+            return interpolate(tree, lookup, bare)
         except BadInterpolation as error:
             raise BadInterpolation(f"{where}: {error}") from None
     if isinstance(tree, dict):
-        return {key: interpolate_tree(each, lookup, f"{where}.{key}".lstrip(".")) for key, each in tree.items()}
+        return {key: interpolate_tree(each, lookup, bare, f"{where}.{key}".lstrip(".")) for key, each in tree.items()}
     if isinstance(tree, list):
-        return [interpolate_tree(each, lookup, f"{where}[{index}]") for index, each in enumerate(tree)]
+        return [interpolate_tree(each, lookup, bare, f"{where}[{index}]") for index, each in enumerate(tree)]
     return tree
 
 
@@ -59,8 +62,8 @@ def _mapped(tree: Any, change: Callable[[str], str], *, keys: bool) -> Any:
 class _Reader:
     """Reads once, from left to right; what stands in braces may hold variables again."""
 
-    def __init__(self, text: str, lookup: Lookup) -> None:
-        self._text, self._lookup, self._at = text, lookup, 0
+    def __init__(self, text: str, lookup: Lookup, bare: Lookup) -> None:
+        self._text, self._lookup, self._bare, self._at = text, lookup, bare, 0
 
     def all(self) -> str:
         return self._until("", 0)
@@ -85,12 +88,12 @@ class _Reader:
             return "$"
         if self._take("{"):
             return self._braced(depth)
-        return self._lookup(self._name()) or ""
+        return self._bare(self._name()) or ""
 
     def _braced(self, depth: int) -> str:
         name = self._name()
         if self._take("}"):
-            return self._lookup(name) or ""
+            return self._bare(name) or ""
         operator = _OPERATOR.match(self._text, self._at)
         if operator is None:
             raise self._bad()

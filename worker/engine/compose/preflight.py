@@ -5,17 +5,18 @@ from dataclasses import dataclass, replace
 
 from worker.engine.compose.changes import ServiceChange, compose_changes
 from worker.engine.compose.compose_host import ComposeHost
-from worker.engine.compose.model import Model, marked, pinned
+from worker.engine.compose.image_findings import look_at_images
+from worker.engine.compose.model import Model, marked
+from worker.engine.compose.names import shown
 from worker.engine.compose.privilege import Power, privileged
 from worker.engine.compose.resolving import Resolved, resolve
 from worker.engine.compose.sight import HASH, Sight, look, release_of
 from worker.engine.compose.spec import ComposeSpec, Composition
-from worker.engine.container_host import EngineFacts, LocalImage, Platform, RemoteImage
-from worker.engine.errors import HostError
+from worker.engine.container_host import EngineFacts
 from worker.engine.events import Event, Finding
 from worker.engine.failure import StepFailed, listed
 from worker.engine.ports import check_ports
-from worker.engine.preflight import disk_finding, engine_finding, platform_finding
+from worker.engine.preflight import engine_finding
 from worker.engine.spec import PortSpec
 
 LEAST = (2, 24)
@@ -23,7 +24,6 @@ _INSTALL = (
     "Install Compose v2 there: docker-compose-plugin from Docker's own repository, docker-compose-v2 on Ubuntu, "
     "docker-compose on Debian 13 and Fedora; then `docker compose version` answers."
 )
-_BUILT = "sha256:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def preflight(spec: ComposeSpec, host: ComposeHost) -> Generator[Event, None, Lo
         yield Finding("model", "bad", f"{failure.what} {failure.why}".strip(), failure.remedy)
         return Looked(facts, sight, None, None)
     yield from _model(resolved)
-    wanted, images = yield from _images(spec, host, facts, resolved, server)
+    wanted, images = yield from look_at_images(spec, host, facts, resolved, server)
     yield from _resources(wanted, sight, server)
     yield from check_ports(host, _ports(wanted), frozenset(each.name for each in sight.containers), server)
     yield from _restart(wanted, server)
@@ -103,69 +103,6 @@ def _model(resolved: Resolved) -> Iterator[Finding]:
             f"Used in the Compose file without a default, and not set: {listed(resolved.unset)}.",
             "They become empty texts. Set them as variables of the application.",
         )
-
-
-def _images(
-    spec: ComposeSpec, host: ComposeHost, facts: EngineFacts, resolved: Resolved, server: str
-) -> Generator[Event, None, tuple[Model, dict[str, str]]]:
-    """Every service's image, pinned: what was shown, else what its tag stands for now."""
-    images = dict(spec.wanted.images)
-    found: dict[str, str] = {}
-    missing = False
-    for name, body in resolved.pinned.services.items():
-        reference = str(body.get("image") or "")
-        if name not in images and "build" in resolved.model.services[name]:
-            yield Finding("image", "bad", f"{name} is built from the repository, but no built image is known for it.")
-            continue
-        if reference not in found:
-            local, remote, finding = _ask(host, reference, server)
-            missing = missing or local is None
-            yield finding
-            yield from _platforms(local, remote, facts, reference, server)
-            found[reference] = _pin(reference, remote)
-        images[name] = found[reference]
-    yield disk_finding(
-        host.disk_free(facts.root_folder), already_here=not missing, folder=facts.root_folder, server=server
-    )
-    return pinned(resolved.model, images, spec.identity), images
-
-
-def _ask(host: ComposeHost, reference: str, server: str) -> tuple[LocalImage | None, RemoteImage | None, Finding]:
-    local = host.local_image(reference)
-    if reference.startswith(_BUILT):
-        here = f"The built image {reference[:19]}… is on {server} already."
-        coming = f"The built image {reference[:19]}… comes from its builder."
-        return local, None, Finding("image", "good", here if local else coming)
-    if local is not None and "@" in reference:
-        return local, None, Finding("image", "good", f"{_shown(reference)} is on {server} already.")
-    try:
-        remote = host.remote_image(reference)
-    except HostError as error:
-        said = f"{server} could not ask the registry for {reference}: {error.message} {error.why}".rstrip()
-        remedy = error.remedy or f"`docker pull {reference}` on {server} shows the same error."
-        return local, None, Finding("image", "bad", said, remedy)
-    return local, remote, Finding("image", "good", f"{server} reaches {_shown(reference)}.")
-
-
-def _platforms(
-    local: LocalImage | None, remote: RemoteImage | None, facts: EngineFacts, reference: str, server: str
-) -> Iterator[Finding]:
-    if remote is not None:
-        yield platform_finding(remote.platforms, facts, _shown(reference), server)
-    elif local is not None:
-        yield platform_finding((Platform(local.os, local.architecture),), facts, _shown(reference), server)
-
-
-def _pin(reference: str, remote: RemoteImage | None) -> str:
-    if "@" in reference or remote is None or not remote.digest:
-        return reference
-    head, slash, tail = reference.rpartition("/")
-    return f"{head}{slash}{tail.partition(':')[0]}@{remote.digest}"
-
-
-def _shown(reference: str) -> str:
-    name, at, digest = reference.partition("@")
-    return f"{name}@{digest[:19]}…" if at else name
 
 
 def _resources(wanted: Model, sight: Sight, server: str) -> Iterator[Finding]:
@@ -237,7 +174,7 @@ def _way_back(spec: ComposeSpec, host: ComposeHost, sight: Sight, server: str) -
         yield Finding(
             "restore",
             "warn",
-            f"Images of release {spec.previous.release} are not on {server} any more: {listed([_shown(each) for each in gone])}.",
+            f"Images of release {spec.previous.release} are not on {server} any more: {listed([shown(each) for each in gone])}.",
             "They would have to be pulled to bring it back.",
         )
     return model

@@ -39,7 +39,7 @@ class _Room:
     problems: list[str] = field(default_factory=list)
     env_files: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)
 
-    def lookup(self, name: str) -> str | None:
+    def bare(self, name: str) -> str | None:
         if name not in self.variables:
             self.unset[name] = None
         return self.variables.get(name)
@@ -75,7 +75,7 @@ def _variables(files: Mapping[str, str], composition: Composition) -> dict[str, 
 
 
 def _document(name: str, written: Mapping[str, Any], room: _Room) -> dict[str, Any]:
-    tree = interpolate_tree(copy.deepcopy(dict(written)), room.lookup)
+    tree = interpolate_tree(copy.deepcopy(dict(written)), room.variables.get, room.bare)
     for key in ("name", "version"):
         tree.pop(key, None)
     if "include" in tree:
@@ -99,6 +99,10 @@ def _service(document: str, name: str, body: dict[str, Any], room: _Room) -> Non
     if isinstance(base, dict) and base.get("file"):
         room.problems.append(f"{document}: {name} extends a service of another file, which is not taken.")
         body.pop("extends")
+    if body.pop("label_file", None):
+        room.problems.append(
+            f"{document}: {name} has a `label_file`, which is not taken; write its labels in the file."
+        )
     body.pop("develop", None)
     for holder in (body, body.get("build")):
         for key in ("environment", "args"):

@@ -28,6 +28,7 @@ _ALWAYS = {
     "post_start": "a program is run in the container, maybe with every right",
     "pre_stop": "a program is run in the container, maybe with every right",
     "external_links": "the container reaches containers of others",
+    "use_api_socket": "the container gets the engine itself: whoever has it owns the server",
     "storage_opt": "the engine's storage is told what to do",
 }
 _MODES = {
@@ -37,6 +38,7 @@ _MODES = {
     "uts": "the container shares the host name",
     "cgroup": "the container shares the control groups",
 }
+_PLAIN_LOGGING = ("", "json-file", "local", "none", "journald")
 _HARMLESS_SECURITY = {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}
 
 
@@ -53,7 +55,7 @@ def privileged(model: Model, allowed_binds: Sequence[str] = ()) -> list[Power]:
     """Everything that needs an admin, on the model as Compose resolved it."""
     found: list[Power] = []
     for name, body in model.services.items():
-        found += [Power(name, key, reason) for key, reason in _service(body, model, allowed_binds)]
+        found += [Power(name, key, reason) for key, reason in _service(body, allowed_binds)]
     for kind in ("networks", "volumes"):
         for name, body in (model.tree.get(kind) or {}).items():
             found += [Power(name, key, reason) for key, reason in _resource(kind, body or {}, allowed_binds)]
@@ -64,7 +66,7 @@ def privileged(model: Model, allowed_binds: Sequence[str] = ()) -> list[Power]:
     return found
 
 
-def _service(body: Mapping[str, Any], model: Model, allowed: Sequence[str]) -> Iterable[tuple[str, str]]:
+def _service(body: Mapping[str, Any], allowed: Sequence[str]) -> Iterable[tuple[str, str]]:
     for key, reason in _ALWAYS.items():
         if body.get(key) and not (key == "security_opt" and set(body[key]) <= _HARMLESS_SECURITY):
             yield key, reason
@@ -74,6 +76,9 @@ def _service(body: Mapping[str, Any], model: Model, allowed: Sequence[str]) -> I
             yield key, f"{reason} of {'the server' if mode == 'host' else 'a container of others'}"
     for mount in body.get("volumes") or []:
         yield from _mount(mount, allowed)
+    logging = str((body.get("logging") or {}).get("driver") or "")
+    if logging not in _PLAIN_LOGGING:
+        yield "logging", f"the driver {logging} sends what the container says elsewhere"
     if _reserved_devices(body):
         yield "deploy", "the container gets devices of the server"
     yield from _build(body.get("build"))

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 
 from worker.engine.compose.images import kept_tag
 from worker.engine.compose.model import Model
+from worker.engine.compose.names import BUILT, shown
 from worker.engine.compose.run import ComposeRun
 from worker.engine.container_host import LocalImage, PullProgress
 from worker.engine.errors import NotFound
@@ -12,7 +13,6 @@ from worker.engine.failure import StepFailed
 from worker.engine.run import attempt
 
 _PROGRESS_SPACING = 0.1  # seconds
-_BUILT = "sha256:"
 
 
 def pull(run: ComposeRun, model: Model) -> Generator[Event, None, str]:
@@ -42,17 +42,9 @@ def fetch(run: ComposeRun, model: Model) -> Generator[Event, None, int]:
     return len(lacking)
 
 
-def shown(reference: str) -> str:
-    """An image as a person calls it, with enough of the digest to tell it from others."""
-    name, at, digest = reference.partition("@")
-    if at:
-        return f"{name}@{digest[:19]}…"
-    return f"{reference[:19]}…" if reference.startswith(_BUILT) else name
-
-
 def _coming(run: ComposeRun, reference: str) -> Iterator[PullProgress]:
     deadline = run.spec.pull_deadline
-    if not reference.startswith(_BUILT):
+    if not reference.startswith(BUILT):
         return run.host.pull(reference, platform=None, deadline=deadline)
     try:
         return run.host.receive_image(reference, deadline=deadline)

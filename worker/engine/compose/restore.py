@@ -12,6 +12,7 @@ from worker.engine.compose.preflight import as_it_ran
 from worker.engine.compose.pull import fetch
 from worker.engine.compose.resolving import resolve
 from worker.engine.compose.run import ComposeRun
+from worker.engine.compose.settle import settle
 from worker.engine.compose.sight import look
 from worker.engine.compose.steps import explained, left_over
 from worker.engine.errors import HostError
@@ -63,6 +64,7 @@ def _restoring(run: ComposeRun, results: list[Restored]) -> Generator[Event, Non
 
 def _once(run: ComposeRun) -> Generator[Event, None, Restored]:
     previous = run.spec.previous
+    yield from settle(run)
     if previous is None:
         yield from _leave_idle(run)
         return Restored()

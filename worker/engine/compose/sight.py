@@ -10,6 +10,7 @@ from worker.engine.container_host import Container
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 ONE_OFF = "com.docker.compose.oneoff"
+NUMBER = "com.docker.compose.container-number"
 HASH = "com.docker.compose.config-hash"
 
 

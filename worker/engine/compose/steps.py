@@ -10,6 +10,7 @@ from worker.engine.compose.images import drop_old_images
 from worker.engine.compose.model import Model, marked
 from worker.engine.compose.preflight import Looked, preflight
 from worker.engine.compose.run import ComposeRun
+from worker.engine.compose.settle import settle
 from worker.engine.compose.sight import Sight, look
 from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding, Line
@@ -49,7 +50,7 @@ def _collecting(run: ComposeRun, findings: list[Finding]) -> Generator[Event, No
 
 def replace(run: ComposeRun, model: Model) -> Generator[Event, None, str]:
     """Compose recreates what changed and leaves the rest. Services that are no longer in the file go later."""
-    yield from take_fence(run)
+    yield from settle(run)
     sight = look(run.host, run.spec)
     coming = marked(model, run.identity, sight.services)
     yield Line(f"Compose brings up {len(model.services)} services on {run.server}.")
