@@ -9,6 +9,7 @@ isn't limited.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,6 +20,7 @@ from worker.connections.transport import ChannelRefused
 from worker.engine.build_events import BuilderNote
 from worker.engine.errors import Cancelled, HostLost, LeaseLost
 
+_GROUP = re.compile(r"(/[A-Za-z0-9_.@:-]{1,100}){1,8}")
 _PERIOD = 100_000  # microseconds over which CPU time is counted
 _ROOT = "/sys/fs/cgroup"
 _UNLIMITED, _NO_LIMIT = "max", "-1"  # in the second and the first version of control groups
@@ -113,13 +115,22 @@ class Limits:
 
     def _make(self, group: str) -> None:
         if self._version == 1:
-            self._run("mkdir", "-p", f"{_ROOT}/memory{group}", f"{_ROOT}/cpu{group}")
+            for at in (f"{_ROOT}/memory{group}", f"{_ROOT}/cpu{group}"):
+                self._run("mkdir", "-p", at)
+                self._check_place(at)
             return
         at = _ROOT
         for part in group.strip("/").split("/"):
             self._write(Setting(f"{at}/cgroup.subtree_control", "+memory +cpu"))
             at = f"{at}/{part}"
             self._run("mkdir", "-p", at)
+            self._check_place(at)
+
+    def _check_place(self, path: str) -> None:
+        """Only inside the kernel's own tree is anything written."""
+        real = self._run("readlink", "-f", path).decode("utf-8", "replace").strip()
+        if not real.startswith(f"{_ROOT}/"):
+            raise NotHeld(f"{path} leads to {real}, which is no control group.")
 
     def _write(self, setting: Setting) -> None:
         said = self._session.run(["tee", setting.path], stdin=f"{setting.value}\n".encode("ascii"))
@@ -136,13 +147,14 @@ class Limits:
         """Under which group the engine puts its builds: it can't be asked, but its own settings say."""
         if str(self._info.get("CgroupDriver") or "cgroupfs") != "cgroupfs":
             raise NotHeld("systemd keeps the groups there, and then Docker gives builds no common one.")
-        listed = self._session.run(["pgrep", "-a", "-x", "dockerd"])
+        # Of the server's own processes: a container may run something of that name, with arguments of its choice
+        listed = self._session.run(["pgrep", "-a", "-x", "--ns", "1", "--nslist", "pid", "dockerd"])
         engines = [line.split()[1:] for line in listed.stdout.decode("utf-8", "replace").splitlines()]
         mine = own_engine(engines, str(self._info.get("DockerRootDir") or ""))
         if mine is None:
             raise NotHeld("it can't be told which of the server's processes is this engine.")
         parent = option(mine, "--cgroup-parent") or self._configured(option(mine, "--config-file"))
-        return "/" + (parent or "docker").strip("/")
+        return _checked_group(parent or "docker")
 
     def _configured(self, path: str) -> str:
         said = self._session.run(["cat", path or "/etc/docker/daemon.json"])
@@ -151,6 +163,14 @@ class Limits:
         except ValueError as error:
             raise NotHeld("the engine's daemon.json can't be read.") from error
         return str(found.get("cgroup-parent") or "") if isinstance(found, dict) else ""
+
+
+def _checked_group(parent: str) -> str:
+    """`/docker`, `/a/b`; nothing that could lead out of the tree of groups."""
+    group = "/" + parent.strip("/")
+    if not _GROUP.fullmatch(group) or ".." in group.split("/"):
+        raise NotHeld(f"the engine's parent group {parent[:100]!r} is not one that limits are written to.")
+    return group
 
 
 def own_engine(engines: Sequence[Sequence[str]], root: str) -> Sequence[str] | None:

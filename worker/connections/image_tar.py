@@ -85,6 +85,8 @@ class SavedImage:
         size = member.size if extended or self._next_size < 0 else self._next_size
         if not extended:
             self._next_name, self._next_size = "", -1
+        if size < 0:
+            raise UnknownArchive(f"{self._name} has a size below zero")
         self._left, self._padding = size, -size % _BLOCK
         layer = self._names.layer(self._name) if self._type in _FILES else None
         if layer is not None:

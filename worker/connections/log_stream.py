@@ -4,6 +4,7 @@ Nothing here waits unless asked: the parsers take what has arrived and give what
 """
 
 import codecs
+import re
 import struct
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from worker.engine.errors import HostError
 LINE_LIMIT = 16 * 1024  # bytes of a line that are kept
 _HEADER = struct.Struct(">BxxxL")
 _READ = 1 << 16
+_LONGEST_HEAD = 1 << 16
 _MOST_AT_ONCE = 1 << 20  # bytes that one look at a stream takes, so that a chatty container can't hold up the engine
 
 StreamName = Literal["stdout", "stderr"]
@@ -45,6 +47,8 @@ class HttpBody:
     def _read_head(self) -> bool:
         end = self._pending.find(b"\r\n\r\n")
         if end < 0:
+            if len(self._pending) > _LONGEST_HEAD:
+                raise ValueError("not an HTTP response: its head has no end")
             return False
         first, *headers = self._pending[:end].decode("latin-1").split("\r\n")
         if not first.startswith("HTTP/1."):
@@ -71,10 +75,19 @@ class HttpBody:
             else:
                 end = self._pending.find(b"\r\n")
                 if end < 0:
+                    if len(self._pending) > _LONGEST_HEAD:
+                        raise ValueError("not an HTTP response: a chunk without a size")
                     return
-                self._left = int(self._pending[:end].split(b";")[0], 16)
+                self._left = _chunk_size(bytes(self._pending[:end].split(b";")[0]))
                 del self._pending[: end + 2]
                 self.ended = self._left == 0
+
+
+def _chunk_size(text: bytes) -> int:
+    """Hexadecimal digits and nothing else: `int` would take a sign, too."""
+    if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", text.strip()):
+        raise ValueError("not an HTTP response: a chunk without a size")
+    return int(text, 16)
 
 
 class CutLine:

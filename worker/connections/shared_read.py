@@ -26,6 +26,7 @@ LOOK_SECONDS = 20.0  # how long the others wait for one that finds out what it l
 PATIENCE_SECONDS = 15.0  # for how long, in all, one may keep the others waiting
 FIRST_BYTE_SECONDS = 900.0  # an engine first writes the whole image to a file of its own
 _READ = 1 << 16
+_LONGEST_REFUSAL = 1 << 16
 _PARCEL = 1 << 18  # bytes that are handed on at once
 
 OpenBuilder = Callable[[Signals], AbstractContextManager[EngineDoor]]
@@ -241,7 +242,7 @@ def _first_bytes(sock: ChannelSocket, name: str) -> bytes:
             break
         body = answer.feed(data)
         if answer.status >= 400:
-            while data := sock.recv(_READ):
+            while len(body) < _LONGEST_REFUSAL and (data := sock.recv(_READ)):
                 body += data
             raise refusal(body.decode("utf-8", "replace"), name, answer.status)
     if not body:

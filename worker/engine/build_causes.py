@@ -107,7 +107,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "error",
-        r"(?P<image>[\w.:/-]+/[\w./-]+[:@][\w.:-]+): not found|manifest unknown|manifest for .* not found|name unknown",
+        r"(?<![\w.:/@-])(?P<image>[\w.:/@-]{1,300}/[\w.:@-]{1,300}): not found|manifest unknown|manifest for .* not found|name unknown",
         "There is no such base image: the name or its tag does not exist in the registry{image_words}.",
         "Check the name and tag after FROM; tags of old versions are removed now and then.",
     ),

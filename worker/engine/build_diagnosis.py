@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from worker.engine.build_causes import CAUSES
 
+_LONGEST_LINE, _MOST_LINES = 600, 60
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -19,7 +21,7 @@ class Diagnosis:
 
 def diagnose(error: str, output: Sequence[str], *, platform: str = "") -> Diagnosis:
     """`error` is BuildKit's, `output` the failing command's last lines, `platform` what was built for."""
-    written = "\n".join(output)
+    error, written = bounded(error), bounded("\n".join(output))
     places = {"error": error, "output": written, "both": f"{written}\n{error}"}
     code = exit_code(error)
     for cause in CAUSES:
@@ -39,6 +41,11 @@ def diagnose(error: str, output: Sequence[str], *, platform: str = "") -> Diagno
         "Read the message above, mend its cause, then deploy again.",
         generic=True,
     )
+
+
+def bounded(text: str) -> str:
+    """The end of a text, each line cut: patterns are tried on it, and whoever writes a Dockerfile chooses its length."""
+    return "\n".join(line[:_LONGEST_LINE] for line in text.splitlines()[-_MOST_LINES:])
 
 
 def exit_code(error: str) -> int | None:

@@ -52,6 +52,10 @@ class Shell:
             return Output(0, stdin, b"")
         if argv[0] == "cat" and argv[1] in self.files:
             return Output(0, self.files[argv[1]], b"")
+        if argv[0] == "readlink" and "readlink" not in self.answers:
+            return Output(0, f"{argv[-1]}\n".encode(), b"")
+        if argv[0] == "readlink" and argv[0] not in self.answers:
+            return Output(0, f"{argv[-1]}\n".encode(), b"")
         return self.answers.get(argv[0], Output(1, b"", b"no such thing"))
 
 
@@ -88,6 +92,9 @@ def test_limits_are_written_read_back_and_given_back() -> None:
         ({}, {"SecurityOptions": ["name=rootless"]}, "without root"),
         ({}, {"CgroupDriver": "systemd"}, "systemd keeps the groups"),
         ({"pgrep": Output(1, b"", b"")}, {}, "it can't be told which"),
+        ({"readlink": Output(0, b"/var/lib/docker/volumes/evil/_data\n", b"")}, {}, "is no control group"),
+        ({"pgrep": Output(0, b"9 dockerd --cgroup-parent=../../../srv/x", b"")}, {}, "is not one that limits"),
+        ({"pgrep": Output(0, b"9 dockerd --cgroup-parent=/a/../../../srv", b"")}, {}, "is not one that limits"),
         ({"mkdir": Output(1, b"", b"mkdir: read-only file system\nmore")}, {}, "read-only file system"),
     ],
 )

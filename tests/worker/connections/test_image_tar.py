@@ -140,3 +140,13 @@ def test_what_is_sent_names_all_layers_and_carries_those_that_are_wanted() -> No
 )
 def test_layers_count_from_the_bottom_up(others: list[tuple[str, ...]], expected: int) -> None:
     assert shared_layers(DIFF_IDS, others) == expected
+
+
+def test_a_member_with_a_size_below_zero_is_refused() -> None:
+    """In base 256 a header can say so; it would be skipped for ever."""
+    head = bytearray(layer_head(DIFF_IDS[0], 1))
+    head[124:136] = (-5).to_bytes(12, "big", signed=True)
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    with pytest.raises(UnknownArchive, match="below zero"):
+        list(SavedImage(IMAGE_ID, DIFF_IDS).feed(bytes(head)))

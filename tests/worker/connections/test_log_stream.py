@@ -111,3 +111,19 @@ def test_a_body_without_chunks_passes_as_it_is() -> None:
 def test_what_is_not_http_is_refused() -> None:
     with pytest.raises(ValueError, match="not an HTTP response"):
         HttpBody().feed(b"-ERR unknown command\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        HEAD + b"-5\r\n",
+        HEAD + b"fffffffffff\r\n",
+        HEAD + b"\r\n",
+        HEAD + b"5" * 70_000,
+        b"HTTP/1.1 200 OK\r\n" + b"x" * 70_000,
+    ],
+    ids=["below zero", "endless", "nothing", "no end of a size", "no end of the head"],
+)
+def test_what_would_never_end_is_refused(said: bytes) -> None:
+    with pytest.raises(ValueError, match="not an HTTP response"):
+        HttpBody().feed(said)

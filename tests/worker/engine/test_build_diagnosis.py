@@ -4,6 +4,7 @@
 
 import re
 import string
+import time
 
 import pytest
 
@@ -108,3 +109,11 @@ def test_every_cause_is_met_by_real_words() -> None:
         met.add(next(n for n, each in enumerate(CAUSES) if re.search(each.pattern, places[each.where], re.IGNORECASE)))
     unmet = [each.why for number, each in enumerate(CAUSES) if number not in met]
     assert len(unmet) <= 3, unmet
+
+
+@pytest.mark.parametrize("text", ["a/" * 20_000, "resolve " * 10_000, "secret " * 10_000, "a:" * 20_000, '"/' * 20_000])
+def test_no_text_takes_long(text: str) -> None:
+    """Whoever writes a Dockerfile chooses what is searched, and the search holds up everything else in the process."""
+    before = time.process_time()
+    diagnose(f"executor failed running [{text}]: exit code: 1", [text])
+    assert time.process_time() - before < 2
