@@ -90,7 +90,8 @@ class Race:
     def __init__(self, sample: SampleRepository, by_hand: ByHand) -> None:
         self._sample, self._by_hand = sample, by_hand
         self._actor: Actor = admin()[1]
-        self._placement: Placement = placed(self._actor, sample)
+        # By hand one answer is waited for, so here too.
+        self._placement: Placement = placed(self._actor, sample, interval=0.1, passes=1)
         self._version = 1
 
     def run(self, runs: int) -> dict[str, Any]:

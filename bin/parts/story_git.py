@@ -113,8 +113,11 @@ def _comes_up(placement: Placement, sample: SampleRepository) -> bool:
     return True
 
 
-def placed(actor: Actor, sample: SampleRepository) -> Placement:
-    """The application in production, built from the repository; made the first time, and moved if its port is another now."""
+def placed(actor: Actor, sample: SampleRepository, **health: Any) -> Placement:
+    """The application in production, built from the repository; made the first time, and moved if its port is another now.
+
+    `health` replaces settings of its health check where it is made or moved.
+    """
     application = Application.objects.filter(name=NAME).first() or applications.create_application(
         actor=actor, name=NAME, description="Built from the demo's Git repository"
     )
@@ -130,7 +133,7 @@ def placed(actor: Actor, sample: SampleRepository) -> Placement:
     }
     if placement is not None and settings["ports"] == [port]:
         return placement
-    health = {"kind": "http", "path": "/healthz", "port": 5000, "interval": 0.2, "deadline": 20}
+    health = {"kind": "http", "path": "/healthz", "port": 5000, "interval": 0.2, "deadline": 20, **health}
     hosts = PlacementHost.objects.filter(placement=placement, is_active=True).values_list("host_id", flat=True)
     return placements.save_placement(
         actor=actor,
