@@ -7,6 +7,11 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     ESTIVA_VAR=/var/lib/estiva \
     ESTIVA_STATIC_ROOT=/srv/estiva-static
 
+# What fetches repositories, as a program: git, and ssh for it
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
+    && rm -rf /var/lib/apt/lists/*
+
 RUN useradd --system --uid 10001 --home-dir /var/lib/estiva --create-home --shell /usr/sbin/nologin estiva
 
 WORKDIR /srv/estiva

@@ -9,7 +9,7 @@ come back from within an ignored folder (`*`, `!**/*.py`).
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Test = Callable[[str], bool]
 
@@ -32,16 +32,23 @@ class Ignored:
     """Asked with a path whether it stays out."""
 
     patterns: tuple[Pattern, ...] = ()
+    _folders: dict[str, tuple[bool, ...]] = field(default_factory=dict, compare=False)
 
     def __call__(self, path: str) -> bool:
         """Whether this file or folder, with “/” between its parts, is ignored."""
-        parts = path.split("/")
-        lines = ["/".join(parts[: number + 1]) for number in range(len(parts))]
         verdict = False
-        for pattern in self.patterns:
-            if pattern.takes_back == verdict and any(pattern.test(line) for line in lines):
+        for pattern, matches in zip(self.patterns, self._matching(path), strict=True):
+            if matches:
                 verdict = not pattern.takes_back
         return verdict
+
+    def _matching(self, path: str) -> tuple[bool, ...]:
+        """For each pattern whether it matches the path or a folder above; those are remembered, since many share them."""
+        folder = path.rpartition("/")[0]
+        if folder and folder not in self._folders:
+            self._folders[folder] = self._matching(folder)
+        above = self._folders[folder] if folder else (False,) * len(self.patterns)
+        return tuple(known or pattern.test(path) for known, pattern in zip(above, self.patterns, strict=True))
 
 
 def read(content: bytes) -> Ignored:

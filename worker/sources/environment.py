@@ -46,8 +46,6 @@ SETTINGS = {
     "fetch.writeCommitGraph": "false",
     "gc.auto": "0",
     "http.followRedirects": "false",
-    "http.lowSpeedLimit": "1000",
-    "http.lowSpeedTime": "60",
     "http.sslVerify": "true",
     "log.mailmap": "false",
     "log.showSignature": "false",

@@ -2,20 +2,40 @@
 
 import os
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+
+_PREFIX = "estiva-git-"
+_STALE_SECONDS = 24 * 3600
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """A new empty folder of mode 0700."""
-    folder = Path(tempfile.mkdtemp(prefix="estiva-git-"))
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@cache
+def _sweep() -> None:
+    """Once a process: what a killed one left. Nothing of ours runs for a day, and no secret is in there."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        found = folder.lstat()
+        if (
+            stat.S_ISDIR(found.st_mode)
+            and found.st_uid == os.getuid()
+            and time.time() - found.st_mtime > _STALE_SECONDS
+        ):
+            shutil.rmtree(folder, ignore_errors=True)  # another worker may be sweeping as well
 
 
 @contextmanager

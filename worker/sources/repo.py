@@ -10,7 +10,7 @@ from pathlib import Path
 from worker.sources import environment, explain
 from worker.sources.blobs import Blobs
 from worker.sources.errors import Damaged, GitRefused
-from worker.sources.processes import Program, TooLong, TooMuch, run
+from worker.sources.processes import Program, TooLong, TooMuch, end_orphans, run
 from worker.sources.shapes import Commit, Entry, EntryKind, GitLimits, Interrupt
 
 _KINDS: dict[str, EntryKind] = {"100644": "file", "100755": "file", "100664": "file", "120000": "link", "040000": "folder", "160000": "submodule"}  # fmt: skip
@@ -46,7 +46,8 @@ class Repo:
         self.clear_leftovers()
 
     def clear_leftovers(self) -> None:
-        """Remove what a killed git left half done. Only under the fetch lock."""
+        """Remove what a killed git left half done, and end one that a killed worker left running. Only under the fetch lock."""
+        end_orphans([f"--git-dir={self.path}", "fetch"])
         for pattern in _LEFTOVERS:
             for left in self.path.glob(pattern):
                 shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)

@@ -167,6 +167,23 @@ def test_a_context_is_interrupted_too(make_repo: MakeRepo, make_mirror: MakeMirr
     assert soon(lambda: not _gits())
 
 
+def test_what_a_killed_worker_left_running_is_ended(make_repo: MakeRepo, make_mirror: MakeMirror) -> None:
+    """Stand-ins with a fetch's command line: one into this mirror, one into another."""
+    mirror = make_mirror(make_repo())
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with (
+        subprocess.Popen([*sleep, f"--git-dir={mirror.repo.path}", "fetch"], start_new_session=True) as left,
+        subprocess.Popen([*sleep, f"--git-dir={mirror.repo.path}2", "fetch"], start_new_session=True) as other,
+    ):
+        try:
+            mirror.fetch("main")
+            assert left.wait(timeout=5) == -signal.SIGKILL
+            assert other.poll() is None
+        finally:
+            left.kill()
+            other.kill()
+
+
 def test_the_killing_reaches_grandchildren(tmp_path: Path) -> None:
     family = (
         "import subprocess, sys\n"
