@@ -147,14 +147,20 @@ class Limits:
         """Under which group the engine puts its builds: it can't be asked, but its own settings say."""
         if str(self._info.get("CgroupDriver") or "cgroupfs") != "cgroupfs":
             raise NotHeld("systemd keeps the groups there, and then Docker gives builds no common one.")
-        # Of the server's own processes: a container may run something of that name, with arguments of its choice
-        listed = self._session.run(["pgrep", "-a", "-x", "--ns", "1", "--nslist", "pid", "dockerd"])
-        engines = [line.split()[1:] for line in listed.stdout.decode("utf-8", "replace").splitlines()]
+        listed = self._session.run(["pgrep", "-a", "-x", "dockerd"])
+        found = [line.split() for line in listed.stdout.decode("utf-8", "replace").splitlines()]
+        here = self._namespace("self")
+        engines = [words[1:] for words in found if len(words) > 1 and here and self._namespace(words[0]) == here]
         mine = own_engine(engines, str(self._info.get("DockerRootDir") or ""))
         if mine is None:
             raise NotHeld("it can't be told which of the server's processes is this engine.")
         parent = option(mine, "--cgroup-parent") or self._configured(option(mine, "--config-file"))
         return _checked_group(parent or "docker")
+
+    def _namespace(self, process: str) -> bytes:
+        """Which processes are the server's own: a container may run one of that name, with arguments of its choice."""
+        said = self._session.run(["readlink", f"/proc/{process}/ns/pid"])
+        return said.stdout.strip() if said.exit_code == 0 else b""
 
     def _configured(self, path: str) -> str:
         said = self._session.run(["cat", path or "/etc/docker/daemon.json"])

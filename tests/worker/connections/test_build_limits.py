@@ -40,6 +40,7 @@ class Shell:
     """A session on a server whose commands answer as set; what was run is noted."""
 
     alive = True
+    elsewhere = frozenset({"/proc/666/ns/pid"})  # in a container
 
     def __init__(self, **answers: Output) -> None:
         self.answers, self.ran = answers, list[list[str]]()
@@ -52,6 +53,8 @@ class Shell:
             return Output(0, stdin, b"")
         if argv[0] == "cat" and argv[1] in self.files:
             return Output(0, self.files[argv[1]], b"")
+        if argv[0] == "readlink" and argv[-1].startswith("/proc/"):
+            return Output(0, b"pid:[1]\n" if argv[-1] not in self.elsewhere else b"pid:[2]\n", b"")
         if argv[0] == "readlink" and "readlink" not in self.answers:
             return Output(0, f"{argv[-1]}\n".encode(), b"")
         if argv[0] == "readlink" and argv[0] not in self.answers:
@@ -93,6 +96,7 @@ def test_limits_are_written_read_back_and_given_back() -> None:
         ({}, {"CgroupDriver": "systemd"}, "systemd keeps the groups"),
         ({"pgrep": Output(1, b"", b"")}, {}, "it can't be told which"),
         ({"readlink": Output(0, b"/var/lib/docker/volumes/evil/_data\n", b"")}, {}, "is no control group"),
+        ({"pgrep": Output(0, b"666 dockerd --data-root=/var/lib/docker", b"")}, {}, "it can't be told which"),
         ({"pgrep": Output(0, b"9 dockerd --cgroup-parent=../../../srv/x", b"")}, {}, "is not one that limits"),
         ({"pgrep": Output(0, b"9 dockerd --cgroup-parent=/a/../../../srv", b"")}, {}, "is not one that limits"),
         ({"mkdir": Output(1, b"", b"mkdir: read-only file system\nmore")}, {}, "read-only file system"),
