@@ -100,8 +100,9 @@ def test_one_then_two_and_an_unhealthy_three(any_stage: ComposeStage) -> None:
     assert {each.container: each.release for each in third if isinstance(each, Observed)}[f"{PROJECT}-web-1"] == 2
 
 
-def test_values_arrive_as_they_are_and_nowhere_else(stage: ComposeStage) -> None:
-    nasty = "$HOME ${x} `id` $(id) \"q\" 'a' \\n # é\nsecond: line"
+def test_values_arrive_as_they_are_and_nowhere_else(stage: ComposeStage, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    nasty = f"$HOME ${{x}} `touch {canary}` $(touch {canary}) ;touch {canary}; \"q\" 'a' \\n # é\nsecond: line"
     seen: list[str] = []
     watching = threading.Event()
 
@@ -126,6 +127,7 @@ def test_values_arrive_as_they_are_and_nowhere_else(stage: ComposeStage) -> None
     assert f"SAMPLE_GREETING={nasty}" in stage.containers()["web"].environment
     assert seen
     assert not [each for each in seen if "second: line" in each]
+    assert not canary.exists()
 
 
 def test_files_of_the_repository_become_configs_and_secrets(stage: ComposeStage) -> None:

@@ -16,9 +16,10 @@ to `docker compose up`, always on standard input. Images are pulled through the 
 
 Holds: a run that a stale worker starts, or that waits for the lock, after somebody newer took over, changes no container.
 A run that was going on then is ended before the newer one begins. A lost lease stops a worker at its next call.
-Doesn't hold: the one call to the engine that an ended run had under way may still be carried out by the engine; the newer
-run then sees its effect as its own trouble, and says so. Compose makes networks before it looks for the volume, so a stale run may make an empty network. Two
-different login users on one server don't share a lock. Where `pkill` is missing an earlier run is not ended but waited
-for, at most until its `timeout`. If somebody removes our volume between two attempts, a stale worker that still has to
-make its own is not refused by it (an unbroken lease makes sure that there is none).
+Doesn't hold: the one call to the engine that an ended run had under way may still be carried out by the engine; the
+newer run then sees its effect as its own trouble, and says so. Compose makes networks before it looks for the volume, so
+a stale run may make an empty network. Two different login users on one server don't share a lock. Where `pkill` is
+missing, an earlier run isn't ended: the newer deploy fails and says so, until `timeout` has ended the run. If somebody
+removes our volume between two attempts, a stale worker that still has to make its own is not refused by it (and then
+ends runs of fences lower than its own alone).
 """

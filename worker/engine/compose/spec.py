@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.engine.spec import Identity, Secret
 
+PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -33,6 +34,12 @@ class Composition:
     environment: tuple[tuple[str, str | Secret], ...] = ()
     profiles: tuple[str, ...] = ()
     images: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """The only words of people's that come to a command line: by Compose's own grammar."""
+        for each in self.profiles:
+            if not PROFILE.fullmatch(each):
+                raise ValueError(f"{each!r} can't be a profile's name.")
 
     def plain_environment(self) -> dict[str, str]:
         """The variables, revealed: for interpolation only."""

@@ -110,3 +110,9 @@ def test_what_is_not_set_is_told() -> None:
 
 def test_secrets_print_nowhere() -> None:
     assert "hidden-value" not in repr(made(web(command="$A"), A="hidden-value"))
+
+
+@pytest.mark.parametrize("name", ["", "-x", "--file=/etc/x", "a b", "a;b", "$(id)", "a\n"])
+def test_a_profile_is_a_plain_word(name: str) -> None:
+    with pytest.raises(ValueError, match="profile"):
+        Composition(1, (), profiles=(name,))
