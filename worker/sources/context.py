@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 IGNORE_FILE = ".dockerignore"
 _MOST_IGNORE = MIB
 _PIECE = 128 * 1024
+_LOOK_EVERY = 200  # paths
 
 
 class Context(Iterator[bytes]):
@@ -64,7 +65,12 @@ def _kept(mirror: "Mirror", items: list[Item], options: ContextOptions) -> list[
     if not ignored.patterns:
         return items
     needed = {options.dockerfile, IGNORE_FILE}
-    kept = {item.path for item in items if item.path in needed or not ignored(item.path)}
+    kept = set[str]()
+    for number, item in enumerate(items):
+        if number % _LOOK_EVERY == 0:
+            mirror.interrupt()
+        if item.path in needed or not ignored(item.path):
+            kept.add(item.path)
     on_the_way = {"/".join(parts[:end]) for parts in (path.split("/") for path in kept) for end in range(1, len(parts))}
     return [item for item in items if item.path in kept or item.path in on_the_way]
 

@@ -11,7 +11,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from worker.sources import wildcards
+
 Test = Callable[[str], bool]
+
+_STAR, _DEEP, _FOLDERS = "[^/]*", ".*", "(?:.*/)?"
+_TOKENS = {_STAR: (wildcards.STAR,), _DEEP: (wildcards.DEEP,), _FOLDERS: wildcards.FOLDERS}
+_STARS = 2  # more of them, and a regular expression may take for ever
+_MOST_PATTERNS, _LONGEST_LINE = 2000, 1000
 
 
 class BadPattern(ValueError):
@@ -56,6 +63,8 @@ def read(content: bytes) -> Ignored:
     lines = content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape").split("\n")
     patterns = []
     for number, line in enumerate(lines, 1):
+        if len(line) > _LONGEST_LINE or len(patterns) >= _MOST_PATTERNS:
+            raise BadPattern(f"line {number}: at most {_MOST_PATTERNS} patterns of {_LONGEST_LINE} letters are read")
         try:
             text = _cleaned(line)
             if text:
@@ -104,20 +113,24 @@ def _test(text: str) -> Test:
     if text.startswith("**") and not re.search(r"[*?\[\]\\]", text[2:]):
         end = text[2:]
         return lambda path: path.endswith(end) or path == end.removeprefix("/")
-    whole = re.compile(_expression(text))
+    pieces = _pieces(text)
+    if sum(piece in (_STAR, _DEEP, _FOLDERS) for piece in pieces) > _STARS:
+        tokens = [token for piece in pieces for token in _TOKENS.get(piece) or (wildcards.one(piece),)]
+        return lambda path: wildcards.matches(tokens, path)
+    whole = re.compile("".join(pieces), re.DOTALL)
     return lambda path: whole.fullmatch(path) is not None
 
 
-def _expression(text: str) -> str:
-    """The pattern as a regular expression for the whole path."""
-    found, at = [], 0
+def _pieces(text: str) -> list[str]:
+    """The pattern as pieces of a regular expression for the whole path: each star, and each letter or class."""
+    found, at = list[str](), 0
     while at < len(text):
         letter = text[at]
         if text.startswith("**", at):
             at += 2
             if text.startswith("/", at):
                 at += 1
-            found.append("(?:.*/)?" if at < len(text) else ".*")
+            found.append(_FOLDERS if at < len(text) else _DEEP)
             continue
         if letter == "[":
             piece, at = _letters(text, at)
@@ -129,11 +142,11 @@ def _expression(text: str) -> str:
                 raise BadPattern("a “\\” at the end escapes nothing")
             found.append(re.escape(text[at]))
         elif letter in "*?":
-            found.append("[^/]*" if letter == "*" else "[^/]")
+            found.append(_STAR if letter == "*" else "[^/]")
         else:
             found.append(re.escape(letter))
         at += 1
-    return "".join(found)
+    return found
 
 
 def _letters(text: str, at: int) -> tuple[str, int]:

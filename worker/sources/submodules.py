@@ -47,7 +47,7 @@ class _Filling:
         return found
 
     def _of(self, mirror: "Mirror", item: "Item", place: str, address: str, depth: int) -> "list[Item]":
-        other = mirror.sibling(_server(mirror.server, place, address))
+        other = mirror.sibling(server_of(mirror.server, place, address))
         try:
             other.have(item.object_id)
         except GitRefused as refusal:
@@ -81,7 +81,7 @@ def _addresses(mirror: "Mirror", commit: str) -> dict[str, str]:
     return {path: urls[module] for module, path in paths.items() if module in urls}
 
 
-def _server(parent: GitServer, place: str, address: str) -> GitServer:
+def server_of(parent: GitServer, place: str, address: str) -> GitServer:
     """Where the submodule is, and what opens it there."""
     if not address:
         raise GitRefused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,3 +117,40 @@ def test_no_list_is_beyond_reading(lines: str, path: str) -> None:
     except BadPattern:
         return
     assert asked(path) in {True, False}
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*a" * 9 + "*b", "**a" * 9 + "**b", "?*" * 12 + "b", "**/a" * 12 + "/b", "*[a-z]" * 12 + "b"]
+)
+def test_no_pattern_takes_long(pattern: str) -> None:
+    """One pushed line must not hold up a worker, and with it everybody's deploys."""
+    before = time.process_time()
+    ignored = read(pattern.encode())
+    assert not ignored("a" * 60 + "/" + "a" * 60 + "c")
+    assert time.process_time() - before < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("*a*b*c", "xaxbxc", True),
+        ("*a*b*c", "xaxcxb", False),
+        ("*a*b*c", "xa/xbxc", False),
+        ("a/**/b/**/*.py*", "a/b/x.pyc", True),
+        ("a/**/b/**/*.py*", "a/x/y/b/z/x.py", True),
+        ("a/**/b/**/*.py*", "ab/x.py", False),
+        ("**/*.[ch]*~*", "src/x.c~1", True),
+        ("**/*.[ch]*~*", "src/x.d~1", False),
+        ("*?*?*", "a", False),
+        ("*?*?*", "ab", True),
+    ],
+)
+def test_many_stars_mean_what_few_mean(pattern: str, path: str, *, expected: bool) -> None:
+    assert read(pattern.encode())(path) is expected
+
+
+def test_too_much_is_refused() -> None:
+    with pytest.raises(BadPattern, match="at most"):
+        read(b"a\n" * 3000)
+    with pytest.raises(BadPattern, match="at most"):
+        read(b"a" * 2000)
