@@ -143,6 +143,8 @@ def _note(row: Plan) -> str:
 def _supersede_waiting(placement_id: int) -> None:
     waiting = Plan.objects.filter(placement=placement_id, automatic=Automatic.WAITING)
     found = list(waiting.order_by("pk").values_list("pk", "operation"))
+    # An Operation that ends is locked first and fills its Plan then: the same order here, or the two wait for each other
+    list(Operation.objects.select_for_update(no_key=True).filter(pk__in=[each for _, each in found]).order_by("pk"))
     for plan_id, operation_id in found:
         _move(plan_id, Automatic.SUPERSEDED)
         operations.cancel_unbegun(operation_id)
