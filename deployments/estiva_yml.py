@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 NAMES: Final = (".estiva.yml", ".estiva.yaml")
 MOST_CHARACTERS: Final = 32_000
-BUILD_NAMES: Final = ("subdirectory", "dockerfile", "target", "args", "platform", "submodules")
+# Not submodules: whoever can push would choose what the repository's credential is used for
+BUILD_NAMES: Final = ("subdirectory", "dockerfile", "target", "args", "platform")
 
 _BUILD: Final = {each.name: each for each in build_settings.FIELDS if each.name in BUILD_NAMES}
 _HEALTH: Final = {each.name: each for each in container_settings.HEALTH_FIELDS}

@@ -1,7 +1,7 @@
 """What the workers saw of a Git repository, written down. `url` is the address that was looked at: another one doesn't count."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -10,6 +10,9 @@ from deployments import audit, fingerprints, queue
 from deployments.actors import ESTIVA
 from deployments.models import AuditEntry, Repository
 from deployments.states import RepositoryState
+
+MOST_REFS: Final = 1000
+"""Branches, and tags, that are kept for choosing from; any other can still be typed."""
 
 
 def offered_key(repository_id: int, url: str, key_type: str, key: str) -> RepositoryState:
@@ -33,8 +36,14 @@ def seen(
         if row.url != url or row.state == RepositoryState.KEY_CHANGED:
             return RepositoryState(row.state)
         if refs is not None:
-            row.refs = dict(refs)
+            row.refs = bearable(refs)
         return _move(row, state, text)
+
+
+def bearable(refs: Mapping[str, Any]) -> dict[str, Any]:
+    """As many of the branches and tags as a row can hold."""
+    branches, tags = list(refs.get("branches", [])), list(refs.get("tags", []))
+    return {**refs, "branches": branches[:MOST_REFS], "tags": tags[-MOST_REFS:]}
 
 
 def _alarm(row: Repository, key_type: str, key: str) -> RepositoryState:

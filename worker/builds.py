@@ -50,7 +50,7 @@ class BuildAttempt(Attempt[BuildBrief]):
         opening = self.build_opener(brief.connection, self.signals)
         host = self.connect(opening, recorder, brief.connection.address)
         spec = brief.spec(dockerfile)
-        push_to, tag = brief.settings["push_to"], brief.commit[:12]
+        push_to, tag = brief.settings["push_to"], f"{brief.identity.placement_name}-{brief.commit[:12]}"
         push = (lambda built: publish(host, built, push_to, tag, deadline=spec.deadline)) if push_to else None
         for event in build(spec, host, context, context_size=context.size, publish=push):
             recorder.record(event)
@@ -68,7 +68,7 @@ class BuildAttempt(Attempt[BuildBrief]):
         recorder.say(f"Fetching {settings['ref']} of {brief.server.url}.")
         mirror = Mirror(
             brief.server,
-            git_servers.mirrors(),
+            git_servers.mirrors(brief.repository),
             interrupt=self.signals.check,
             progress=lambda label, done, total: recorder.record(Progress("clone", done, total, label, "passes")),
         )

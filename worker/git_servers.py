@@ -24,9 +24,12 @@ STATES = {
 """What a refusal says of the repository itself; the other kinds are about one ref or one tree."""
 
 
-def mirrors() -> Path:
-    """The folder of this machine's mirrors."""
-    return Path(settings.ESTIVA_VAR) / "git"
+def mirrors(repository_id: int) -> Path:
+    """The folder of one Repository's mirrors, its submodules' among them.
+
+    No two Repositories share one: what the one's credential brought here, the other could read without any.
+    """
+    return Path(settings.ESTIVA_VAR) / "git" / str(repository_id)
 
 
 def git_server(row: Repository) -> GitServer:

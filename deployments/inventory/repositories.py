@@ -42,9 +42,11 @@ def save_repository(
             row = Repository(application=application, url=url)
         elif row.url != url:
             _forget(row)
+            row.state = RepositoryState.NEW
         row.url, row.credential, row.username = url, credential, username.strip()
         _set_secret(row, token)
-        row.state, row.state_text = RepositoryState.NEW, ""
+        if row.state != RepositoryState.KEY_CHANGED:  # the alarm ends when somebody trusts the key, not otherwise
+            row.state, row.state_text = RepositoryState.NEW, ""
         row.save()
         operation = _look(actor, row)
         _announce(row)

@@ -21,7 +21,6 @@ build:
   dockerfile: docker/Dockerfile
   target: prod
   platform: linux/arm64
-  submodules: true
   args:
     VERSION: "3.7"
     EMPTY: ''
@@ -45,7 +44,6 @@ def test_everything_that_may_be_said() -> None:
         "dockerfile": "docker/Dockerfile",
         "target": "prod",
         "platform": "linux/arm64",
-        "submodules": True,
         "args": [{"name": "VERSION", "value": "3.7"}, {"name": "EMPTY", "value": ""}],
     }
     assert found.settings == {
@@ -89,7 +87,6 @@ def test_ways_to_write_arguments(build: str) -> None:
         ("build:\n  dockerfile: ../../etc/passwd", (2, 15), "inside the repository"),
         ("build:\n  target: '--x y'", (2, 11), "stage's name"),
         ("build:\n  platform: windows", (2, 13), "linux/amd64"),
-        ("build:\n  submodules: perhaps", (2, 15), "yes or no"),
         ("build:\n  dockerfile: [a]", (2, 15), "single value"),
         ("build:\n  args:\n    A-B: 1", (3, 10), "letters, digits"),
         ("build:\n  args:\n    A: 1\n    B:", (4, 5), "write ''"),

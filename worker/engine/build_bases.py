@@ -4,7 +4,7 @@ from worker.engine.build_failure import plainly
 from worker.engine.build_making import Making
 from worker.engine.build_spec import BuildSpec
 from worker.engine.container_host import EngineFacts
-from worker.engine.dockerfile import base_images
+from worker.engine.dockerfile import base_images, can_be_asked
 from worker.engine.errors import HostError
 from worker.engine.events import Line
 from worker.engine.run import Steps
@@ -16,6 +16,10 @@ def resolve_bases(making: Making, facts: EngineFacts) -> Steps:
     bases, remote = [], True
     for reference in base_images(spec.dockerfile_text, _arguments(spec, facts), spec.target):
         identity, problem = "", ""
+        if not can_be_asked(reference):  # BuildKit will say what is wrong with it
+            bases.append((reference, identity))
+            remote = False
+            continue
         try:
             identity = host.remote_image(reference, spec.registry_auth.get(_registry_of(reference))).digest
         except HostError as error:

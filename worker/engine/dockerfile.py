@@ -8,6 +8,7 @@ from itertools import takewhile
 _DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
 _HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_][A-Za-z0-9_.]*)\1")
 _VARIABLE = re.compile(r"\\\$|\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^{}]*))?\})")
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,500}", re.ASCII)
 _FROM_OPTION = re.compile(r"(?:^|[\s,])from=([^\s,]+)")
 
 
@@ -61,6 +62,11 @@ def directives(text: str) -> dict[str, str]:
             break
         found[match[1].lower()] = match[2]
     return found
+
+
+def can_be_asked(reference: str) -> bool:
+    """It can be an image's name, and no path to something else of the engine's."""
+    return _REFERENCE.fullmatch(reference) is not None and ".." not in reference and "//" not in reference
 
 
 def base_images(dockerfile_text: str, args: Mapping[str, str], target: str = "") -> list[str]:
@@ -141,7 +147,7 @@ def _wanted(stages: Sequence[_Stage], numbers: Mapping[str, int], target: str) -
 
 def _stage_number(source: str, numbers: Mapping[str, int], before: int) -> int | None:
     """The stage that a name or number means, among those before this one."""
-    number = int(source) if source.isdigit() else numbers.get(source.lower())
+    number = int(source) if source.isdecimal() and source.isascii() else numbers.get(source.lower())
     return number if number is not None and number < before else None
 
 

@@ -34,11 +34,11 @@ def look(looking: Looking) -> Outcome:
         with looking.step("key") as step:
             step.finish("The trusted one is expected.")
     try:
-        mirror = Mirror(git_servers.git_server(row), git_servers.mirrors(), interrupt=looking.signals.check)
+        mirror = Mirror(git_servers.git_server(row), git_servers.mirrors(row.pk), interrupt=looking.signals.check)
         with looking.step("refs") as step:
             refs = mirror.refs()
             step.finish(f"{len(refs.branches)} branches, {len(refs.tags)} tags.")
-        result["refs"] = refs.as_dict()
+        result["refs"] = repository_sightings.bearable(refs.as_dict())
         if ref:
             with looking.step("ref") as step:
                 result |= _at(mirror, ref, str(looking.operation.request.get("subdirectory", "")))

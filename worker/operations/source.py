@@ -68,7 +68,7 @@ def _repository(row: Plan) -> Repository:
 
 def _mirror(looking: Looking, repository: Repository) -> Mirror:
     server = git_servers.git_server(repository)
-    return Mirror(server, git_servers.mirrors(), interrupt=looking.signals.check)
+    return Mirror(server, git_servers.mirrors(repository.pk), interrupt=looking.signals.check)
 
 
 def _look(mirror: Mirror, row: Plan) -> Found:

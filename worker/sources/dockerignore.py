@@ -61,7 +61,7 @@ class Ignored:
 def read(content: bytes) -> Ignored:
     """Read a whole file; raises BadPattern."""
     lines = content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape").split("\n")
-    patterns = []
+    patterns = list[Pattern]()
     for number, line in enumerate(lines, 1):
         if len(line) > _LONGEST_LINE or len(patterns) >= _MOST_PATTERNS:
             raise BadPattern(f"line {number}: at most {_MOST_PATTERNS} patterns of {_LONGEST_LINE} letters are read")

@@ -6,6 +6,7 @@ import re
 
 from deployments.git_url import GitUrl
 from worker.engine.spec import Secret
+from worker.redact import Masker
 from worker.sources.causes import CAUSES, LOGIN_HTTP, LOGIN_SSH
 from worker.sources.errors import Damaged, GitRefused, Unexplained
 from worker.sources.shapes import GitServer
@@ -83,10 +84,10 @@ def is_damage(errors: str) -> bool:
 
 
 def masked(errors: str, server: GitServer) -> str:
-    """The complaint without the credential, should a server have sent it back in its own words."""
+    """The complaint without the credential, should a server have sent it back in its own words, or as it travelled."""
     for secret in (server.credential.token, server.credential.private_key_pem):
         if isinstance(secret, Secret) and len(secret.reveal()) >= 4:
-            errors = errors.replace(secret.reveal(), "[redacted]")
+            errors = Masker([secret.reveal()]).mask(errors).replace(secret.reveal(), "[redacted]")
     return tidy(re.sub(r"(?i)(authorization: \S+ )\S+", r"\1[redacted]", errors))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from deployments import git_url
@@ -67,3 +69,11 @@ def test_the_complaint_is_tidied_and_masked() -> None:
     said = "Receiving objects:  10% (1/10)\rReceiving objects: 100% (10/10)\nremote: \x1b[31mtok-123456 is bad\nAuthorization: Basic dG9r\nsame\nsame\n"
     shown = explain.masked(said, server)
     assert shown == "remote: [redacted] is bad\nAuthorization: Basic [redacted]\nsame"
+
+
+def test_a_token_that_comes_back_as_it_travelled_is_masked() -> None:
+    server = GitServer("https://git.example.com/a.git", GitCredential("deploy", token=Secret("correct-horse-battery")))
+    travelled = base64.b64encode(b"deploy:correct-horse-battery").decode()
+    said = explain.masked(f"remote: what is {travelled}?", server)
+    assert travelled not in said
+    assert "[redacted]" in said
