@@ -91,8 +91,8 @@ def waiting_reason(target: Target) -> str:
     """Why a queued Target that builds has not begun, in words; "" when nothing is known to be in its way."""
     if target.role != Target.Role.BUILD or target.status != TargetStatus.QUEUED:
         return ""
-    before = Target.objects.filter(
-        host=target.host_id, role=Target.Role.BUILD, status=TargetStatus.RUNNING
-    ).exclude(deployment=target.deployment_id)
+    before = Target.objects.filter(host=target.host_id, role=Target.Role.BUILD, status=TargetStatus.RUNNING).exclude(
+        deployment=target.deployment_id
+    )
     busy = ", ".join(f"#{number}" for number in before.values_list("deployment_id", flat=True))
     return _("%(server)s builds %(others)s first.") % {"server": target.host_name, "others": busy} if busy else ""

@@ -1,5 +1,7 @@
 """A push overtakes what earlier pushes asked for and nobody began: only the newest one is deployed."""
 
+from django.db.models import F
+
 from deployments import clock, endings
 from deployments.endings import Closed, Ending
 from deployments.models import Deployment, Plan, Target
@@ -16,6 +18,7 @@ def end_queued(newer: Deployment) -> list[Closed]:
         pk__lt=newer.pk,
         status=DeploymentStatus.QUEUED,
         plan__automatic=Plan.Automatic.DEPLOYED,
+        requested_by_name=F("plan__automatic_by"),  # a person may deploy a push's Plan once more
     )
     return [_end(each, newer) for each in older.order_by("pk")]
 

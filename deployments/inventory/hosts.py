@@ -10,7 +10,7 @@ from deployments import audit, clock, fingerprints, queue
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.inventory import host_fields, ssh_keys
-from deployments.models import Host, Operation, PlacementHost
+from deployments.models import Environment, Host, Operation, PlacementHost
 from deployments.operations import request_operation
 from deployments.sealing import seal
 from deployments.states import HostState
@@ -133,6 +133,12 @@ def retire_host(*, actor: Actor, host: Host) -> Host:
             raise Refused(
                 _("%(server)s still serves: %(names)s.") % {"server": host.name, "names": names},
                 remedy=_("Take it out of their servers first."),
+            )
+        built_for = Environment.objects.filter(builder=host).values_list("name", flat=True)
+        if built_for:
+            raise Refused(
+                _("%(server)s builds for: %(names)s.") % {"server": host.name, "names": ", ".join(built_for)},
+                remedy=_("Choose another builder there first."),
             )
         if host.targets.filter(status__in=("queued", "running", "stalled")).exists():
             raise Refused(

@@ -36,7 +36,7 @@ def service_of(kind: str, repository_url: str) -> Service | None:
     """
     parts = urlsplit(repository_url)
     host, path = parts.hostname or "", parts.path.strip("/").removesuffix(".git")
-    if not host or "/" not in path:
+    if not host or "/" not in path or parts.scheme == "http":  # a token goes to the address it was given for
         return None
     port = f":{parts.port}" if parts.scheme == "https" and parts.port not in {None, 443} else ""
     base = f"https://{f'[{host}]' if ':' in host else host}{port}"

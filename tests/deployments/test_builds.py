@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from deployments import build_settings, claims, endings, operations, requests, sources
-from deployments.errors import FieldErrors, PlanChanged
-from deployments.inventory import placements
+from deployments.errors import FieldErrors, PlanChanged, Refused
+from deployments.inventory import hosts, placements
 from deployments.models import Deployment, Environment, Host, Placement, Plan, Release, Repository, Target
 from deployments.states import DeploymentStatus, OperationStatus, TargetStatus
-from tests.deployments.world import WORKER, World, claimed, look_of, make_world, place
+from tests.deployments.world import WORKER, World, claimed, look_of, make_world, place, ready_host
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -251,3 +251,11 @@ def test_what_cannot_be_is_refused_at_its_field(field: str, value: Any) -> None:
     with pytest.raises(FieldErrors) as refused:
         build_settings.normalise({field: value})
     assert {path.split(".")[0] for path in refused.value.errors} == {field}
+
+
+def test_a_builder_is_not_retired(world: World) -> None:
+    builder = ready_host(world.actor, "builder-1")
+    Environment.objects.filter(pk=world.production.pk).update(builder=builder)
+
+    with pytest.raises(Refused, match="builds for: production"):
+        hosts.retire_host(actor=world.actor, host=builder)
