@@ -254,6 +254,7 @@ def test_what_runs_in_a_build_is_held_to_its_memory(builder: Builder) -> None:
 def test_what_runs_in_a_build_gets_its_share_of_the_processor(builder: Builder) -> None:
     busy = "FROM BASE\nRUN i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; times\n"
     events = builder.build(busy, request(no_cache=True, cpus=0.2))
+    assert [each.level for each in events if isinstance(each, BuilderNote)] == ["info"]
     minutes, _, seconds = output(events)[0].split()[0].removesuffix("s").partition("m")
     used = int(minutes) * 60 + float(seconds)
     assert ended(events, "while").seconds > 4 * used > 0

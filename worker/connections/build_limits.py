@@ -12,9 +12,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from types import TracebackType
 from typing import Any, Self
 
+from worker.connections.channels import Output
 from worker.connections.pool import SshSession
 from worker.connections.transport import ChannelRefused
 from worker.engine.build_events import BuilderNote
@@ -52,22 +54,23 @@ def settings(version: int, group: str, memory: int | None, cpus: float | None) -
     at, size = f"{_ROOT}/memory{group}", _NO_LIMIT if memory is None else str(memory)
     swap = f"{at}/memory.memsw.limit_in_bytes"  # may never be below the other
     return [
+        Setting(f"{_ROOT}/cpu{group}/cpu.cfs_period_us", str(_PERIOD)),
+        Setting(f"{_ROOT}/cpu{group}/cpu.cfs_quota_us", _NO_LIMIT if cpus is None else str(_quota(cpus))),
         Setting(swap, _NO_LIMIT, optional=True),
         Setting(f"{at}/memory.limit_in_bytes", size),
         Setting(swap, size, optional=True),
-        Setting(f"{_ROOT}/cpu{group}/cpu.cfs_period_us", str(_PERIOD)),
-        Setting(f"{_ROOT}/cpu{group}/cpu.cfs_quota_us", _NO_LIMIT if cpus is None else str(_quota(cpus))),
     ]
 
 
 class Limits:
-    """Held from enter to exit. `note` is what there is to say."""
+    """Held from enter to exit. `note` is what there is to say, `afterwards` what there is after the exit."""
 
     def __init__(self, session: SshSession, info: Mapping[str, Any], memory: int | None, cpus: float | None) -> None:
         self._session, self._info, self._memory, self._cpus = session, info, memory, cpus
         self._version = 2 if str(info.get("CgroupVersion") or "1") == "2" else 1
         self._group = ""
         self.note: BuilderNote | None = None
+        self.afterwards: BuilderNote | None = None
 
     def __enter__(self) -> Self:
         if self._memory is None and self._cpus is None:
@@ -80,21 +83,32 @@ class Limits:
             self.note = BuilderNote(
                 "The limits of this build are not held: the server runs no command for us to set them.", "warn"
             )
+        except Cancelled:  # is raised once, and nobody will leave what was never entered
+            self._give_back()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """The group is for builds without limits too: it gets its own back."""
-        if not self._group or not self._session.alive or isinstance(error, LeaseLost | HostLost):
+        if not self._session.alive or isinstance(error, LeaseLost | HostLost):
             return
         try:
             self._give_back()
-        except Cancelled:  # is raised once
+        except Cancelled:
             self._give_back()
             raise
 
     def _give_back(self) -> None:
-        for each in settings(self._version, self._group, None, None):
-            self._write(each)
+        """What can't be given back fails no build: `afterwards` says it."""
+        if not self._group:
+            return
+        try:
+            self._write(settings(self._version, self._group, None, None))
+        except (NotHeld, ChannelRefused, TimeoutError) as problem:
+            self.afterwards = BuilderNote(
+                f"The limits of this build could not be taken from {self._group}, where they go on for other builds: {problem}",
+                "warn",
+            )
 
     def _hold(self) -> None:
         if any("rootless" in str(each) for each in self._info.get("SecurityOptions") or ()):
@@ -104,9 +118,12 @@ class Limits:
         group = f"{self._parent()}/buildkit"
         self._make(group)
         self._group = group
-        for each in settings(self._version, group, self._memory, self._cpus):
-            self._write(each)
-            if not each.optional and not _same(each.value, self._run("cat", each.path).decode("ascii", "replace")):
+        wanted = settings(self._version, group, self._memory, self._cpus)
+        self._write(wanted)
+        needed = [each for each in wanted if not each.optional]
+        found = self._run("cat", *(each.path for each in needed)).decode("ascii", "replace").splitlines()
+        for each, value in zip(needed, [*found, *[""] * len(needed)], strict=False):
+            if not _same(each.value, value):
                 raise NotHeld(f"the server's kernel did not take {each.value} in {each.path}.")
         self.note = BuilderNote(
             f"What this build runs gets {_in_words(self._memory, self._cpus)}, together with whatever else is built on "
@@ -115,27 +132,37 @@ class Limits:
 
     def _make(self, group: str) -> None:
         if self._version == 1:
-            for at in (f"{_ROOT}/memory{group}", f"{_ROOT}/cpu{group}"):
-                self._run("mkdir", "-p", at)
-                self._check_place(at)
+            places = (f"{_ROOT}/memory{group}", f"{_ROOT}/cpu{group}")
+            self._run("mkdir", "-p", *places)
+            self._check_places(*places)
             return
         at = _ROOT
         for part in group.strip("/").split("/"):
-            self._write(Setting(f"{at}/cgroup.subtree_control", "+memory +cpu"))
+            self._write([Setting(f"{at}/cgroup.subtree_control", "+memory +cpu")])
             at = f"{at}/{part}"
             self._run("mkdir", "-p", at)
-            self._check_place(at)
+            self._check_places(at)
 
-    def _check_place(self, path: str) -> None:
+    def _check_places(self, *paths: str) -> None:
         """Only inside the kernel's own tree is anything written."""
-        real = self._run("readlink", "-f", path).decode("utf-8", "replace").strip()
-        if not real.startswith(f"{_ROOT}/"):
-            raise NotHeld(f"{path} leads to {real}, which is no control group.")
+        real = self._run("readlink", "-f", *paths).decode("utf-8", "replace").splitlines()
+        outside = [each for each in real if not each.startswith(f"{_ROOT}/")]
+        if outside or len(real) != len(paths):
+            raise NotHeld(f"{' '.join(paths)} leads to {' '.join(outside)}, which is no control group.")
 
-    def _write(self, setting: Setting) -> None:
-        said = self._session.run(["tee", setting.path], stdin=f"{setting.value}\n".encode("ascii"))
-        if said.exit_code != 0 and not setting.optional:
-            raise NotHeld(_words(said.stderr) or f"{setting.path} can't be written.")
+    def _write(self, wanted: Sequence[Setting]) -> None:
+        """In this order; neighbours of one value with one command, since each costs a process on the server."""
+        for value, group in groupby(wanted, key=lambda each: each.value):
+            alike = list(group)
+            said = self._tee(value, [each.path for each in alike])
+            if said.exit_code != 0:
+                for each in alike:
+                    said = self._tee(value, [each.path])
+                    if said.exit_code != 0 and not each.optional:
+                        raise NotHeld(_words(said.stderr) or f"{each.path} can't be written.")
+
+    def _tee(self, value: str, paths: Sequence[str]) -> Output:
+        return self._session.run(["tee", *paths], stdin=f"{value}\n".encode("ascii"))
 
     def _run(self, *argv: str) -> bytes:
         said = self._session.run(argv)

@@ -55,6 +55,9 @@ class DockerBuildHost(DockerHost):
             with _Conversation(self, request) as conversation:
                 yield from conversation.send(context)
                 yield from conversation.listen()
+        if limits.afterwards is not None:
+            yield limits.afterwards
+        yield BuildDone(conversation.image_id)
 
     def push(self, reference: str, *, auth: RegistryAuth | None, deadline: float) -> Iterator[PullProgress]:
         """By the builder's own engine."""
@@ -90,7 +93,7 @@ class _Conversation:
         self._until = time.monotonic() + request.deadline
         self._id = new_session_id()
         self._trace, self._body, self._messages = TraceReader(), HttpBody(), Messages()
-        self._image_id = self._said = ""
+        self.image_id = self._said = ""
         self._sent = self._over = False
         self._answers: BuildSession | None = None
         self._sock: ChannelSocket | None = None
@@ -166,13 +169,12 @@ class _Conversation:
         yield from self._trace.rest()
         if self._said or self._body.status >= 400:
             raise refusal(self._said or "the build was refused", self._name, self._body.status)
-        if not self._image_id:
+        if not self.image_id:
             raise HostError(
                 f"Server {self._name}: the build ended without an error, and without an image.",
                 why="The engine was stopped, or it is one that we don't know.",
                 remedy="Look at the engine's log on the server: journalctl -u docker.",
             )
-        yield BuildDone(self._image_id)
 
     def _read(self) -> list[BuildEvent]:
         assert self._sock is not None  # noqa: S101 - it is open between enter and exit
@@ -191,7 +193,7 @@ class _Conversation:
         elif self._body.status >= 400:
             self._said = str(message.get("message") or message)
         elif message.get("id") == "moby.image.id":
-            self._image_id = str(message["aux"]["ID"])
+            self.image_id = str(message["aux"]["ID"])
         elif message.get("id") == "moby.buildkit.trace":
             try:
                 return self._trace.feed(base64.b64decode(message["aux"]))

@@ -5,6 +5,7 @@ import pytest
 from worker.connections.build_limits import Limits, Setting, option, own_engine, settings
 from worker.connections.channels import Output
 from worker.engine.build_events import BuilderNote
+from worker.engine.errors import Cancelled
 
 DEBIAN = ["/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock"]
 SECOND = ["dockerd", "--data-root", "/srv/docker", "--cgroup-parent=/builds"]
@@ -18,11 +19,11 @@ def test_both_versions_of_control_groups() -> None:
     ]
     first = [(each.path.rpartition("/")[2], each.value) for each in settings(1, "/docker/buildkit", 64 << 20, None)]
     assert first == [
+        ("cpu.cfs_period_us", "100000"),
+        ("cpu.cfs_quota_us", "-1"),
         ("memory.memsw.limit_in_bytes", "-1"),
         ("memory.limit_in_bytes", "67108864"),
         ("memory.memsw.limit_in_bytes", "67108864"),
-        ("cpu.cfs_period_us", "100000"),
-        ("cpu.cfs_quota_us", "-1"),
     ]
 
 
@@ -45,20 +46,22 @@ class Shell:
     def __init__(self, **answers: Output) -> None:
         self.answers, self.ran = answers, list[list[str]]()
         self.files: dict[str, bytes] = {}
+        self.absent: set[str] = set()  # names of files that this kernel hasn't
 
     def run(self, argv: list[str], *, stdin: bytes | None = None) -> Output:
         self.ran.append(list(argv))
         if argv[0] == "tee" and stdin is not None:
-            self.files[argv[1]] = stdin
-            return Output(0, stdin, b"")
+            absent = [path for path in argv[1:] if path.rpartition("/")[2] in self.absent]
+            self.files |= {path: stdin for path in argv[1:] if path not in absent}
+            return (
+                Output(1, stdin, f"tee: {absent[0]}: Permission denied".encode()) if absent else Output(0, stdin, b"")
+            )
         if argv[0] == "cat" and argv[1] in self.files:
-            return Output(0, self.files[argv[1]], b"")
+            return Output(0, b"".join(self.files[path] for path in argv[1:]), b"")
         if argv[0] == "readlink" and argv[-1].startswith("/proc/"):
             return Output(0, b"pid:[1]\n" if argv[-1] not in self.elsewhere else b"pid:[2]\n", b"")
-        if argv[0] == "readlink" and "readlink" not in self.answers:
-            return Output(0, f"{argv[-1]}\n".encode(), b"")
         if argv[0] == "readlink" and argv[0] not in self.answers:
-            return Output(0, f"{argv[-1]}\n".encode(), b"")
+            return Output(0, "".join(f"{path}\n" for path in argv[2:]).encode(), b"")
         return self.answers.get(argv[0], Output(1, b"", b"no such thing"))
 
 
@@ -131,3 +134,36 @@ def test_without_limits_nothing_is_run() -> None:
     with Limits(shell, {}, None, None) as limits:  # type: ignore[arg-type]
         assert limits.note is None
     assert shell.ran == []
+
+
+def test_a_kernel_that_does_not_count_swap_holds_the_rest() -> None:
+    shell = Shell(**ROOT)
+    shell.absent = {"memory.memsw.limit_in_bytes"}
+    with Limits(shell, {"CgroupDriver": "cgroupfs"}, 64 << 20, 0.5) as limits:  # type: ignore[arg-type]
+        assert limits.note is not None
+        assert limits.note.level == "info"
+        assert shell.files["/sys/fs/cgroup/memory/docker/buildkit/memory.limit_in_bytes"] == b"67108864\n"
+    assert shell.files["/sys/fs/cgroup/memory/docker/buildkit/memory.limit_in_bytes"] == b"-1\n"
+    assert limits.afterwards is None
+
+
+def test_limits_that_cannot_be_taken_away_are_said_and_fail_no_build() -> None:
+    shell = Shell(**ROOT)
+    with Limits(shell, {"CgroupDriver": "cgroupfs"}, 64 << 20, None) as limits:  # type: ignore[arg-type]
+        shell.absent = {"memory.limit_in_bytes"}
+    assert limits.afterwards is not None
+    assert limits.afterwards.level == "warn"
+    assert "go on for other builds" in limits.afterwards.text
+
+
+def test_a_cancel_while_limits_are_written_takes_them_back() -> None:
+    class Interrupted(Shell):
+        def run(self, argv: list[str], *, stdin: bytes | None = None) -> Output:
+            if argv[0] == "cat" and "cgroup" in argv[1]:
+                raise Cancelled("Somebody asked to stop.")
+            return super().run(argv, stdin=stdin)
+
+    shell = Interrupted(**ROOT)
+    with pytest.raises(Cancelled):
+        Limits(shell, {"CgroupVersion": "2", "CgroupDriver": "cgroupfs"}, 64 << 20, 0.5).__enter__()  # type: ignore[arg-type]
+    assert shell.files["/sys/fs/cgroup/docker/buildkit/memory.max"] == b"max\n"
