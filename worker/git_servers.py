@@ -11,9 +11,10 @@ from deployments.states import RepositoryState
 from worker.brief import CannotBrief
 from worker.engine.spec import Secret
 from worker.sources.errors import GitRefused
-from worker.sources.git import meet_git_server
+from worker.sources.git import meet_git_server, remove_unused
 from worker.sources.shapes import GitCredential, GitServer
 
+UNUSED_SECONDS = 30 * 24 * 3600.0
 STATES = {
     "authentication": RepositoryState.REFUSED,
     "not_found": RepositoryState.REFUSED,
@@ -30,6 +31,15 @@ def mirrors(repository_id: int) -> Path:
     No two Repositories share one: what the one's credential brought here, the other could read without any.
     """
     return Path(settings.ESTIVA_VAR) / "git" / str(repository_id)
+
+
+def tidy() -> None:
+    """Free the space of mirrors whose Repository is gone, and of those that nobody fetched into for a month."""
+    root = Path(settings.ESTIVA_VAR) / "git"
+    kept = {str(each) for each in Repository.objects.values_list("pk", flat=True)}
+    for folder in root.iterdir() if root.exists() else ():
+        if folder.is_dir():
+            remove_unused(folder, UNUSED_SECONDS if folder.name in kept else 0)
 
 
 def git_server(row: Repository) -> GitServer:

@@ -106,9 +106,7 @@ def run_until(target_id: int, point: Point, line: Connection) -> None:
     hosts: list[PausingHost] = []
 
     @contextmanager
-    def opener(
-        connection: HostConnection, signals: Signals, image_from: HostConnection | None = None
-    ) -> Iterator[Any]:
+    def opener(connection: HostConnection, signals: Signals, image_from: HostConnection | None = None) -> Iterator[Any]:
         with servers.open_server(connection, signals, image_from) as host:
             hosts.append(PausingHost(host, point, line))
             yield hosts[-1]

@@ -49,6 +49,7 @@ def look(looking: Looking) -> Outcome:
         told = {"what": error.message, "why": error.why, "remedy": error.remedy, "state": row.state}
         looking.fail_open(f"{error.message} {error.why}".strip(), error.remedy)
         return Outcome(OperationStatus.FAILED, {**result, **told})
+    git_servers.tidy()
     state = repository_sightings.seen(row.pk, row.url, RepositoryState.READY, "", result["refs"])
     return Outcome(OperationStatus.SUCCEEDED, {**result, "state": str(state)})
 

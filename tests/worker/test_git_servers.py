@@ -1,0 +1,34 @@
+"""Mirrors on a worker: one Repository's own, and gone with it."""
+
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import SettingsWrapper
+
+from deployments.models import Application, Repository
+from worker import git_servers
+
+pytestmark = pytest.mark.django_db
+
+
+def mirror(folder: Path) -> Path:
+    """As a fetch leaves it."""
+    (folder / "m" / "repo.git").mkdir(parents=True)
+    (folder / "m" / "fetch.lock").touch()
+    return folder / "m" / "repo.git"
+
+
+def test_no_two_repositories_share_a_mirror() -> None:
+    assert git_servers.mirrors(1) != git_servers.mirrors(2)
+
+
+def test_what_a_removed_repository_left_is_freed(tmp_path: Path, settings: SettingsWrapper) -> None:
+    settings.ESTIVA_VAR = tmp_path
+    application = Application.objects.create(name="shop")
+    kept = Repository.objects.create(application=application, url="https://git.example.com/a.git")
+    mine, gone = mirror(git_servers.mirrors(kept.pk)), mirror(git_servers.mirrors(kept.pk + 1))
+
+    git_servers.tidy()
+
+    assert mine.exists()
+    assert not gone.exists()
