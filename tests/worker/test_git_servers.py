@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from django.conf import LazySettings
 
 from deployments.models import Application, Repository
 from worker import git_servers
@@ -22,7 +22,7 @@ def test_no_two_repositories_share_a_mirror() -> None:
     assert git_servers.mirrors(1) != git_servers.mirrors(2)
 
 
-def test_what_a_removed_repository_left_is_freed(tmp_path: Path, settings: SettingsWrapper) -> None:
+def test_what_a_removed_repository_left_is_freed(tmp_path: Path, settings: LazySettings) -> None:
     settings.ESTIVA_VAR = tmp_path
     application = Application.objects.create(name="shop")
     kept = Repository.objects.create(application=application, url="https://git.example.com/a.git")
