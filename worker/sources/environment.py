@@ -30,6 +30,7 @@ USER_NAMES = {"github.com": "x-access-token", "bitbucket.org": "x-token-auth"}
 DEFAULT_USER_NAME = "oauth2"
 
 SETTINGS = {
+    "core.bigFileThreshold": "16m",  # larger files stream by when a pack is checked: its sender chooses what they inflate to
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
     "core.askPass": "",
@@ -50,6 +51,7 @@ SETTINGS = {
     "log.mailmap": "false",
     "log.showSignature": "false",
     "maintenance.auto": "false",
+    "pack.threads": "1",
     "protocol.ext.allow": "never",
     "protocol.file.allow": "never",
     "submodule.recurse": "false",
