@@ -272,7 +272,7 @@ def test_a_lost_server_harms_no_other(yard: Yard) -> None:
         while next(steps).done == 0:
             pass
         lost.sshd.kill_connections()
-        with pytest.raises(HostLost, match="server web-1 (was lost|ended the connection)"):
+        with pytest.raises(HostLost, match=r"server web-1 (was lost|ended the connection)"):
             list(steps)
         other.result(60)
     assert well.has(image)
