@@ -255,7 +255,9 @@ def test_a_lost_builder_is_said_to_be_lost(yard: Yard) -> None:
         while next(steps).done == 0:
             pass
         yard.builder.sshd.kill_connections()
-        with pytest.raises(HostError, match=r"comes from builder, and that failed: .*(was lost|ended the connection)") as caught:
+        with pytest.raises(
+            HostError, match=r"comes from builder, and that failed: .*(was lost|ended the connection)"
+        ) as caught:
             list(steps)
         assert "Deploy again once builder can be reached" in caught.value.remedy
         assert host.local_image(image) is None  # and the server itself is well
