@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 STATES: Final = ("pending", "success", "failure")
 _LONGEST_DESCRIPTION: Final = 140  # GitHub takes no more
@@ -36,10 +36,9 @@ def service_of(kind: str, repository_url: str) -> Service | None:
     """
     parts = urlsplit(repository_url)
     host, path = parts.hostname or "", parts.path.strip("/").removesuffix(".git")
-    if not host or "/" not in path or parts.scheme == "http":  # a token goes to the address it was given for
+    if not host or "/" not in path:
         return None
-    port = f":{parts.port}" if parts.scheme == "https" and parts.port not in {None, 443} else ""
-    base = f"https://{f'[{host}]' if ':' in host else host}{port}"
+    base = _origin(parts)
     if kind == "github":
         return Service(
             kind, "https://api.github.com" if host in {"github.com", "ssh.github.com"} else f"{base}/api/v3", path
@@ -47,6 +46,15 @@ def service_of(kind: str, repository_url: str) -> Service | None:
     if kind == "gitlab":
         return Service(kind, f"{base}/api/v4", path)
     return Service(kind, f"{base}/api/v1", path) if kind == "gitea" else None
+
+
+def _origin(parts: SplitResult) -> str:
+    """Where the token was given for: over http and https the repository's own origin, to the port."""
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    if parts.scheme in {"http", "https"}:
+        return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}".removesuffix(":443")
+    return f"https://{host}"
 
 
 def status_request(
