@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deployments import build_settings, container_settings
+from deployments import build_settings, container_settings, sources
 from deployments.releases import Content
 
 Change = dict[str, str]
@@ -42,7 +42,7 @@ def assemble(
 ) -> Assembled:
     """The Plan, from what is intended, what runs now, and how each server was found (rows as above, without `ready` and `gap`)."""
     lost = [_lost_secret(name) for name in intended.lost_secrets]
-    known = bool(digest) or bool(intended.source.get("commit") or intended.source.get("files"))
+    known = bool(digest) or sources.is_resolved(intended.source)
     hosts = [_host_row(look, lost, known=known) for look in looks]
     planned = replace(intended, digest=digest, tag=tag)
     return Assembled(

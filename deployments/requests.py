@@ -69,12 +69,7 @@ def request_plan(
             wanted=dict(wanted or {}),
             created_by_id=actor.user_id,
         )
-        after = {
-            "of_release": of_release.number if of_release else None,
-            "secrets_as_they_were": secrets_of_release,
-            **({"wanted": dict(wanted)} if wanted else {}),
-        }
-        audit.record(actor, "plan.request", placement, after=after)
+        _record_plan(actor, plan)
     return plan
 
 
@@ -253,6 +248,15 @@ def _queue_targets(deployment: Deployment, hosts: list[Host], builder: Host | No
             queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
         queue.changed_on_commit("host", host.pk)
     queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
+
+
+def _record_plan(actor: Actor, plan: Plan) -> None:
+    after = {
+        "of_release": plan.of_release.number if plan.of_release else None,
+        "secrets_as_they_were": plan.secrets_of_release,
+        **({"wanted": plan.wanted} if plan.wanted else {}),
+    }
+    audit.record(actor, "plan.request", plan.placement, after=after)
 
 
 def _record_request(actor: Actor, deployment: Deployment, hosts: list[Host], left_out: list[int]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from deployments import build_settings, container_settings
-from deployments.models import Placement, Release
+from deployments.models import Release
 from deployments.releases import Content
 
 Source = dict[str, Any]
@@ -72,16 +72,6 @@ def label(source: Mapping[str, Any]) -> str:
     if not commit:
         return ref
     return commit[:SHORT] if commit.startswith(ref or commit) else f"{ref} at {commit[:SHORT]}"
-
-
-def repository_of(source: Mapping[str, Any]) -> str:
-    """The address it comes from; "" where there is none."""
-    return str(source.get("url", ""))
-
-
-def used_secrets(placement: Placement) -> set[str]:
-    """The names of the secret variables that the Placement's build reads."""
-    return {row["variable"] for row in placement.build.get("secrets", [])}
 
 
 def _laid_over(settings: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
