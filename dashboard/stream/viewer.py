@@ -77,12 +77,16 @@ class Viewer:
         newest = await reads.in_database(reads.last_lines, targets)
         asked = self.asked.positions
         for target, last in newest.items():
-            self.hub.grew(target, last)
+            if self.hub.grew(target, last):
+                self._wake_who_watches(target)  # an entry got lost: the others would wait for their keepalive
             self.positions[target] = last if asked is None else min(asked.get(target, 0), self.hub.newest(target))
         if targets:
             await self._write(frames.position(write_vector(self.positions)))
         # the page is older than this stream: what moved in between would be lost
         await self._write_everything_changed()
+
+    def _wake_who_watches(self, target_id: int) -> None:
+        self.hub.wake(*(f"deployment:{key}" for key, found in self.rights.targets.items() if target_id in found))
 
     async def _rest(self) -> None:
         timeout = max(0.0, min(self._next["keepalive"], self._next["rights"]) - time.monotonic())

@@ -255,3 +255,17 @@ def test_what_was_kept_goes_with_its_last_viewer() -> None:
     first, second, third = asyncio.run(play())
     assert numbers(first) == numbers(second) == [1, 2, 3]
     assert third is None
+
+
+def test_who_begins_tells_the_others_what_they_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reads, "last_lines", lambda targets: dict.fromkeys(targets, 5))
+
+    async def play() -> bool:
+        hub = Hub()
+        rights = Rights(1, sees_all=True, targets={41: frozenset({7})})
+        waiting, coming = (Browser(hub, "deployment:41", rights) for _ in range(2))
+        waiting.viewer.positions[7] = 0
+        await coming.viewer._begin()
+        return waiting.viewer.woken.is_set()
+
+    assert asyncio.run(play())
