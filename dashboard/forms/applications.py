@@ -1,7 +1,7 @@
 """Applications, and where they are placed."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -50,7 +50,10 @@ class NameForm(DescriptionForm):
 
 
 class PlacementForm(forms.Form):
-    """Source, image, servers and address of a Placement; the container's and the build's settings are forms of their own."""
+    """Source, image, servers and address of a Placement; settings of the container, the build and Compose are forms of their own."""
+
+    REPOSITORY: Final = "repository"
+    TEXT: Final = "text"
 
     source = forms.ChoiceField(
         label=_("Where it comes from"),
@@ -58,7 +61,13 @@ class PlacementForm(forms.Form):
         choices=[
             (Placement.Source.IMAGE, _("An image from a registry")),
             (Placement.Source.GIT, _("Built from the Git repository")),
+            (Placement.Source.COMPOSE, _("A Compose application")),
         ],
+    )
+    compose_from = forms.ChoiceField(
+        label=_("Where the Compose file is"),
+        required=False,
+        choices=[(REPOSITORY, _("In the Git repository")), (TEXT, _("Kept here"))],
     )
     image = forms.CharField(
         label=_("Image"),
@@ -86,13 +95,23 @@ class PlacementForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.servers = list(hosts)
         self.fields["hosts"].choices = [(str(host.pk), host.name) for host in self.servers]  # type: ignore[attr-defined]
-        if self.is_built:
+        if self.is_built or self.is_composed:
             self.fields["image"].required = False
 
     @property
     def is_built(self) -> bool:
         """It is to be built from the repository, as typed or as it was."""
         return bool(self["source"].value() == Placement.Source.GIT)
+
+    @property
+    def is_composed(self) -> bool:
+        """It is to be brought up by Compose, as typed or as it was."""
+        return bool(self["source"].value() == Placement.Source.COMPOSE)
+
+    @property
+    def is_kept_here(self) -> bool:
+        """The Compose file is the text of the form, not the repository's."""
+        return bool(self["compose_from"].value() != self.REPOSITORY)
 
     @property
     def chosen(self) -> set[str]:

@@ -1,6 +1,8 @@
-"""The forms of a container's and a build's settings, drawn from the domain's own tables: a new row there appears here by itself.
+"""The forms of a container's, a build's and a Compose application's settings, drawn from the domain's own tables: a new row
+there appears here by itself.
 
-Names are dotted paths under `settings.` or `build.` (`settings.ports.0.host_port`), the same that the domain's refusals carry.
+Names are dotted paths under `settings.`, `build.` or `compose.` (`settings.ports.0.host_port`), the same that the domain's
+refusals carry.
 """
 
 import json
@@ -12,16 +14,23 @@ from typing import Any, Final
 
 from django.http import QueryDict
 
-from deployments import build_settings, container_settings
+from deployments import build_settings, compose_settings, container_settings
 from deployments.setting_fields import Field
 from deployments.setting_words import size_text
 
 PREFIX: Final = "settings"
 BUILD: Final = "build"
-_TABLES: Final = {PREFIX: container_settings.FIELDS, BUILD: build_settings.FIELDS}
+COMPOSE: Final = "compose"
+_TABLES: Final = {
+    PREFIX: container_settings.FIELDS,
+    BUILD: build_settings.FIELDS,
+    COMPOSE: compose_settings.FIELDS,
+}
 _SUGGESTED: Final = {"ref", "dockerfile", "variable"}
+_UNUSUAL: Final = {"memory", "cpus", "deadline", "submodules", "lfs"}
 _MOST_ROWS: Final = 100
 _NUMBER = re.compile(r"\d{1,3}")
+_LINE = re.compile(r"\D{0,20}(\d{1,6}):")
 
 Errors = Mapping[str, Sequence[Any]]
 
@@ -68,7 +77,13 @@ class Bound:
     @property
     def suggestions(self) -> str:
         """The id of the page's list of what may be typed here; "" where there is none."""
-        return f"known-{self.field.name}" if self.path.startswith(f"{BUILD}.") and self.field.name in _SUGGESTED else ""
+        is_of_source = self.path.startswith((f"{BUILD}.", f"{COMPOSE}."))
+        return f"known-{self.field.name}" if is_of_source and self.field.name in _SUGGESTED else ""
+
+    @property
+    def bad_lines(self) -> str:
+        """The lines of a text that were refused, by number, separated by spaces."""
+        return " ".join(found[1] for text in self.errors if (found := _LINE.match(text)))
 
 
 class SettingsForm:
@@ -98,6 +113,11 @@ class SettingsForm:
         """What the first, short form leaves folded: all but ports and health."""
         return [each for each in self if each.field.name not in {"ports", "health"}]
 
+    @property
+    def has_unusual_errors(self) -> bool:
+        """Something was refused among what is folded away: of Compose, what only matters to builds."""
+        return any(each.has_errors for each in self if each.field.name in _UNUSUAL)
+
     def _bind(self, field: Field, value: Any, parent: str) -> Bound:
         path = f"{parent}.{field.name}"
         if field.kind == "rows":
@@ -114,10 +134,8 @@ class SettingsForm:
         return [self._bind(column, values.get(column.name, column.default), path) for column in field.columns]
 
     def _errors_of(self, field: Field, path: str) -> tuple[str, ...]:
-        """Of a list typed as lines also those of its single entries."""
+        """Of a list typed as one text also those of its single entries."""
         own = self._errors.get(path, ())
-        if field.kind != "lines":
-            return own
         inner = [
             f"{int(key.rpartition('.')[2]) + 1}: {text}"
             for key, texts in self._errors.items()
@@ -141,7 +159,8 @@ def _read(field: Field, post: QueryDict, path: str) -> Any:
     text = post.get(path, "")
     if field.kind == "toggle" and field.default and not text:
         return "off"  # an empty box would read as nothing said, hence as on
-    return _read_lines(field, text) if field.kind == "lines" else text
+    is_list = field.kind == "lines" and not isinstance(field.default, str)
+    return _read_lines(field, text) if is_list else text
 
 
 def _read_columns(field: Field, post: QueryDict, path: str) -> dict[str, Any]:
@@ -179,6 +198,8 @@ def _as_typed(field: Field, value: Any) -> str:
         return size_text(value)
     if field.kind == "toggle":
         return "on" if value in (True, "on") else ""
+    if field.kind == "text" and isinstance(value, list | tuple):
+        return " ".join(map(str, value))
     if field.kind == "lines" and not isinstance(value, str):
         entries = [str(each) for each in value]
         needs_json = any("\n" in each or not each.strip() for each in entries) or "".join(entries[:1]).startswith("[")

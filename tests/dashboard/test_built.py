@@ -135,7 +135,7 @@ def test_what_can_not_be_is_said_at_its_field_and_nothing_is_lost(
 def test_without_a_repository_there_is_nothing_to_build_from(as_ana: Client, found: dict[str, Any]) -> None:
     path = "/applications/mailer/staging/settings"
     text = page(as_ana, path)
-    assert 'name="source"' not in text
+    assert 'name="source" value="git"' not in text
     assert "name the Git repository" in text
     answer = as_ana.post(path, typed(found, hosts=[]))  # type: ignore[arg-type]
     assert "has no repository yet" in answer.content.decode()
