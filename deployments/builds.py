@@ -62,11 +62,12 @@ def is_awaited(target: Target) -> bool:
 def record_built(release_id: int, built: Mapping[str, Any]) -> None:
     """Write once what a Release's source was built to.
 
-    `built` has `image_id`, `digest` ("" unless it was pushed), `repository` (where it was pushed to), `size` (bytes),
+    Of a Compose application `built` has `services` (service → the first of these, `size`, `platform`, `base_images`, `reused`),
+    `host` and `host_name`; else it has `image_id`, `digest` ("" unless it was pushed), `repository` (where it was pushed to), `size` (bytes),
     `platform`, `base_images` (`[[reference, digest]]`), `reused`, `host` (id), `host_name`.
     """
-    unbuilt = Release.objects.filter(pk=release_id, image_id="", digest="")
-    unbuilt.update(image_id=built["image_id"], digest=built.get("digest", ""), built=dict(built))
+    unbuilt = Release.objects.filter(pk=release_id, image_id="", digest="", built={})
+    unbuilt.update(image_id=built.get("image_id", ""), digest=built.get("digest", ""), built=dict(built))
 
 
 def unbegun(deployment: Deployment) -> list[Target]:

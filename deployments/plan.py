@@ -1,10 +1,12 @@
 """What a click would change: pure functions from settings and what was observed to a Plan's columns.
 
-A Plan's `changes` are `{"kind": "image|source|commit|build|setting|variable|secret", "name", "before", "after"}`, all text for
-people, never a secret's value. Its `hosts` are one row a server:
+A Plan's `changes` are `{"kind": "image|source|commit|build|compose|file|setting|variable|secret", "name", "before", "after"}`,
+all text for people, never a secret's value; an `image` of a Compose application bears its service's name. Its `hosts` are one row a server:
 `{"host": id, "name", "ready": bool, "findings": [{"check", "result": good|warn|bad|unknown, "message", "remedy"}],
 "engine", "platform", "disk_free": bytes or None, "strategy": "start-first|stop-first", "reasons": [text],
-"gap": bool, "first": bool}`; `gap` announces time without service, `first` that nothing runs there yet.
+"gap": bool, "first": bool}`; `gap` announces time without service, `first` that nothing runs there yet. Of a Compose application
+also `"services": [{"service", "kind": added|removed|recreated|unchanged, "reasons": [text], "before", "after"}]`, where `before`
+and `after` are images; its `strategy` is "".
 """
 
 import hashlib
@@ -13,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deployments import build_settings, container_settings, sources
+from deployments import build_settings, compose_settings, container_settings, sources
 from deployments.releases import Content
 
 Change = dict[str, str]
@@ -85,7 +87,7 @@ def _host_row(look: Mapping[str, Any], lost: list[dict[str, str]], *, known: boo
     findings = [*look.get("findings", []), *lost]
     ready = known and not any(finding["result"] == "bad" for finding in findings)
     first = bool(look.get("first", False))
-    strategy = look.get("strategy", "")
+    strategy, services = look.get("strategy", ""), list(look.get("services", []))
     return {
         "host": look["host"],
         "name": look["name"],
@@ -96,8 +98,9 @@ def _host_row(look: Mapping[str, Any], lost: list[dict[str, str]], *, known: boo
         "disk_free": look.get("disk_free"),
         "strategy": strategy,
         "reasons": list(look.get("reasons", [])),
-        "gap": strategy == STOP_FIRST and not first,
+        "gap": (strategy == STOP_FIRST or any(each["kind"] == "recreated" for each in services)) and not first,
         "first": first,
+        **({"services": services} if services else {}),
     }
 
 
@@ -141,7 +144,7 @@ def _variable_text(variable: dict[str, Any] | None, *, secret: bool) -> str:
 
 def _first(after: Content) -> Change:
     if after.source:
-        return _change("commit", "commit", "", _commit_text(after.source))
+        return _change("commit", "commit", "", _commit_text(after.source) or sources.label(after.source))
     return _change("image", "image", "", _image_text(after))
 
 
@@ -153,9 +156,39 @@ def _source_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
     commit = after.get("commit")
     if commit and commit != before.get("commit"):
         changes.append(_change("commit", "commit", _commit_text(before), _commit_text(after)))
-    if after:
-        changes.extend(build_settings.differences(before.get("build", {}), after.get("build", {})) if before else [])
+    if before and after:
+        changes.extend(build_settings.differences(before.get("build", {}), after.get("build", {})))
+        changes.extend(compose_settings.differences(before.get("compose", {}), after.get("compose", {})))
+    changes.extend(_compose_changes(before, after))
     return changes
+
+
+def _compose_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """Which of the files differ, and the image of each service; nothing as long as nothing was found out."""
+    if "files" not in after:
+        return []
+    old, new = dict(before.get("files", ())), dict(after["files"])
+    changes = [
+        _change("file", name, _file_text(old.get(name)), _file_text(new.get(name)))
+        for name in dict.fromkeys((*new, *old))
+        if old.get(name) != new.get(name)
+    ]
+    was, becomes = before.get("images", {}), after.get("images", {})
+    return changes + [
+        _change("image", name, was.get(name, ""), becomes.get(name, ""))
+        for name in sorted({*was, *becomes})
+        if was.get(name) != becomes.get(name)
+    ]
+
+
+def _file_text(text: str | None) -> str:
+    return "" if text is None else f"{len(text.splitlines())} lines"
+
+
+def new_powers(planned: Mapping[str, Any], running: Mapping[str, Any] | None) -> list[list[str]]:
+    """What of a source's power over the server what runs doesn't have: `[service, key, reason]`."""
+    known = [list(each) for each in (running or {}).get("powers", [])]
+    return [list(each) for each in planned.get("powers", []) if list(each) not in known]
 
 
 def _source_text(source: Mapping[str, Any]) -> str:

@@ -1,13 +1,16 @@
 """Releases: what a Placement would be deployed as, what it was deployed as, and what runs of it."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import F
 
 from deployments.actors import Actor
 from deployments.models import Placement, PlacementHost, Release, Repository, SecretVersion, Variable
+
+_LONGEST_PROJECT: Final = 63  # so that it is a host name too
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,14 @@ def placement_name(placement: Placement) -> str:
     return f"{placement.application.name}-{placement.environment.name}"
 
 
+def project_name(placement: Placement) -> str:
+    """What Compose calls the application on a server. Two long names that begin alike differ in what stands for the rest."""
+    name = placement_name(placement)
+    if len(name) <= _LONGEST_PROJECT:
+        return name
+    return f"{name[: _LONGEST_PROJECT - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def _as_recorded(variable: Variable) -> dict[str, Any]:
     if variable.secret_version is None:
         return {"name": variable.name, "value": variable.value}
@@ -132,10 +143,11 @@ def _source_now(placement: Placement) -> dict[str, Any]:
     if placement.source == Placement.Source.IMAGE:
         return {}
     repository = Repository.objects.filter(application=placement.application_id).first()
-    kind = str(placement.source)
-    settings = placement.build if placement.source == Placement.Source.GIT else placement.compose
-    name = "build" if placement.source == Placement.Source.GIT else "compose"
-    return {"kind": kind, "url": repository.url if repository else "", name: dict(settings)}
+    url = repository.url if repository else ""
+    if placement.source == Placement.Source.GIT:
+        return {"kind": "git", "url": url, "build": dict(placement.build)}
+    is_pasted = bool(placement.compose.get("text"))
+    return {"kind": "compose", "url": "" if is_pasted else url, "compose": dict(placement.compose)}
 
 
 def _same(release: Release, content: Content) -> bool:

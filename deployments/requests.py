@@ -8,20 +8,26 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from deployments import audit, builds, clock, endings, queue, releases, sources, superseding
-from deployments import plan as plans
+from deployments import audit, builds, clock, deployable, endings, queue, releases, sources, superseding
 from deployments.actors import Actor
-from deployments.errors import FieldErrors, PlanChanged, Refused
+from deployments.errors import Refused
 from deployments.leases import lock_placement
-from deployments.models import Application, Deployment, Host, Operation, Placement, PlacementHost, Plan, Release, Target
+from deployments.models import (
+    Deployment,
+    Host,
+    Operation,
+    Placement,
+    Plan,
+    Release,
+    Target,
+)
 from deployments.operations import request_operation
-from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
+from deployments.states import DEPLOYMENT_OPEN, TargetStatus
 from deployments.webhooks import outbox
 
 __all__ = ["cancel_deployment", "request_deployment", "request_operation", "request_plan", "settle_target"]
 
 PLAN_SECONDS: Final = 120.0
-_CLOSED_HOSTS: Final = frozenset({HostState.RETIRED, HostState.KEY_CHANGED, HostState.NEW, HostState.UNTRUSTED})
 
 
 def request_plan(
@@ -40,10 +46,10 @@ def request_plan(
     `wanted` takes another ref, commit or image than is set (`sources.overlaid`).
     """
     with transaction.atomic():
-        _check_in_use(placement)
-        content = _content(placement, of_release, secrets_of_release, wanted or {})
-        _check_source(placement, content)
-        hosts = _host_ids(placement)
+        deployable.check_in_use(placement)
+        content = deployable.content_asked(placement, of_release, secrets_of_release, wanted or {})
+        deployable.check_source(placement, content)
+        hosts = deployable.host_ids(placement)
         if not hosts:
             raise Refused(_("This has no server yet."), "hosts", _("Choose one in the settings."))
         operation = request_operation(
@@ -90,13 +96,14 @@ def request_deployment(
     with transaction.atomic():
         # The lock orders simultaneous clicks: numbers are given out, and seen by workers, one after another.
         placement = lock_placement(plan.placement_id)
-        _check_in_use(placement)
+        deployable.check_in_use(placement)
         plan = Plan.objects.select_related("of_release").get(pk=plan.pk)
-        content = _content(placement, plan.of_release, plan.secrets_of_release, plan.wanted)
-        _check_unchanged(placement, plan, content, fingerprint)
-        hosts = _chosen_hosts(plan, set(leave_out))
-        content = replace(_as_planned(plan, content), digest=plan.digest, tag=plan.tag)
+        content = deployable.content_asked(placement, plan.of_release, plan.secrets_of_release, plan.wanted)
+        deployable.check_unchanged(placement, plan, content, fingerprint)
+        hosts = deployable.chosen_hosts(plan, set(leave_out))
         running = releases.running_release(placement.pk)
+        deployable.check_powers(actor, plan, running)
+        content = replace(deployable.as_planned(plan, content), digest=plan.digest, tag=plan.tag)
         release = releases.record_release(actor=actor, placement=placement, content=content, repeats=plan.of_release)
         deployment = Deployment.objects.create(
             placement=placement,
@@ -163,73 +170,6 @@ def settle_target(*, actor: Actor, target: Target, way: str = "as_is") -> Target
     return target
 
 
-def _check_in_use(placement: Placement) -> None:
-    if Application.objects.filter(pk=placement.application_id, archived_at__isnull=False).exists():
-        raise Refused(_("%(name)s is archived.") % {"name": placement.application.name})
-
-
-def _content(
-    placement: Placement, of_release: Release | None, secrets_of_release: bool, wanted: Mapping[str, str]
-) -> releases.Content:
-    if of_release is None:
-        return sources.overlaid(releases.content_now(placement), wanted)
-    if of_release.placement_id != placement.pk:
-        raise Refused(_("That Release belongs to something else."))
-    return releases.content_of(of_release, secrets_as_they_were=secrets_of_release)
-
-
-def _host_ids(placement: Placement) -> list[int]:
-    seats = PlacementHost.objects.filter(placement=placement, is_active=True, host__retired_at=None)
-    return list(seats.order_by("host__name").values_list("host_id", flat=True))
-
-
-def _check_unchanged(placement: Placement, plan: Plan, content: releases.Content, fingerprint: str) -> None:
-    if not plan.is_ready:
-        raise Refused(_("This plan has not been worked out yet."), remedy=_("Wait for it, or plan again."))
-    planned = _as_planned(plan, content)
-    now = plans.fingerprint(placement.pk, planned, plan.digest, _host_ids(placement))
-    if fingerprint == plan.fingerprint == now:
-        return
-    shown = releases.Content(plan.image, plan.settings, plan.variables, plan.digest, plan.tag, source=plan.source)
-    intended = replace(planned, digest=plan.digest, tag=plan.tag)
-    raise PlanChanged(
-        _("The settings changed after this plan was made. Nothing was deployed; look at the new plan."),
-        plans.differences(shown, intended),
-    )
-
-
-def _as_planned(plan: Plan, content: releases.Content) -> releases.Content:
-    """What is set now, with what the Plan had found out; where that doesn't fit any more, without it: a change, then."""
-    try:
-        return sources.resolved(content, {name: plan.source[name] for name in sources.FOUND if name in plan.source})
-    except FieldErrors:
-        return content
-
-
-def _check_source(placement: Placement, content: releases.Content) -> None:
-    if content.source.get("kind") == Placement.Source.GIT and not content.source["url"]:
-        raise Refused(_("This has no repository yet."), "source", _("Name one on the application's page."))
-    if not content.source and not content.image:
-        raise Refused(_("This has no image yet."), "image", _("Name one in the settings."))
-
-
-def _chosen_hosts(plan: Plan, leave_out: set[int]) -> list[Host]:
-    """The Plan's servers but those left out; Refused when one of them can't be deployed to."""
-    rows = [row for row in plan.hosts if row["host"] not in leave_out]
-    if not rows:
-        raise Refused(_("Every server was left out."), "leave_out", _("Keep at least one."))
-    hosts = Host.objects.in_bulk([row["host"] for row in rows])
-    for row in rows:
-        host = hosts[row["host"]]
-        if not row["ready"] or host.state in _CLOSED_HOSTS:
-            raise Refused(
-                _("%(server)s can't be deployed to.") % {"server": host.name},
-                "leave_out",
-                _("Mend what the plan found there and plan again, or leave it out."),
-            )
-    return [hosts[row["host"]] for row in rows]
-
-
 def _kind(release: Release, of_release: Release | None, running: Release | None) -> Deployment.Kind:
     if release == running or (of_release is not None and of_release == running):
         return Deployment.Kind.REDEPLOY
@@ -267,6 +207,7 @@ def _record_request(actor: Actor, deployment: Deployment, hosts: list[Host], lef
         "image": release.image,
         "digest": release.digest,
         "commit": release.source.get("commit", ""),
+        **({"powers": release.source["powers"]} if release.source.get("powers") else {}),
         "servers": [host.name for host in hosts],
         "left_out": list(Host.objects.filter(pk__in=left_out).values_list("name", flat=True)),
         "note": deployment.note,

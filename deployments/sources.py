@@ -3,8 +3,10 @@
 A source is `{}` for an image, else, as a Placement intends it:
 `{"kind": "git", "url", "build": build settings}` or `{"kind": "compose", "url": address or "", "compose": compose settings}`.
 A Plan's Operation finds out the rest (`FOUND`), and only then is it fit for a Release: `commit`, `subject`, `author`,
-`committed_at` (RFC 3339); `file`, what `.estiva.yml` says, as `{"build": {…}, "settings": {…}}`; for Compose `files`
-(`[[name, text]]`) and `images` (service → `name@digest`); `anew`, the number of the Plan that asked to build without cache.
+`committed_at` (RFC 3339); `file`, what `.estiva.yml` says, as `{"build": {…}, "settings": {…}}`; `anew`, the number of the
+Plan that asked to build without cache. For Compose: `documents` (the names of its files, in order), `files` (`[[path,
+text]]`, those and what they refer to, by path from the first one's folder), `images` (service → `name@digest`), `builds`
+(the services that are built), `powers` (`[[service, key, reason]]`, what gives power over the server).
 
 A Plan that a push asked for overlays what is set (`Plan.wanted`): `{"ref", "commit"}`, each only where it is known, or
 `{"image"}`.
@@ -14,13 +16,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from deployments import build_settings, container_settings
 from deployments.models import Release
 from deployments.releases import Content
 
 Source = dict[str, Any]
 
-FOUND: Final = ("commit", "subject", "author", "committed_at", "file", "files", "images", "anew")
+FOUND: Final = (
+    *("commit", "subject", "author", "committed_at", "file", "anew"),
+    *("documents", "files", "images", "builds", "powers"),
+)
 SHORT: Final = 7
 
 
@@ -55,18 +62,27 @@ def resolved(intended: Content, found: Mapping[str, Any]) -> Content:
 
 def is_resolved(source: Mapping[str, Any]) -> bool:
     """It is known exactly what would be built or brought up."""
-    return bool(source.get("commit") or source.get("files"))
+    return bool(source.get("files") if is_compose(source) else source.get("commit"))
 
 
 def needs_build(release: Release) -> bool:
     """Its image is to be made before it can be deployed."""
+    if release.source.get("kind") == "compose":
+        return bool(release.source.get("builds")) and not release.built
     return release.source.get("kind") == "git" and not (release.image_id or release.digest)
+
+
+def is_compose(source: Mapping[str, Any]) -> bool:
+    """Several services, brought up with Compose."""
+    return source.get("kind") == "compose"
 
 
 def label(source: Mapping[str, Any]) -> str:
     """`main at 4f3a1c2`, for people; "" for an image."""
     if not source:
         return ""
+    if is_compose(source) and not source.get("url"):
+        return _("a Compose file")
     build = source.get("build") or source.get("compose") or {}
     ref, commit = str(build.get("ref", "")), str(source.get("commit", ""))
     if not commit:

@@ -1,6 +1,8 @@
 """A Placement: an Application in an Environment, its servers, image and settings. One function saves it, new or not."""
 
+import hashlib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ValidationError
@@ -9,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from deployments import audit, build_settings, container_settings, image_reference, queue, releases
+from deployments import audit, build_settings, compose_settings, container_settings, image_reference, queue, releases
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory.sharing import check_sharing
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 
 _MOST_KEPT: Final = 50
 _is_url = URLValidator(schemes=("http", "https"))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a Placement's images come from, as typed."""
+
+    source: str
+    build: Mapping[str, Any]
+    compose: Mapping[str, Any]
 
 
 def save_placement(
@@ -38,17 +49,19 @@ def save_placement(
     version: int | None = None,
     source: str = Placement.Source.IMAGE,
     build: Mapping[str, Any] | None = None,
+    compose: Mapping[str, Any] | None = None,
 ) -> Placement:
     """Save a Placement, a new one where `placement` is None; FieldErrors with dotted paths, settings' under `settings.`,
-    the build's under `build.`.
+    the build's under `build.`, a Compose application's under `compose.`.
 
     `version` is the one that was edited: Refused when somebody else has saved since.
     """
-    values = _checked(image, settings, url, keep_releases, source, build)
+    values = _checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}))
     with transaction.atomic():
         hosts = _checked_hosts(host_ids, placement)
         if placement is not None:
             placement = _locked(placement, version)
+            _check_manner(placement, source)
         check_sharing(actor=actor, placement=placement, environment=environment, settings=values["settings"])
         if placement is None:
             placement = _create(application, environment, values)
@@ -71,9 +84,10 @@ def check_placement(
     keep_releases: int | str = 5,
     source: str = Placement.Source.IMAGE,
     build: Mapping[str, Any] | None = None,
+    compose: Mapping[str, Any] | None = None,
 ) -> None:
     """Raise what `save_placement` would about these values, so that a form says everything at once."""
-    _checked(image, settings, url, keep_releases, source, build)
+    _checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}))
 
 
 def touch(placement: Placement) -> None:
@@ -120,12 +134,11 @@ def _checked(
     settings: Mapping[str, Any],
     url: str,
     keep_releases: int | str,
-    source: str,
-    build: Mapping[str, Any] | None,
+    origin: Origin,
 ) -> dict[str, Any]:
     errors: dict[str, list[str | StrPromise]] = {}
     image, url = image.strip(), url.strip()
-    origin = _checked_source(source, image, build or {}, errors)
+    kept = _checked_origin(origin, image, errors)
     if url:
         try:
             _is_url(url)
@@ -134,34 +147,48 @@ def _checked(
     if not str(keep_releases).isdecimal() or not 1 <= int(keep_releases) <= _MOST_KEPT:
         errors["keep_releases"] = [_("Use a number from 1 to %(most)s.") % {"most": _MOST_KEPT}]
     normal: dict[str, Any] = {}
-    try:
-        normal = container_settings.normalise(settings)
+    try:  # a Compose application's containers are as its file says: nothing typed beside it counts
+        normal = container_settings.normalise({} if origin.source == Placement.Source.COMPOSE else settings)
     except FieldErrors as refused:
         errors.update({f"settings.{path}": messages for path, messages in refused.errors.items()})
     if errors:
         raise FieldErrors(errors)
-    return {**origin, "settings": normal, "url": url, "keep_releases": int(keep_releases)}
+    return {**kept, "settings": normal, "url": url, "keep_releases": int(keep_releases)}
 
 
-def _checked_source(
-    source: str, image: str, build: Mapping[str, Any], errors: "dict[str, list[str | StrPromise]]"
-) -> dict[str, Any]:
-    """Only what belongs to the source is kept: an image's name, or how it is built."""
-    origin: dict[str, Any] = {"source": source, "image": "", "build": {}}
-    if source == Placement.Source.GIT:
-        try:
-            origin["build"] = build_settings.normalise(build)
-        except FieldErrors as refused:
-            errors.update({f"build.{path}": messages for path, messages in refused.errors.items()})
-    elif source == Placement.Source.IMAGE:
-        origin["image"] = image
-        try:
+def _checked_origin(origin: Origin, image: str, errors: "dict[str, list[str | StrPromise]]") -> dict[str, Any]:
+    """Only what belongs to the source is kept: an image's name, how it is built, or how it is brought up."""
+    kept: dict[str, Any] = {"source": origin.source, "image": "", "build": {}, "compose": {}}
+    try:
+        if origin.source == Placement.Source.GIT:
+            kept["build"] = build_settings.normalise(origin.build)
+        elif origin.source == Placement.Source.COMPOSE:
+            kept["compose"] = compose_settings.normalise(origin.compose)
+        elif origin.source == Placement.Source.IMAGE:
+            kept["image"] = image
             image_reference.parse(image)
-        except image_reference.ImageReferenceError as error:
-            errors["image"] = [error.message]
-    else:
-        errors["source"] = [_("Choose where it comes from.")]
-    return origin
+        else:
+            errors["source"] = [_("Choose where it comes from.")]
+    except FieldErrors as refused:
+        name = "build" if origin.source == Placement.Source.GIT else "compose"
+        errors.update({f"{name}.{path}": messages for path, messages in refused.errors.items()})
+    except image_reference.ImageReferenceError as error:
+        errors["image"] = [error.message]
+    return kept
+
+
+def _check_manner(placement: Placement, source: str) -> None:
+    """What Compose brings up and a single container don't take each other's place."""
+    compose = str(Placement.Source.COMPOSE)
+    if (placement.source == compose) == (source == compose) or releases.running_release(placement.pk) is None:
+        return
+    raise FieldErrors(
+        {
+            "source": [
+                _("A Compose application and a single container would run beside each other. Make another application.")
+            ]
+        }
+    )
 
 
 def _checked_hosts(host_ids: Collection[int], placement: Placement | None) -> list[Host]:
@@ -208,6 +235,17 @@ def _build_shown(placement: Placement) -> dict[str, str]:
     return build_settings.describe(placement.build) if placement.build else {}
 
 
+def _compose_shown(placement: Placement) -> dict[str, str]:
+    """A pasted file by what tells one from another: its text is on the Releases."""
+    if not placement.compose:
+        return {}
+    text = placement.compose["text"].encode("utf-8", "surrogatepass")
+    return {
+        **compose_settings.describe(placement.compose),
+        **({"SHA-256 of the file": hashlib.sha256(text).hexdigest()[:16]} if text else {}),
+    }
+
+
 def _shown(placement: Placement) -> dict[str, Any]:
     """What the audit entry compares."""
     seats = placement.seats.filter(is_active=True).order_by("host__name")
@@ -215,6 +253,7 @@ def _shown(placement: Placement) -> dict[str, Any]:
         "source": placement.get_source_display(),
         "image": placement.image,
         **{f"Build: {name}": text for name, text in _build_shown(placement).items()},
+        **{f"Compose: {name}": text for name, text in _compose_shown(placement).items()},
         "url": placement.url,
         "keep_releases": placement.keep_releases,
         "servers": list(seats.values_list("host__name", flat=True)),
