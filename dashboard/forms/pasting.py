@@ -10,9 +10,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.forms.variables import ExactText, ImportForm
-from deployments import compose_paste, container_settings, dotenv
+from deployments import compose_paste, compose_settings, container_settings, dotenv
 from deployments.actors import Actor
-from deployments.errors import Refused
+from deployments.compose_text import ComposeFace, read_face
+from deployments.errors import FieldErrors, Refused
 from deployments.inventory import applications as inventory
 from deployments.models import Placement
 from deployments.run_line import Build, Note, Repository, Variable, read_run_line
@@ -21,6 +22,12 @@ from deployments.yaml_lines import YamlError
 RUN: Final = "run"
 COMPOSE: Final = "compose"
 KINDS: Final = ((RUN, _("A docker run line")), (COMPOSE, _("A compose file")))
+WHOLE: Final = "whole"
+SERVICE: Final = "service"
+WAYS: Final = (
+    (WHOLE, _("As one Compose application")),
+    (SERVICE, _("One service, as a container")),
+)
 _NOT_IN_NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -36,11 +43,12 @@ class Pasted:
     repository: Repository | None = None
     not_understood: Sequence[Note] = ()
     left_out: Sequence[Note] = ()
+    compose: str = ""  # the whole file, where it is kept
 
     @property
     def is_empty(self) -> bool:
         """Nothing in it could begin an application."""
-        return not (self.image or self.build or self.repository)
+        return not (self.image or self.build or self.repository or self.compose)
 
     def variables_text(self) -> str:
         """As `.env` text; those without a value as a comment to fill in."""
@@ -53,10 +61,11 @@ class Pasted:
 
 
 class PasteForm(forms.Form):
-    """The text, and of a compose file which service."""
+    """The text, and of a compose file what becomes of it: it is kept whole, or one service of it is taken over."""
 
     kind = forms.ChoiceField(choices=KINDS, widget=forms.HiddenInput)
-    text = ExactText(label=_("What you have"), rows=12, max_length=compose_paste.MOST_CHARACTERS)
+    text = ExactText(label=_("What you have"), rows=12, max_length=compose_settings.LONGEST)
+    way = forms.ChoiceField(label=_("What becomes of it"), required=False, choices=WAYS, initial=WHOLE)
     service = forms.CharField(required=False, max_length=200)
 
     def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:
@@ -65,25 +74,32 @@ class PasteForm(forms.Form):
         self.services: tuple[compose_paste.ComposeService, ...] = ()
         if self.is_compose:
             self.fields["text"].label = _("The compose file")
-            self.fields["text"].help_text = _(
-                "All of it. One service is taken over as a container; its files and folders stay where they are."
-            )
+            self.fields["text"].help_text = _("All of it, as docker compose takes it.")
         else:
             self.fields["text"].label = _("The docker run line")
             self.fields["text"].help_text = _(
                 "A line, or the whole script around it: a Jenkins job's shell step reads the same way. Nothing of it is run."
             )
 
+    @property
+    def is_whole(self) -> bool:
+        """The file is to be kept as it is."""
+        return self.is_compose and self["way"].value() == WHOLE
+
     def pasted(self) -> Pasted | None:
         """What was read; None where the form is not valid or a service has to be chosen among `services` first."""
         if not self.is_valid():
             return None
-        read = _compose if self.is_compose else _run_line
+        read = _whole if self.is_whole else _compose if self.is_compose else _run_line
         try:
             found = read(self.cleaned_data["text"], self.cleaned_data["service"])
         except YamlError as error:
             for problem in error.problems[:20]:
                 self.add_error("text", str(problem))
+            return None
+        except FieldErrors as refused:
+            for text in refused.errors.get("text", [])[:20]:
+                self.add_error("text", text)
             return None
         except _ChooseService as choice:
             self.services = choice.services
@@ -133,6 +149,12 @@ def _compose(text: str, name: str) -> Pasted:
     )
 
 
+def _whole(text: str, _service: str) -> Pasted:
+    kept = compose_settings.normalise({"text": text})["text"]
+    face = read_face(kept)
+    return Pasted(name=_suggested(face.name), variables=face.variables, compose=kept)
+
+
 def _suggested(written: str) -> str:
     """A name that an application can have, out of a container's or an image's."""
     last = written.partition("@")[0].rpartition("/")[2].partition(":")[0]
@@ -148,6 +170,9 @@ class Start:
             pasted = paste.pasted()
         self.paste = paste
         self.pasted = pasted
+        self.is_whole = bool(pasted.compose) if pasted else post is not None and post.get("pasted-way") == WHOLE
+        text = pasted.compose if pasted else post.get("compose.text", "") if post is not None else ""
+        self.face = read_face(text) if self.is_whole else ComposeFace()
         is_typed = post is not None and "variables-text" in post
         initial = {"text": pasted.variables_text(), "secret_names": pasted.secret_names()} if pasted else {}
         self.variables = ImportForm(post if is_typed else None, prefix="variables", initial=initial)
@@ -156,7 +181,9 @@ class Start:
 
     @property
     def hidden(self) -> dict[str, str]:
-        """What carries the pasted text through the form, by field name."""
+        """What carries the pasted text through the form, by field name; a file that is kept stands in a field of its own."""
+        if self.is_whole:
+            return {"pasted-kind": COMPOSE, "pasted-way": WHOLE}
         if self.paste is None or self.pasted is None:
             return {}
         return {f"pasted-{name}": str(self.paste.cleaned_data.get(name, "")) for name in ("kind", "text", "service")}
@@ -173,7 +200,15 @@ class Start:
 
     def initial(self) -> dict[str, Any]:
         """For the form of the placement."""
-        return {"image": self.pasted.image} if self.pasted else {}
+        if self.pasted is None:
+            return {}
+        return {"source": Placement.Source.COMPOSE} if self.pasted.compose else {"image": self.pasted.image}
+
+    def compose(self) -> dict[str, Any] | None:
+        """The Compose settings that the form of the placement begins with."""
+        return (
+            compose_settings.normalise({"text": self.pasted.compose}) if self.pasted and self.pasted.compose else None
+        )
 
     def is_valid(self) -> bool:
         """The variables; what was pasted needs no more checking, since nothing of it is saved."""

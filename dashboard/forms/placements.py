@@ -85,7 +85,7 @@ class PlacementForms:
     def is_valid(self) -> bool:
         """Both, by the domain's own rules, so that everything wrong is said at once."""
         self.placing.is_valid()
-        typed = {name: str(self.placing.data.get(name, "")) for name in _TYPED}
+        typed: dict[str, Any] = {name: str(self.placing.data.get(name, "")) for name in _TYPED}
         said = self._own_errors()
         try:
             inventory.check_placement(**self._of_source(), **typed)

@@ -62,7 +62,7 @@ def _new(request: Request, start: Start, *, is_typed: bool) -> HttpResponse:
     choosing = EnvironmentChoiceForm(post, environments=environments, initial={"environment": first})
     hosts = permissions.visible_hosts(request.user).filter(retired_at=None)
     settings = pasted.settings if pasted else None
-    placing = PlacementForms(post, hosts=hosts, initial=start.initial(), settings=settings)
+    placing = PlacementForms(post, hosts=hosts, initial=start.initial(), settings=settings, compose=start.compose())
     if post is not None:
         placement = _create(request, naming, choosing, placing, start)
         if placement is not None:

@@ -205,3 +205,58 @@ def test_only_who_may_create_may_paste(client: Client) -> None:
     client.force_login(make.carla())
     assert client.get("/applications/paste").status_code == 403
     assert client.post("/applications/paste", {"kind": "run", "text": LINE}).status_code == 403
+
+
+WHOLE = """\
+name: Harbour_Shop
+services:
+  web:
+    image: registry.example.com/shop:${SHOP_VERSION}
+    environment: [DB_PASSWORD=hunter22, "MODE=${MODE:-live}"]
+  db:
+    image: postgres:15
+    environment: {POSTGRES_PASSWORD: "${DB_PASSWORD:?set it}"}
+"""
+
+
+@pytest.mark.usefixtures("staging")
+def test_a_whole_compose_file_is_kept_and_its_variables_are_asked_for(as_ana: Client, server: Host) -> None:
+    html = page(as_ana, WHOLE, "compose", way="whole")
+    found = fields(html)
+    assert (found["name"], found["source"], found["compose_from"]) == ("harbour-shop", "compose", "text")
+    assert found["compose.text"] == WHOLE
+    assert found["variables-text"] == "# SHOP_VERSION=\n# DB_PASSWORD=\n"
+    assert found["variables-secret_names"] == "DB_PASSWORD"
+    assert not any(name.startswith("settings.") for name in found), "what a container is like stands in the file"
+    text = unescape(html)
+    assert "The whole file is kept: 2 services" in text
+    assert "<code>DB_PASSWORD</code> <span>web</span>" in text, "it stands in the file itself"
+    assert not Application.objects.exists()
+    typed: dict[str, Any] = {
+        **found,
+        "hosts": [str(server.pk)],
+        "variables-text": "SHOP_VERSION=2\nDB_PASSWORD=correct horse\n",
+    }
+    wrong = as_ana.post(
+        "/applications/new", {**typed, "compose.text": WHOLE + "\tx: 1\n", "compose.wait_seconds": "no"}
+    )
+    html = unescape(wrong.content.decode())
+    assert wrong.status_code == 422
+    assert "Line 9: A tab stands here." in html
+    assert 'data-bad-lines="9"' in html
+    assert 'id="id_compose_wait_seconds_error"' in html
+    assert "SHOP_VERSION=2" in html
+    assert "\tx: 1" in html
+    answer = as_ana.post("/applications/new", typed)
+    assert answer["Location"] == "/applications/harbour-shop/staging/", answer.content.decode()
+    placement = Placement.objects.get()
+    assert (placement.source, placement.image, placement.compose["text"]) == ("compose", "", WHOLE)
+    assert placement.variables.get(name="DB_PASSWORD").is_secret
+
+
+def test_a_compose_file_offers_two_ways(as_ana: Client) -> None:
+    html = as_ana.get("/applications/paste?kind=compose").content.decode()
+    assert 'name="way" value="whole" checked' in html
+    assert 'name="way" value="service"' in html
+    assert 'name="way"' not in as_ana.get("/applications/paste?kind=run").content.decode()
+    assert "services:” and a service below it" in unescape(page(as_ana, "a: 1", "compose", 422, way="whole"))
