@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from deployments import audit, clock
 from deployments.actors import Actor
+from deployments.compose_text import read_face
 from deployments.errors import Refused
 from deployments.field_key import reveal
 from deployments.leases import lock_placement
@@ -108,11 +109,12 @@ def actor_of(webhook: Webhook, address: str = "") -> Actor:
 
 def place_of(placement: Placement) -> Place:
     """What a Placement is made from, as far as pushes go."""
-    images = (placement.image,) if placement.source == Placement.Source.IMAGE and placement.image else ()
     if placement.source == Placement.Source.IMAGE:
-        return Place(images=images)
+        return Place(images=(placement.image,) if placement.image else ())
+    if pasted := str(placement.compose.get("text", "")):  # no repository stands behind it, but images of services do
+        return Place(images=read_face(pasted).images)
     repository = Repository.objects.filter(application=placement.application_id).first()
-    return Place(repository_url=repository.url if repository else "", images=images)
+    return Place(repository_url=repository.url if repository else "")
 
 
 def _take(webhook: Webhook, received: Received, proof: str, actor: Actor, start: Start) -> Answer:

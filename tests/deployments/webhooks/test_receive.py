@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from django.db import IntegrityError
 
-from deployments import audit
+from deployments import audit, compose_settings
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.inventory import webhooks as inventory
@@ -20,6 +20,7 @@ from deployments.webhooks import receive
 from deployments.webhooks.push import Push, Unauthentic
 from deployments.webhooks.receive import Answer, Outcome, Verdict
 from deployments.webhooks.request import WebhookRequest
+from deployments.webhooks.rules import Place
 from tests import factories as make
 from tests.deployments.webhooks import samples
 
@@ -243,3 +244,11 @@ def test_no_secret_is_anywhere_but_hidden(hook: Hook, begun: Begun, ana: Actor) 
     assert newer not in kept
     assert secret != newer
     assert audit.verify().ok
+
+
+def test_a_compose_application_follows_its_repository_or_the_images_of_its_file(placement: Placement) -> None:
+    placement.source, placement.compose = Placement.Source.COMPOSE, compose_settings.defaults()
+    assert receive.place_of(placement) == Place(repository_url=samples.URL)
+    text = "services: {web: {image: 'shop:2'}, db: {image: 'postgres:${V}'}, job: {build: .}, again: {image: 'shop:2'}}"
+    placement.compose = compose_settings.normalise({"text": text})
+    assert receive.place_of(placement) == Place(images=("shop:2",))
