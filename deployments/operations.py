@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from deployments import clock, plan, queue, releases, sources
 from deployments.actors import Actor
 from deployments.leases import Claim
-from deployments.models import Host, Operation, Placement, Plan, Repository
+from deployments.models import Host, Operation, Placement, Plan, Registry, Repository
 from deployments.states import OPERATION_ENDS, OPERATION_MOVES, OperationStatus
 
 DEADLINE_SECONDS: Final = 60.0
@@ -24,6 +24,7 @@ def request_operation(
     host: Host | None = None,
     placement: Placement | None = None,
     repository: Repository | None = None,
+    registry: Registry | None = None,
     request: Mapping[str, Any] | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Operation:
@@ -38,6 +39,7 @@ def request_operation(
             host=host,
             placement=placement,
             repository=repository,
+            registry=registry,
             request=dict(request or {}),
             deadline_at=moment + timedelta(seconds=deadline_seconds),
             requested_by_id=actor.user_id,

@@ -66,6 +66,15 @@ class RepositoryState(TextChoices):
     KEY_CHANGED = "key_changed", _("Host key changed")
 
 
+class RegistryState(TextChoices):
+    """What is known of a Registry's credentials."""
+
+    NEW = "new", _("New")
+    READY = "ready", _("Ready")
+    REFUSED = "refused", _("Access refused")
+    UNREACHABLE = "unreachable", _("Unreachable")
+
+
 _T, _O = TargetStatus, OperationStatus
 
 TARGET_ENDS = frozenset(

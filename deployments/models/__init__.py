@@ -15,6 +15,7 @@ from deployments.models.deployment import Deployment, LogChunk, Plan, Step, Targ
 from deployments.models.host import Host
 from deployments.models.installation import Installation
 from deployments.models.operation import Operation, WorkerProcess
+from deployments.models.registry import Registry
 from deployments.models.repository import Repository
 from deployments.models.webhook import CommitStatus, Webhook, WebhookDelivery
 
@@ -34,6 +35,7 @@ __all__ = [
     "Placement",
     "PlacementHost",
     "Plan",
+    "Registry",
     "Release",
     "Repository",
     "Role",

@@ -24,6 +24,8 @@ class Operation(models.Model):
         CHECK = "check", _("Check of a server")  # login, socket, engine, disk, clock
         PLAN = "plan", _("Plan")
         REPOSITORY = "repository", _("Look at a repository")  # host key, branches, commits of one, what project it is
+        REGISTRY = "registry", _("Test of a registry")  # through a server's engine: sign in, look an image up
+        TAGS = "tags", _("Look at an image's tags")
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     host = models.ForeignKey(Host, on_delete=models.PROTECT, null=True, related_name="operations")
@@ -31,6 +33,7 @@ class Operation(models.Model):
     repository = models.ForeignKey(
         "deployments.Repository", on_delete=models.CASCADE, null=True, related_name="operations"
     )
+    registry = models.ForeignKey("deployments.Registry", on_delete=models.CASCADE, null=True, related_name="operations")
     status = models.CharField(max_length=16, choices=OperationStatus.choices, default=OperationStatus.QUEUED)
     fence = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
