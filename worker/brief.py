@@ -1,7 +1,7 @@
 """Rows → what the engine and the connections take. The only place where a sealed secret is opened."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployments import image_reference, releases, sources
@@ -18,9 +18,11 @@ from deployments.models import (
 )
 from deployments.sealing import open_sealed
 from deployments.states import HostState, TargetStatus
+from worker.connections.keychain import NOBODY, Keychain
 from worker.connections.ssh import HostKey, SshAddress, SshCredential
 from worker.container_spec import container_spec, health_spec
 from worker.engine.spec import DeploySpec, HealthSpec, Identity, ImageSpec, Secret
+from worker.registries import opening
 
 NO_TARGET = -1
 
@@ -39,12 +41,13 @@ class KeyAlarm(CannotBrief):
 
 @dataclass(frozen=True, slots=True)
 class HostConnection:
-    """How to reach a server."""
+    """How to reach a server, and who we are for the registries that its engine is to ask."""
 
     address: SshAddress
     credential: SshCredential
     host_key: HostKey
     docker_socket: str
+    keychain: Keychain = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ def target_brief(target_id: int, fence: int) -> Brief:
         host_name=target.host_name,
         touched=target.touched,
     )
-    connection, image_from = host_connection(target.host), _image_from(target, release)
+    connection = with_registries(host_connection(target.host), [spec.image.reference])
+    image_from = _image_from(target, release)
     logins = [*secrets_of(connection), *(secrets_of(image_from) if image_from else ())]
     return Brief(spec, connection, (*opened.values(), *logins), image_from)
 
@@ -131,6 +135,11 @@ def host_connection(host: Host) -> HostConnection:
         HostKey(host.host_key_type, host.host_key),
         host.docker_socket,
     )
+
+
+def with_registries(connection: HostConnection, images: Iterable[str] | None) -> HostConnection:
+    """The same connection with the logins for these images (None: for all); `secrets_of` has their passwords."""
+    return replace(connection, keychain=opening.keychain(images))
 
 
 def address_of(host: Host) -> SshAddress:
@@ -232,4 +241,5 @@ def _kept(target: Target, number: int) -> tuple[int, ...]:
 def secrets_of(connection: HostConnection) -> tuple[Secret, ...]:
     """What of a connection is for the Masker."""
     credential = connection.credential
-    return (credential.private_key_pem, *([credential.passphrase] if credential.passphrase else []))
+    login = (credential.private_key_pem, *([credential.passphrase] if credential.passphrase else []))
+    return (*login, *connection.keychain.secrets)

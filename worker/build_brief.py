@@ -7,8 +7,17 @@ from typing import Any, Final
 
 from deployments import releases
 from deployments.models import Repository, Target
-from worker.brief import CannotBrief, HostConnection, host_connection, installation_name, open_secrets, secrets_of
+from worker.brief import (
+    CannotBrief,
+    HostConnection,
+    host_connection,
+    installation_name,
+    open_secrets,
+    secrets_of,
+    with_registries,
+)
 from worker.engine.build_spec import BuildIdentity, BuildSpec
+from worker.engine.dockerfile import base_images
 from worker.engine.spec import Secret
 from worker.git_servers import git_server
 from worker.git_servers import secrets_of as git_secrets_of
@@ -64,6 +73,9 @@ class BuildBrief:
             memory=settings["memory"],
             cpus=settings["cpus"],
             deadline=float(settings["deadline"]),
+            registry_auth=self.connection.keychain.by_host(
+                base_images(dockerfile_text, dict(self._arguments()), settings["target"])
+            ),
             host_name=self.connection.address.host_name,
         )
 
@@ -86,7 +98,7 @@ def build_brief(target_id: int, fence: int) -> BuildBrief:
             f"The repository {release.source.get('url')} is not this application's any more.",
             "Plan and deploy again, from the repository it has now.",
         )
-    server, connection = git_server(repository), host_connection(target.host)
+    server, connection = git_server(repository), with_registries(host_connection(target.host), None)
     values = _values(release.variables, open_secrets([release]))
     named = {row["id"]: row["variable"] for row in release.source["build"]["secrets"]}
     lacking = sorted({name for name in named.values() if name not in values})

@@ -53,7 +53,7 @@ def open_server(
         builder = Builder(image_from.address, image_from.credential, image_from.host_key, image_from.docker_socket)
         source = hub().source(builder)
     try:
-        yield DockerHost(session, connection.docker_socket, signals, source)
+        yield DockerHost(session, connection.docker_socket, signals, source, connection.keychain)
     finally:
         session.close()
 
@@ -63,6 +63,6 @@ def open_builder(connection: HostConnection, signals: Signals) -> Iterator[Build
     """As `open_server`, to build there."""
     session = pool().session(connection.address, connection.credential, connection.host_key, signals)
     try:
-        yield DockerBuildHost(session, connection.docker_socket, signals)
+        yield DockerBuildHost(session, connection.docker_socket, signals, keychain=connection.keychain)
     finally:
         session.close()

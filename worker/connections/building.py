@@ -27,6 +27,7 @@ from worker.connections.socket_refusal import open_engine_socket
 from worker.engine.build_events import BuildDone, BuildEvent, BuildRequest, ContextSent, RegistryAuth
 from worker.engine.container_host import PullProgress, RemoteImage
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
+from worker.engine.spec import Secret
 
 _READ = 1 << 16
 _PIECE = 1 << 18  # bytes of the context in one chunk
@@ -60,8 +61,13 @@ class DockerBuildHost(DockerHost):
         yield BuildDone(conversation.image_id)
 
     def push(self, reference: str, *, auth: RegistryAuth | None, deadline: float) -> Iterator[PullProgress]:
-        """By the builder's own engine."""
-        return pushing.push(self._api, self._session, reference, auth, deadline)
+        """By the builder's own engine; without `auth`, as whom the keychain knows."""
+        if auth is not None:
+            yield from pushing.push(self._api, self._session, reference, auth, deadline)
+            return
+        with self._keychain.signing_in(reference) as who:
+            known = RegistryAuth(who["username"], Secret(who["password"])) if who else None
+            yield from pushing.push(self._api, self._session, reference, known, deadline)
 
     def cancel_build(self, build_id: str) -> None:
         """End a build of that id, if there is one."""

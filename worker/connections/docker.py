@@ -14,8 +14,9 @@ import docker.errors
 from docker.utils import parse_repository_tag
 
 from worker.connections import inspected, probes
-from worker.connections.engine_errors import refusal, stalling, translated
+from worker.connections.engine_errors import engine_words, pull_too_slow, refusal, stalling, translated
 from worker.connections.engine_http import CALL_SECONDS, EngineClient
+from worker.connections.keychain import NOBODY, Keychain, Login
 from worker.connections.log_stream import LogStream
 from worker.connections.pool import SshSession
 from worker.connections.pulling import PullTracker
@@ -44,8 +45,10 @@ class DockerHost:
         socket_path: str,
         signals: Signals | None = None,
         source: ImageSource | None = None,
+        keychain: Keychain = NOBODY,
     ) -> None:
         self._session, self._socket_path, self._source = session, socket_path, source
+        self._keychain = keychain
         if signals is not None:
             session.signals = signals
 
@@ -82,8 +85,16 @@ class DockerHost:
 
     def remote_image(self, reference: str) -> RemoteImage:
         """Asked of the registry by the server's own engine."""
+        with self._keychain.signing_in(reference) as who, translated(self._session):
+            return inspected.remote_image(self._api.inspect_distribution(reference, who))
+
+    def sign_in(self, login: Login) -> None:
+        """Have the engine try a login at its registry; HostError with the registry's words. Nothing is kept there."""
+        address = f"{self._api.base_url}/v{self._api.api_version}/auth"
         with translated(self._session):
-            return inspected.remote_image(self._api.inspect_distribution(reference))
+            answer = self._api.post(address, json=login.credentials(), timeout=CALL_SECONDS)
+            if answer.status_code >= 400:
+                raise refusal(engine_words(answer), self._session.address.host_name, answer.status_code)
 
     def local_image(self, reference: str) -> LocalImage | None:
         """By ID, tag or name@digest."""
@@ -162,8 +173,9 @@ class DockerHost:
         name, tag = parse_repository_tag(reference)
         until, tracker = time.monotonic() + deadline, PullTracker()
         host = self._session.address.host_name
-        with translated(self._session), stalling(self._session, reference):
-            stream = self._api.pull(name, tag or "latest", stream=True, decode=True, platform=platform)
+        signing_in = self._keychain.signing_in(reference)
+        with signing_in as who, translated(self._session), stalling(self._session, reference):
+            stream = self._api.pull(name, tag or "latest", stream=True, decode=True, platform=platform, auth_config=who)
             try:
                 for event in stream:
                     if "error" in event:
@@ -172,7 +184,7 @@ class DockerHost:
                     if (progress := tracker.feed(event)) is not None:
                         yield progress
                     if time.monotonic() > until:
-                        raise _too_slow(host, reference, deadline)
+                        raise pull_too_slow(host, reference, deadline)
             finally:
                 stream.close()
         yield tracker.progress("")
@@ -268,11 +280,3 @@ class DockerHost:
         """Leave a network."""
         with translated(self._session):
             self._api.disconnect_container_from_network(name, network)
-
-
-def _too_slow(host: str, reference: str, deadline: float) -> HostError:
-    return HostError(
-        f"Server {host}: pulling {reference} took longer than {deadline:g} s and was broken off.",
-        why="The registry or the network between it and the server is slow.",
-        remedy="Deploy again: layers that are complete are not downloaded twice.",
-    )

@@ -133,6 +133,14 @@ def refusal(said: str, host_name: str, status: int = 0) -> HostError:
     return kind(f"Server {host_name}: {said.strip()}", status=status, why=why, remedy=remedy)
 
 
+def engine_words(answer: requests.Response) -> str:
+    """What the engine says in a refusing answer."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:1000]
+
+
 @contextmanager
 def translated(session: SshSession) -> Iterator[None]:
     """Whatever goes wrong inside comes out as one of `worker.engine.errors`."""
@@ -168,6 +176,15 @@ def stalling(session: SshSession, reference: str) -> Iterator[None]:
             why="The registry, or the network between it and the server, stopped answering.",
             remedy="Deploy again: layers that are complete are not downloaded twice.",
         ) from error
+
+
+def pull_too_slow(host: str, reference: str, deadline: float) -> HostError:
+    """A pull's deadline has passed."""
+    return HostError(
+        f"Server {host}: pulling {reference} took longer than {deadline:g} s and was broken off.",
+        why="The registry or the network between it and the server is slow.",
+        remedy="Deploy again: layers that are complete are not downloaded twice.",
+    )
 
 
 def _lost(session: SshSession, error: BaseException) -> HostLost:

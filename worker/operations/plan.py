@@ -12,7 +12,7 @@ from deployments import image_reference, operations, releases, sightings
 from deployments.errors import FieldErrors
 from deployments.models import Host, Placement, Plan
 from deployments.states import OperationStatus
-from worker.brief import CannotBrief, HostConnection, host_connection, plan_spec
+from worker.brief import CannotBrief, HostConnection, host_connection, plan_spec, secrets_of, with_registries
 from worker.connections.signals import Signals
 from worker.engine.container_host import ContainerHost
 from worker.engine.errors import HostError, HostKeyChanged, HostLost
@@ -106,16 +106,14 @@ def _looks(row: Plan, content: releases.Content, host_ids: Iterable[int]) -> lis
     looks = [Look(hosts[each], plan_spec(row, hosts[each], content)) for each in host_ids if each in hosts]
     for each in looks:
         try:
-            each.connection = host_connection(each.host)
+            each.connection = with_registries(host_connection(each.host), [each.spec.image.reference])
         except CannotBrief as error:
             each.findings.append(Finding("trust", "bad", error.message, error.remedy))
     return looks
 
 
 def _secrets(looks: Iterable[Look]) -> list[str]:
-    known = [each.connection.credential for each in looks if each.connection]
-    passphrases = [each.passphrase.reveal() for each in known if each.passphrase]
-    return [*(each.private_key_pem.reveal() for each in known), *passphrases]
+    return [secret.reveal() for each in looks if each.connection for secret in secrets_of(each.connection)]
 
 
 def _look_everywhere(looking: Looking, looks: list[Look]) -> None:
