@@ -82,7 +82,9 @@ def hint_after(target: Target) -> None:
     """On commit hint whom the end of a build lets begin: its own Deployment's Targets, and the next build there."""
     if target.role != Target.Role.BUILD:
         return
-    begin = Target.objects.filter(deployment=target.deployment_id, role=Target.Role.DEPLOY, status=TargetStatus.QUEUED)
+    begin = Target.objects.filter(
+        deployment=target.deployment_id, role=Target.Role.DEPLOY, wave=0, status=TargetStatus.QUEUED
+    )
     queued = Target.objects.filter(host=target.host_id, role=Target.Role.BUILD, status=TargetStatus.QUEUED)
     for target_id in [*begin.values_list("pk", flat=True), *queued.order_by("pk").values_list("pk", flat=True)[:5]]:
         queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)

@@ -1,16 +1,16 @@
 """Who works on what: claim by compare-and-swap, beat, hand back. The database's clock is the only one."""
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
-from deployments import builds, endings, queue, releases, stalls
+from deployments import builds, endings, queue, releases, stalls, waves
 from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
-from deployments.models import Deployment, Operation, PlacementHost, Target
+from deployments.models import Deployment, Operation, PlacementHost, Release, Target
 from deployments.stalls import release_expired
 from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
 
@@ -40,7 +40,7 @@ class _NotNow(Exception):
 def claim_target(target_id: int, *, holder: str) -> Claim | None:
     """Take a Target for `holder` for 30 s (see `beat`); None when it's somebody else's, over, or must wait its turn.
 
-    Its turn comes when no older Deployment of the Placement is open, and its image is built; a build's, when its builder
+    Its turn comes when no older Deployment of the Placement is open, its wave has come and its image is built; a build's, when its builder
     has a place free. The fence rises with each claim of this Placement on this server, so that what an earlier holder
     still sends to the server misses.
     """
@@ -153,6 +153,7 @@ def waiting_targets(limit: int = 200) -> list[int]:
     unbuilt = building.exclude(status=TargetStatus.SUCCEEDED)
     waiting = Target.objects.filter(
         Q(role=Target.Role.BUILD) | ~Exists(unbuilt),
+        waves.may_begin(),
         ~Exists(older),
         Q(not_before=None) | Q(not_before__lte=Now()),
         status__in=CLAIMABLE,
@@ -183,6 +184,7 @@ def _check_turn(held: Held) -> None:
         or target.status not in CLAIMABLE
         or older.exists()
         or builds.is_awaited(target)
+        or target.wave > deployment.wave
         or not Target.objects.filter(due, pk=target.pk).exists()
     ):
         raise _NotNow
@@ -207,6 +209,7 @@ def _begin_deployment(deployment: Deployment) -> None:
 
 def _take(target: Target, holder: str) -> Claim:
     fence = _next_fence(target)
+    first: dict[str, Any] = {} if target.attempts else {"replaced": _running_there(target)}
     taken = move_target(
         target,
         TargetStatus.RUNNING,
@@ -217,11 +220,20 @@ def _take(target: Target, holder: str) -> Claim:
         started_at=Coalesce(F("started_at"), Now()),
         not_before=None,
         stalled_reason="",
+        **first,
     )
     if not taken:
         raise _NotNow
     queue.changed_on_commit("deployment", target.deployment_id, target.placement_id)
     return Claim(target.pk, fence, holder, role="build" if target.role == Target.Role.BUILD else "deploy")
+
+
+def _running_there(target: Target) -> Release | None:
+    """What serves on the server as the Target begins."""
+    if target.role == Target.Role.BUILD:
+        return None
+    seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
+    return seats.select_related("running_release").get().running_release
 
 
 def _next_fence(target: Target) -> int:

@@ -44,7 +44,7 @@ def check_unchanged(placement: Placement, plan: Plan, content: releases.Content,
     if not plan.is_ready:
         raise Refused(_("This plan has not been worked out yet."), remedy=_("Wait for it, or plan again."))
     planned = as_planned(plan, content)
-    now = plans.fingerprint(placement.pk, planned, plan.digest, host_ids(placement))
+    now = plans.fingerprint(placement.pk, planned, plan.digest, host_ids(placement), placement.rollout)
     if fingerprint == plan.fingerprint == now:
         return
     shown = releases.Content(plan.image, plan.settings, plan.variables, plan.digest, plan.tag, source=plan.source)

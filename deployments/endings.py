@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments import audit, builds, clock, queue, seats
+from deployments import audit, builds, clock, queue, seats, waves
 from deployments.actors import ESTIVA
 from deployments.leases import Claim, Held, lock_claimed, move_target
 from deployments.models import AuditEntry, Deployment, Release, Step, Target
@@ -113,8 +113,13 @@ def close_targets(deployment: Deployment, ends: Sequence[Ending]) -> Closed:
 
     Needs a transaction. `record_ends` comes after it, as the last thing, since the audit trail's lock is the last.
     """
+    ends = list(ends)
     for ending in ends:
         _close(ending, deployment)
+    for target in waves.advance(deployment):
+        outcome = {"verdict": "skipped", "what": f"Not begun: {deployment.halted[:1].lower()}{deployment.halted[1:]}"}
+        ends.append(Ending(target, TargetStatus.SKIPPED, outcome))
+        _close(ends[-1], deployment)
     queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
     return Closed(deployment, ends, refresh_deployment(deployment))
 
@@ -187,6 +192,7 @@ def hint_next(placement_id: int) -> None:
     queue.changed_on_commit("deployment", oldest.pk, placement_id)
     waiting = Target.objects.filter(
         Q(not_before=None) | Q(not_before__lte=Now()),
+        waves.may_begin(),
         deployment=oldest,
         status__in=(TargetStatus.QUEUED, TargetStatus.STALLED),
     )

@@ -136,6 +136,7 @@ def _fill_plan(operation: Operation, result: Mapping[str, Any]) -> None:
         digest=result.get("digest", ""),
         tag=result.get("tag", ""),
         looks=result.get("hosts", []),
+        rollout=row.placement.rollout,
     )
     Plan.objects.filter(pk=row.pk).update(
         is_ready=True,

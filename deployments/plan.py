@@ -41,6 +41,7 @@ def assemble(
     digest: str,
     tag: str,
     looks: Sequence[Mapping[str, Any]],
+    rollout: Mapping[str, Any] | None = None,
 ) -> Assembled:
     """The Plan, from what is intended, what runs now, and how each server was found (rows as above, without `ready` and `gap`)."""
     lost = [_lost_secret(name) for name in intended.lost_secrets]
@@ -52,11 +53,17 @@ def assemble(
         tag=tag,
         changes=differences(running, planned),
         hosts=hosts,
-        fingerprint=fingerprint(placement_id, intended, digest, [row["host"] for row in hosts]),
+        fingerprint=fingerprint(placement_id, intended, digest, [row["host"] for row in hosts], rollout),
     )
 
 
-def fingerprint(placement_id: int, content: Content, digest: str, host_ids: Iterable[int]) -> str:
+def fingerprint(
+    placement_id: int,
+    content: Content,
+    digest: str,
+    host_ids: Iterable[int],
+    rollout: Mapping[str, Any] | None = None,
+) -> str:
     """SHA-256 over everything that a click on this Plan would bring about, secrets by the id of their version."""
     parts = {
         "placement": placement_id,
@@ -66,6 +73,7 @@ def fingerprint(placement_id: int, content: Content, digest: str, host_ids: Iter
         "settings": content.settings,
         "variables": content.variables,
         "hosts": sorted(host_ids),
+        **({"rollout": dict(rollout)} if rollout else {}),
     }
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -8,7 +8,19 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from deployments import audit, builds, clock, deployable, endings, queue, releases, sources, superseding
+from deployments import (
+    audit,
+    builds,
+    clock,
+    deployable,
+    endings,
+    queue,
+    releases,
+    rollout_settings,
+    sources,
+    superseding,
+    targets,
+)
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.leases import lock_placement
@@ -119,11 +131,13 @@ def request_deployment(
             requested_by_id=actor.user_id,
             requested_by_name=actor.name,
             requested_at=clock.now(),
+            rollout=placement.rollout,
         )
         builder = builds.builder_of(placement, hosts) if sources.needs_build(release) else None
-        _queue_targets(deployment, hosts, builder)
+        targets.queue_targets(deployment, rollout_settings.waves(placement.rollout, hosts), builder)
         outbox.tell_how_it_stands(deployment)
-        superseded = superseding.end_queued(deployment) if supersede else []
+        replaces = placement.rollout.get("newer") == "replace"
+        superseded = superseding.end_queued(deployment, every=replaces) if supersede or replaces else []
         _record_request(actor, deployment, hosts, sorted(leave_out))
         for each in superseded:
             endings.record_ends(each)
@@ -174,20 +188,6 @@ def _kind(release: Release, of_release: Release | None, running: Release | None)
     if release == running or (of_release is not None and of_release == running):
         return Deployment.Kind.REDEPLOY
     return Deployment.Kind.DEPLOY if of_release is None else Deployment.Kind.ROLLBACK
-
-
-def _queue_targets(deployment: Deployment, hosts: list[Host], builder: Host | None) -> None:
-    """One Target a server; with a builder one more, that the others wait for."""
-    if builder is not None:
-        builds.queue_build(deployment, builder)
-    for host in hosts:
-        target = Target.objects.create(
-            deployment=deployment, placement_id=deployment.placement_id, host=host, host_name=host.name
-        )
-        if builder is None:
-            queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
-        queue.changed_on_commit("host", host.pk)
-    queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
 
 
 def _record_plan(actor: Actor, plan: Plan) -> None:

@@ -8,8 +8,9 @@ from deployments.models import Deployment, Plan, Target
 from deployments.states import DeploymentStatus, TargetStatus
 
 
-def end_queued(newer: Deployment) -> list[Closed]:
-    """End the Placement's older Deployments that pushes asked for and that are still queued; never one that runs.
+def end_queued(newer: Deployment, *, every: bool = False) -> list[Closed]:
+    """End the Placement's older Deployments that are still queued, those that pushes asked for or `every` one; never one
+    that runs.
 
     Needs a transaction and the Placement's lock, and for each `endings.record_ends` as the last thing.
     """
@@ -17,9 +18,11 @@ def end_queued(newer: Deployment) -> list[Closed]:
         placement=newer.placement_id,
         pk__lt=newer.pk,
         status=DeploymentStatus.QUEUED,
-        plan__automatic=Plan.Automatic.DEPLOYED,
-        requested_by_name=F("plan__automatic_by"),  # a person may deploy a push's Plan once more
+        restores=None,
     )
+    if not every:
+        # a person may deploy a push's Plan once more
+        older = older.filter(plan__automatic=Plan.Automatic.DEPLOYED, requested_by_name=F("plan__automatic_by"))
     return [_end(each, newer) for each in older.order_by("pk")]
 
 
@@ -28,7 +31,7 @@ def _end(deployment: Deployment, newer: Deployment) -> Closed:
     deployment.save(update_fields=("cancel_requested_at", "cancelled_by_name"))
     outcome = {
         "verdict": "cancelled_untouched",
-        "what": f"Superseded by #{newer.pk}, a newer push, before anything was changed.",
+        "what": f"Superseded by #{newer.pk}, which is newer, before anything was changed.",
     }
     queued = Target.objects.select_for_update(no_key=True).filter(deployment=deployment, status=TargetStatus.QUEUED)
     ends = [Ending(target, TargetStatus.CANCELLED, outcome) for target in queued.order_by("pk")]

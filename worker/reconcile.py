@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from deployments import audit, claims, queue, stalls
+from deployments import audit, claims, queue, restoring, stalls, waves
 from deployments.actors import ESTIVA
 from deployments.models import Host, Operation, Plan, WorkerProcess
 from deployments.operations import request_operation
@@ -57,6 +57,8 @@ class Reconciler:
             Duty("expired leases", 0, release_expired),
             Duty("hints", 0, send_hints),
             Duty("deploys on push", 0, carry_on_plans),
+            Duty("gates between waves", 0, open_gates),
+            Duty("restores after a stop", 0, restore_stopped),
             Duty("host checks", min(5.0, settings.ESTIVA_HOST_CHECK_SECONDS / 2), request_checks),
             Duty("presence", 7, lambda: presence.beat(self.name, "reconciler")),
             Duty("signed audit head", 3600, write_signed_head),
@@ -107,6 +109,30 @@ def _carry_on(plan_id: int) -> None:
     deployment = automatic.carry_on(plan_id)
     if deployment is not None:
         log.warning("a plan of a push was left behind", plan=plan_id, deployment=deployment.pk)
+
+
+def open_gates() -> None:
+    """Deployments that wait some minutes before their next wave: where the time is over, and where something is wrong."""
+    for deployment_id in waves.gates_due():
+        _guarded(f"gate of deployment {deployment_id}", functools.partial(_open_gate, deployment_id))
+
+
+def _open_gate(deployment_id: int) -> None:
+    under_way = Operation.objects.filter(kind=Operation.Kind.CHECK, status__in=OPERATION_OPEN)
+    unseen = Host.objects.filter(pk__in=waves.open_gate(deployment_id)).exclude(state__in=NOT_CHECKED)
+    for host in unseen.exclude(pk__in=under_way.filter(host__isnull=False).values("host")):
+        request_operation(actor=ESTIVA, kind=Operation.Kind.CHECK, host=host, deadline_seconds=CHECK_DEADLINE_SECONDS)
+
+
+def restore_stopped() -> None:
+    """Servers that a stopped Deployment had switched get back what they had, where that is wanted."""
+    for deployment_id in restoring.due():
+        _guarded(f"restore after deployment {deployment_id}", functools.partial(_restore, deployment_id))
+
+
+def _restore(deployment_id: int) -> None:
+    for each in restoring.restore(deployment_id):
+        log.info("what served before comes back", stopped=deployment_id, deployment=each.pk)
 
 
 def send_hints() -> None:

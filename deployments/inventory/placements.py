@@ -11,7 +11,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from deployments import audit, build_settings, compose_settings, container_settings, image_reference, queue, releases
+from deployments import (
+    audit,
+    build_settings,
+    compose_settings,
+    container_settings,
+    image_reference,
+    queue,
+    releases,
+    rollout_settings,
+)
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory.sharing import check_sharing
@@ -50,13 +59,14 @@ def save_placement(
     source: str = Placement.Source.IMAGE,
     build: Mapping[str, Any] | None = None,
     compose: Mapping[str, Any] | None = None,
+    rollout: Mapping[str, Any] | None = None,
 ) -> Placement:
     """Save a Placement, a new one where `placement` is None; FieldErrors with dotted paths, settings' under `settings.`,
-    the build's under `build.`, a Compose application's under `compose.`.
+    the build's under `build.`, a Compose application's under `compose.`, the order's under `rollout.` (None keeps it).
 
     `version` is the one that was edited: Refused when somebody else has saved since.
     """
-    values = _checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}))
+    values = _checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}), rollout)
     with transaction.atomic():
         hosts = _checked_hosts(host_ids, placement)
         if placement is not None:
@@ -85,9 +95,10 @@ def check_placement(
     source: str = Placement.Source.IMAGE,
     build: Mapping[str, Any] | None = None,
     compose: Mapping[str, Any] | None = None,
+    rollout: Mapping[str, Any] | None = None,
 ) -> None:
     """Raise what `save_placement` would about these values, so that a form says everything at once."""
-    _checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}))
+    _checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}), rollout)
 
 
 def touch(placement: Placement) -> None:
@@ -135,6 +146,7 @@ def _checked(
     url: str,
     keep_releases: int | str,
     origin: Origin,
+    rollout: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     errors: dict[str, list[str | StrPromise]] = {}
     image, url = image.strip(), url.strip()
@@ -151,6 +163,11 @@ def _checked(
         normal = container_settings.normalise({} if origin.source == Placement.Source.COMPOSE else settings)
     except FieldErrors as refused:
         errors.update({f"settings.{path}": messages for path, messages in refused.errors.items()})
+    if rollout is not None:
+        try:
+            kept["rollout"] = rollout_settings.normalise(rollout)
+        except FieldErrors as refused:
+            errors.update({f"rollout.{path}": messages for path, messages in refused.errors.items()})
     if errors:
         raise FieldErrors(errors)
     return {**kept, "settings": normal, "url": url, "keep_releases": int(keep_releases)}
@@ -246,6 +263,10 @@ def _compose_shown(placement: Placement) -> dict[str, str]:
     }
 
 
+def _rollout_shown(placement: Placement) -> dict[str, str]:
+    return rollout_settings.describe(placement.rollout) if placement.rollout else {}
+
+
 def _shown(placement: Placement) -> dict[str, Any]:
     """What the audit entry compares."""
     seats = placement.seats.filter(is_active=True).order_by("host__name")
@@ -256,6 +277,7 @@ def _shown(placement: Placement) -> dict[str, Any]:
         **{f"Compose: {name}": text for name, text in _compose_shown(placement).items()},
         "url": placement.url,
         "keep_releases": placement.keep_releases,
+        **{f"Order: {name}": text for name, text in _rollout_shown(placement).items()},
         "servers": list(seats.values_list("host__name", flat=True)),
         **container_settings.describe(placement.settings),
     }

@@ -62,6 +62,7 @@ class Placement(models.Model):
     build = models.JSONField(default=dict)  # normalised by build_settings; {} unless the source is git
     compose = models.JSONField(default=dict)  # normalised by compose_settings; {} unless the source is compose
     settings = models.JSONField(default=dict)  # normalised by container_settings
+    rollout = models.JSONField(default=dict)  # normalised by rollout_settings; {}: all at once
     keep_releases = models.PositiveSmallIntegerField(_("releases kept"), default=5)
     url = models.URLField(_("address"), max_length=300, blank=True)  # where the running application answers
     version = models.PositiveIntegerField(default=1)  # raised by every change of settings, hosts or variables

@@ -63,6 +63,13 @@ class Deployment(models.Model):
         REDEPLOY = "redeploy", _("Redeploy")
         ROLLBACK = "rollback", _("Rollback")
 
+    class Restore(models.TextChoices):
+        """Whether servers that a stopped Deployment had switched get back what they had."""
+
+        DUE = "due", _("To come")
+        DONE = "done", _("Asked for")
+        LEFT = "left", _("Left, since another deploy follows")
+
     placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="deployments")
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="deployments")
     previous_release = models.ForeignKey(Release, on_delete=models.PROTECT, null=True, related_name="+")
@@ -83,6 +90,14 @@ class Deployment(models.Model):
     ended_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     cancelled_by_name = models.CharField(max_length=120, blank=True)
+    rollout = models.JSONField(default=dict)  # the Placement's, as it was; {}: all at once
+    wave = models.PositiveSmallIntegerField(default=0)  # the highest whose Targets may begin
+    gate = models.CharField(max_length=8, blank=True)  # what the next wave waits for: "", "person" or "minutes"
+    gate_text = models.CharField(max_length=300, blank=True)  # why a person is asked after all
+    gate_opens_at = models.DateTimeField(null=True)
+    halted = models.CharField(max_length=300, blank=True)  # why no further wave begins
+    restore = models.CharField(max_length=8, choices=Restore.choices, blank=True)
+    restores = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="restored_by")
 
     class Meta:
         ordering = ("-id",)
@@ -121,6 +136,10 @@ class Target(models.Model):
     placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="targets")
     host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="targets")
     host_name = models.CharField(max_length=63)
+    wave = models.PositiveSmallIntegerField(default=0)
+    replaced = models.ForeignKey(
+        Release, on_delete=models.PROTECT, null=True, related_name="+"
+    )  # what ran there before
     status = models.CharField(max_length=24, choices=TargetStatus.choices, default=TargetStatus.QUEUED)
     fence = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)

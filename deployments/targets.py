@@ -1,0 +1,25 @@
+"""The Targets of a new Deployment: one for each server, by wave, and one that builds where something is to be built."""
+
+from collections.abc import Sequence
+
+from deployments import builds, queue
+from deployments.models import Deployment, Host, Target
+
+
+def queue_targets(deployment: Deployment, waves: Sequence[Sequence[Host]], builder: Host | None) -> None:
+    """One Target a server; with a builder one more, that the others wait for. Needs the transaction of its Deployment."""
+    if builder is not None:
+        builds.queue_build(deployment, builder)
+    for number, hosts in enumerate(waves):
+        for host in hosts:
+            target = Target.objects.create(
+                deployment=deployment,
+                placement_id=deployment.placement_id,
+                host=host,
+                host_name=host.name,
+                wave=number,
+            )
+            if builder is None and number == 0:
+                queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
+            queue.changed_on_commit("host", host.pk)
+    queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)
