@@ -90,9 +90,10 @@ class DockerHost:
 
     def sign_in(self, login: Login) -> None:
         """Have the engine try a login at its registry; HostError with the registry's words. Nothing is kept there."""
-        address = f"{self._api.base_url}/v{self._api.api_version}/auth"
-        with translated(self._session):
-            answer = self._api.post(address, json=login.credentials(), timeout=CALL_SECONDS)
+        alone = Keychain((login,))
+        with alone.signing_in(f"{login.name}/image") as who, translated(self._session):
+            address = f"{self._api.base_url}/v{self._api.api_version}/auth"
+            answer = self._api.post(address, json=who, timeout=CALL_SECONDS)
             if answer.status_code >= 400:
                 raise refusal(engine_words(answer), self._session.address.host_name, answer.status_code)
 
@@ -271,10 +272,12 @@ class DockerHost:
         with translated(self._session):
             self._api.update_container(name, restart_policy=wanted)
 
-    def connect_network(self, network: str, name: str, aliases: Sequence[str]) -> None:
-        """Join a network under these aliases."""
+    def connect_network(
+        self, network: str, name: str, aliases: Sequence[str], *, ipv4: str = "", ipv6: str = ""
+    ) -> None:
+        """Join a network under these aliases, at these addresses where some are given."""
         with translated(self._session):
-            self._api.connect_container_to_network(name, network, aliases=list(aliases))
+            self._api.connect_container_to_network(name, network, ipv4 or None, ipv6 or None, aliases=list(aliases))
 
     def disconnect_network(self, network: str, name: str) -> None:
         """Leave a network."""

@@ -90,6 +90,8 @@ NOBODY = Keychain()
 def _explained(error: HostError, reference: str, login: Login | None) -> HostError:
     """The same refusal, naming the registry, who we were for it, and where that is changed."""
     host = _host_of(reference)
+    if login is not None and login.problem:
+        return error
     if _REFUSED.search(error.message):
         why, remedy = _who_was_refused(error, host, login)
     elif _UNTRUSTED.search(error.message):

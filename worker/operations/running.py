@@ -16,7 +16,7 @@ from deployments.webhooks import automatic
 from worker.brief import CannotBrief
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
 from worker.keeper import Held, Keeper, uptime
-from worker.operations import check, meet, plan, repository
+from worker.operations import check, meet, plan, registry, repository, tags
 from worker.operations.steps import Looking, Outcome
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,8 @@ KINDS: Final = {
     Operation.Kind.CHECK: check.check,
     Operation.Kind.PLAN: plan.plan,
     Operation.Kind.REPOSITORY: repository.look,
+    Operation.Kind.REGISTRY: registry.look,
+    Operation.Kind.TAGS: tags.look,
 }
 
 
@@ -39,7 +41,9 @@ def run(operation_id: int, keeper: Keeper) -> None:
     if claim is None:
         return
     with keeper.holding("operation", claim, asked_at) as held:
-        operation = Operation.objects.select_related("host", "placement", "repository__application").get(pk=claim.id)
+        operation = Operation.objects.select_related("host", "placement", "repository__application", "registry").get(
+            pk=claim.id
+        )
         try:
             with _deadline(operation, held):
                 outcome = KINDS[Operation.Kind(operation.kind)](Looking(operation, held, keeper.tail))
