@@ -101,18 +101,20 @@ def check_powers(actor: Actor, plan: Plan, running: Release | None) -> None:
     )
 
 
-def chosen_hosts(plan: Plan, leave_out: set[int]) -> list[Host]:
-    """The Plan's servers but those left out; Refused when one of them can't be deployed to."""
-    rows = [row for row in plan.hosts if row["host"] not in leave_out]
+def chosen_hosts(plan: Plan, leave_out: set[int]) -> tuple[list[Host], list[Host]]:
+    """The Plan's servers but those left out, and those that are away and catch up later; Refused when one of them can't
+    be deployed to."""
+    chosen = [row for row in plan.hosts if row["host"] not in leave_out]
+    rows = [row for row in chosen if row.get("away") != "skip"]
     if not rows:
-        raise Refused(_("Every server was left out."), "leave_out", _("Keep at least one."))
-    hosts = Host.objects.in_bulk([row["host"] for row in rows])
+        raise Refused(_("Every server was left out, or is away."), "leave_out", _("Keep at least one."))
+    hosts = Host.objects.in_bulk([row["host"] for row in chosen])
     for row in rows:
         host = hosts[row["host"]]
-        if not row["ready"] or host.state in _CLOSED_HOSTS:
+        if not (row["ready"] or row.get("away") == "wait") or host.state in _CLOSED_HOSTS:
             raise Refused(
                 _("%(server)s can't be deployed to.") % {"server": host.name},
                 "leave_out",
                 _("Mend what the plan found there and plan again, or leave it out."),
             )
-    return [hosts[row["host"]] for row in rows]
+    return [hosts[row["host"]] for row in rows], [hosts[row["host"]] for row in chosen if row not in rows]

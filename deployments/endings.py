@@ -42,6 +42,7 @@ VERDICTS: Final[Mapping[str, TargetStatus]] = {
     "cancelled_untouched": TargetStatus.CANCELLED,
     "cancelled_restored": TargetStatus.CANCELLED_RESTORED,
     "needs_attention": TargetStatus.NEEDS_ATTENTION,
+    "skipped": TargetStatus.SKIPPED,
 }
 """The engine's verdicts and what they are here."""
 

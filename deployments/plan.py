@@ -4,9 +4,10 @@ A Plan's `changes` are `{"kind": "image|source|commit|build|compose|file|setting
 all text for people, never a secret's value; an `image` of a Compose application bears its service's name. Its `hosts` are one row a server:
 `{"host": id, "name", "ready": bool, "findings": [{"check", "result": good|warn|bad|unknown, "message", "remedy"}],
 "engine", "platform", "disk_free": bytes or None, "strategy": "start-first|stop-first", "reasons": [text],
-"gap": bool, "first": bool}`; `gap` announces time without service, `first` that nothing runs there yet. Of a Compose application
-also `"services": [{"service", "kind": added|removed|recreated|unchanged, "reasons": [text], "before", "after"}]`, where `before`
-and `after` are images; its `strategy` is "".
+"gap": bool, "first": bool, "away": ""|skip|wait}`; `gap` announces time without service, `first` that nothing runs there yet,
+`away` what becomes of one that did not answer. Of a Compose application also `"services": [{"service", "kind":
+added|removed|recreated|unchanged, "reasons": [text], "before", "after"}]`, where `before` and `after` are images; its
+`strategy` is "".
 """
 
 import hashlib
@@ -46,7 +47,8 @@ def assemble(
     """The Plan, from what is intended, what runs now, and how each server was found (rows as above, without `ready` and `gap`)."""
     lost = [_lost_secret(name) for name in intended.lost_secrets]
     known = bool(digest) or sources.is_resolved(intended.source)
-    hosts = [_host_row(look, lost, known=known) for look in looks]
+    away = str((rollout or {}).get("away", "fail"))
+    hosts = [_host_row(look, lost, known=known, away=away) for look in looks]
     planned = replace(intended, digest=digest, tag=tag)
     return Assembled(
         digest=digest,
@@ -91,7 +93,7 @@ def differences(before: Content | None, after: Content) -> list[Change]:
     return changes
 
 
-def _host_row(look: Mapping[str, Any], lost: list[dict[str, str]], *, known: bool) -> dict[str, Any]:
+def _host_row(look: Mapping[str, Any], lost: list[dict[str, str]], *, known: bool, away: str) -> dict[str, Any]:
     findings = [*look.get("findings", []), *lost]
     ready = known and not any(finding["result"] == "bad" for finding in findings)
     first = bool(look.get("first", False))
@@ -108,8 +110,14 @@ def _host_row(look: Mapping[str, Any], lost: list[dict[str, str]], *, known: boo
         "reasons": list(look.get("reasons", [])),
         "gap": (strategy == STOP_FIRST or any(each["kind"] == "recreated" for each in services)) and not first,
         "first": first,
+        "away": away if known and away != "fail" and _is_away(findings) else "",
         **({"services": services} if services else {}),
     }
+
+
+def _is_away(findings: Iterable[Mapping[str, Any]]) -> bool:
+    """Nothing is wrong but that it did not answer."""
+    return {each["check"] for each in findings if each["result"] == "bad"} == {"reachable"}
 
 
 def _lost_secret(name: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from deployments import (
     audit,
     builds,
+    catching_up,
     clock,
     deployable,
     endings,
@@ -112,7 +113,7 @@ def request_deployment(
         plan = Plan.objects.select_related("of_release").get(pk=plan.pk)
         content = deployable.content_asked(placement, plan.of_release, plan.secrets_of_release, plan.wanted)
         deployable.check_unchanged(placement, plan, content, fingerprint)
-        hosts = deployable.chosen_hosts(plan, set(leave_out))
+        hosts, away = deployable.chosen_hosts(plan, set(leave_out))
         running = releases.running_release(placement.pk)
         deployable.check_powers(actor, plan, running)
         content = replace(deployable.as_planned(plan, content), digest=plan.digest, tag=plan.tag)
@@ -135,10 +136,11 @@ def request_deployment(
         )
         builder = builds.builder_of(placement, hosts) if sources.needs_build(release) else None
         targets.queue_targets(deployment, rollout_settings.waves(placement.rollout, hosts), builder)
+        catching_up.owe(release, away)
         outbox.tell_how_it_stands(deployment)
         replaces = placement.rollout.get("newer") == "replace"
         superseded = superseding.end_queued(deployment, every=replaces) if supersede or replaces else []
-        _record_request(actor, deployment, hosts, sorted(leave_out))
+        _record_request(actor, deployment, hosts, sorted(leave_out), away)
         for each in superseded:
             endings.record_ends(each)
     return deployment
@@ -199,7 +201,9 @@ def _record_plan(actor: Actor, plan: Plan) -> None:
     audit.record(actor, "plan.request", plan.placement, after=after)
 
 
-def _record_request(actor: Actor, deployment: Deployment, hosts: list[Host], left_out: list[int]) -> None:
+def _record_request(
+    actor: Actor, deployment: Deployment, hosts: list[Host], left_out: list[int], away: list[Host]
+) -> None:
     release = deployment.release
     after = {
         "kind": str(deployment.kind),
@@ -210,6 +214,7 @@ def _record_request(actor: Actor, deployment: Deployment, hosts: list[Host], lef
         **({"powers": release.source["powers"]} if release.source.get("powers") else {}),
         "servers": [host.name for host in hosts],
         "left_out": list(Host.objects.filter(pk__in=left_out).values_list("name", flat=True)),
+        **({"away": [host.name for host in away]} if away else {}),
         "note": deployment.note,
     }
     audit.record(actor, "deployment.request", _named(deployment), after=after)

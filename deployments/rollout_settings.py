@@ -47,6 +47,15 @@ FIELDS: Final = (
         ("leave", _("Stay as they are")),
         ("restore", _("Get back what served before")),
     )),
+    Field("away", "choice", _("A server that is away"), "", "fail", fields.choice, choices=(
+        ("fail", _("Holds the deploy up, or fails")),
+        ("skip", _("Is left out, and is behind then")),
+        ("wait", _("Is waited for")),
+    )),
+    Field("catch_up", "choice", _("A server that is behind"), _("Once it is back."), "click", fields.choice, choices=(
+        ("click", _("Waits for a click")),
+        ("auto", _("Gets what it missed by itself")),
+    )),
     Field("newer", "choice", _("A newer deploy"), _("What becomes of one that waits, when another is asked for."), "wait", fields.choice, choices=(
         ("wait", _("Waits its turn")),
         ("replace", _("Replaces those that wait")),

@@ -30,18 +30,23 @@ def update(ending: Ending, deployment: Deployment) -> Release | None:
         return None  # what serves there is none of a build's business
     target, status, serving = ending.target, ending.status, ending.outcome.get("serving_release")
     seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
+    if ending.outcome.get("away"):
+        seats.update(owed=deployment.release)
     if status in UNTOUCHED and ending.observed is None:
         return seats.select_related("running_release").get().running_release
     seat = seats.select_for_update(no_key=True).get()
     if status == TargetStatus.SUCCEEDED:
         _now_runs(seat, deployment.release, target)
+        seat.owed = None
     elif status == TargetStatus.NEEDS_ATTENTION:
         seat.drift, seat.drift_at = _NOT_PROVEN, clock.now()
     elif status not in UNTOUCHED:
         _now_serves(seat, target, serving)
     if ending.observed is not None:
         seat.observed = dict(ending.observed)
-    seat.save(update_fields=("running_release", "running_target", "running_since", "observed", "drift", "drift_at"))
+    seat.save(
+        update_fields=("running_release", "running_target", "running_since", "owed", "observed", "drift", "drift_at")
+    )
     return seat.running_release
 
 

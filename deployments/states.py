@@ -130,6 +130,6 @@ def derive_deployment_status(targets: list[TargetStatus]) -> DeploymentStatus:
         return DeploymentStatus.FAILED
     if any(status in {_T.CANCELLED, _T.CANCELLED_RESTORED} for status in targets):
         return DeploymentStatus.CANCELLED
-    if targets and all(status is _T.SUCCEEDED for status in targets):
+    if _T.SUCCEEDED in targets and all(status in {_T.SUCCEEDED, _T.SKIPPED} for status in targets):
         return DeploymentStatus.SUCCEEDED
     return DeploymentStatus.FAILED

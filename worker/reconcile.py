@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from deployments import audit, claims, queue, restoring, stalls, waves
+from deployments import audit, catching_up, claims, queue, restoring, stalls, waves
 from deployments.actors import ESTIVA
 from deployments.models import Host, Operation, Plan, WorkerProcess
 from deployments.operations import request_operation
@@ -59,6 +59,7 @@ class Reconciler:
             Duty("deploys on push", 0, carry_on_plans),
             Duty("gates between waves", 0, open_gates),
             Duty("restores after a stop", 0, restore_stopped),
+            Duty("catching up", 5, catch_up),
             Duty("host checks", min(5.0, settings.ESTIVA_HOST_CHECK_SECONDS / 2), request_checks),
             Duty("presence", 7, lambda: presence.beat(self.name, "reconciler")),
             Duty("signed audit head", 3600, write_signed_head),
@@ -133,6 +134,12 @@ def restore_stopped() -> None:
 def _restore(deployment_id: int) -> None:
     for each in restoring.restore(deployment_id):
         log.info("what served before comes back", stopped=deployment_id, deployment=each.pk)
+
+
+def catch_up() -> None:
+    """Servers that were away get what they missed, where nobody has to click for it."""
+    for each in catching_up.catch_up_due():
+        log.info("a server that is back catches up", deployment=each.pk)
 
 
 def send_hints() -> None:

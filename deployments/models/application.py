@@ -86,6 +86,9 @@ class PlacementHost(models.Model):
     fence = models.PositiveBigIntegerField(default=0)
     running_release = models.ForeignKey("deployments.Release", on_delete=models.PROTECT, null=True, related_name="+")
     running_target = models.ForeignKey("deployments.Target", on_delete=models.PROTECT, null=True, related_name="+")
+    owed = models.ForeignKey(
+        "deployments.Release", on_delete=models.PROTECT, null=True, related_name="+"
+    )  # missed while away
     running_since = models.DateTimeField(null=True)
     observed = models.JSONField(default=dict)  # engine.events.Observed as last seen
     drift = models.CharField(max_length=300, blank=True)  # what differs from the record, in words; "" when nothing does

@@ -1,0 +1,97 @@
+"""Servers that missed a Release while they were away, and what brings them up to date once they are back."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+
+from deployments import audit, clock, deployable, plan, queue, releases, sources, targets
+from deployments.actors import ESTIVA, Actor
+from deployments.errors import Refused
+from deployments.leases import lock_placement
+from deployments.models import Deployment, Host, PlacementHost, Release, Target
+from deployments.states import DEPLOYMENT_OPEN, HostState
+
+
+def owe(release: Release, hosts: Iterable[Host]) -> None:
+    """Write down that these servers don't get a Release that the others get. Needs the Placement's lock."""
+    for host in hosts:
+        PlacementHost.objects.filter(placement=release.placement_id, host=host).update(owed=release)
+        queue.changed_on_commit("host", host.pk)
+
+
+def due() -> list[int]:
+    """The seats that are behind, on servers that are back, where nobody has to click and nothing else is under way.
+
+    Tried once each time that a server comes back: what fails then waits for a person.
+    """
+    behind = PlacementHost.objects.filter(
+        owed__isnull=False,
+        is_active=True,
+        host__state=HostState.READY,
+        placement__rollout__catch_up="auto",
+        placement__application__archived_at=None,
+    )
+    tried = Target.objects.filter(
+        placement=OuterRef("placement"),
+        host=OuterRef("host"),
+        deployment__release=OuterRef("owed"),
+        deployment__requested_at__gte=OuterRef("host__state_since"),
+    )
+    busy = Deployment.objects.filter(status__in=DEPLOYMENT_OPEN).values("placement")
+    return list(behind.exclude(Exists(tried)).exclude(placement__in=busy).order_by("pk").values_list("pk", flat=True))
+
+
+def catch_up(*, actor: Actor, seat_id: int) -> Deployment:
+    """Queue what a server missed, there alone; Refused when it is up to date, or away still, or something is under way."""
+    with transaction.atomic():
+        placement = lock_placement(PlacementHost.objects.values_list("placement_id", flat=True).get(pk=seat_id))
+        deployable.check_in_use(placement)
+        seat = PlacementHost.objects.select_related("host", "owed", "running_release").get(pk=seat_id)
+        release = seat.owed
+        if release is None or not seat.is_active:
+            raise Refused(_("%(server)s is up to date.") % {"server": seat.host.name})
+        if seat.host.state != HostState.READY:
+            raise Refused(_("%(server)s is not back yet.") % {"server": seat.host.name})
+        if Deployment.objects.filter(placement=placement, status__in=DEPLOYMENT_OPEN).exists():
+            raise Refused(_("Another deploy is under way."), remedy=_("Wait for its end."))
+        if sources.needs_build(release):
+            raise Refused(_("Release %(number)s was never built.") % {"number": release.number})
+        deployment = _queue(actor, seat, release)
+        name = f"#{deployment.pk} {deployment.application_name} → {deployment.environment_name}"
+        after = {"kind": "deploy", "release": release.number, "servers": [seat.host.name], "because": "it was behind"}
+        audit.record(actor, "deployment.request", ("deployment", deployment.pk, name), after=after)
+    return deployment
+
+
+def _queue(actor: Actor, seat: PlacementHost, release: Release) -> Deployment:
+    before = seat.running_release
+    deployment = Deployment.objects.create(
+        placement=seat.placement,
+        release=release,
+        previous_release=before,
+        kind=Deployment.Kind.DEPLOY,
+        note=f"{seat.host.name} was away when release {release.number} was deployed."[:500],
+        changes=plan.differences(
+            releases.content_as_recorded(before) if before else None, releases.content_as_recorded(release)
+        ),
+        application_name=seat.placement.application.name,
+        environment_name=seat.placement.environment.name,
+        requested_by_id=actor.user_id,
+        requested_by_name=actor.name,
+        requested_at=clock.now(),
+    )
+    targets.queue_targets(deployment, [[seat.host]], None)
+    return deployment
+
+
+def catch_up_due() -> list[Deployment]:
+    """What the reconciler queues by itself: one server of a Placement at a time, since one Deployment runs at a time."""
+    made = []
+    for seat_id in due():
+        try:
+            made.append(catch_up(actor=ESTIVA, seat_id=seat_id))
+        except Refused:
+            continue  # it moved meanwhile, or another server of the same Placement was first: the next round looks again
+    return made
