@@ -5,23 +5,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from django.db import connection as database
 
 from deployments import claims, endings, sightings
 from deployments.models import Target
+from worker.away import delay_after, is_left_out
 from worker.brief import CannotBrief, HostConnection, KeyAlarm
 from worker.connections.ssh import SshAddress
 from worker.engine.container_host import EngineFacts
 from worker.engine.errors import (
-    AuthenticationRefused,
     HostKeyChanged,
     HostLost,
     LeaseLost,
     NewerFence,
-    SocketRefused,
 )
 from worker.engine.events import Ended, StepEnded, StepStarted, Verdict
 from worker.engine.spec import Secret
@@ -36,9 +35,6 @@ from worker.servers import Opener
 log = structlog.get_logger(__name__)
 
 _T = TypeVar("_T")
-
-UNTOUCHED_DELAYS: Final = (2, 5, 10, 20)
-TOUCHED_DELAYS: Final = (2, 5, 10, 20, 40, 60, 60, 60)  # a server that reboots in the middle of a swap is waited for
 
 KEY_DELAY, MOST_KEY_DELAY = 30.0, 300.0  # seconds between looks whether a changed host key was trusted
 
@@ -84,7 +80,7 @@ class Attempt(ABC, Generic[B]):
     def __init__(self, held: Held, keeper: Keeper, opener: Opener) -> None:
         self.held, self.claim, self.keeper, self.opener = held, held.claim, keeper, opener
         self.signals = held.signals
-        self.target = self._patiently(lambda: Target.objects.select_related("host", "deployment").get(pk=held.claim.id))
+        self.target = self.patiently(lambda: Target.objects.select_related("host", "deployment").get(pk=held.claim.id))
         self.recorder: Recorder | None = None
         self.masker = Masker(())
         self.opened = ExitStack()
@@ -105,7 +101,7 @@ class Attempt(ABC, Generic[B]):
     def carry_out(self) -> None:
         """Brief, then work; every way out of it ends in a written state."""
         try:
-            brief = self._patiently(self.brief)
+            brief = self.patiently(self.brief)
             self.masker = Masker(secret.reveal() for secret in brief.secrets)
             with open_secrets.using(self.masker):
                 self._with_recorder(brief)
@@ -121,7 +117,7 @@ class Attempt(ABC, Generic[B]):
             self._end_unforeseen()
 
     def _with_recorder(self, brief: B) -> None:
-        self.recorder = recorder = self._patiently(
+        self.recorder = recorder = self.patiently(
             lambda: Recorder(
                 self.claim.id,
                 self.claim.fence,
@@ -158,7 +154,8 @@ class Attempt(ABC, Generic[B]):
         """What a build made, for the record; a deploy makes nothing."""
         return None
 
-    def _patiently(self, work: Callable[[], _T]) -> _T:
+    def patiently(self, work: Callable[[], _T]) -> _T:
+        """Do it against the database, as long as the lease surely lasts."""
         return patiently(work, self.signals.patience)
 
     # ways out
@@ -167,7 +164,7 @@ class Attempt(ABC, Generic[B]):
         ended = recorder.ended
         if ended is None:
             raise RuntimeError("The engine ended without saying how.")
-        written = self._patiently(
+        written = self.patiently(
             lambda: endings.end_target(
                 self.claim,
                 ended,
@@ -187,10 +184,13 @@ class Attempt(ABC, Generic[B]):
         self.signals.check_lease()
         if isinstance(error, HostKeyChanged):
             offered = error.offered_type, error.offered_key
-            self._patiently(lambda: sightings.host_key_changed(self.target.host_id, where, *offered))
+            self.patiently(lambda: sightings.host_key_changed(self.target.host_id, where, *offered))
             self._key_changed(error.message, Trouble(error.message, error.why, error.remedy))
             return
-        delay = self._delay(error)
+        delay = delay_after(error, self.target, touched=self.touched)
+        if delay is None and is_left_out(error, self.target, touched=self.touched):
+            self._leave_out(error)
+            return
         if delay is None:
             self._end_badly(Trouble(error.message, error.why, error.remedy))
             return
@@ -211,14 +211,16 @@ class Attempt(ABC, Generic[B]):
             self.recorder.flush()
         self._hand_back(reason, delay=min(KEY_DELAY * self.target.attempts, MOST_KEY_DELAY))
 
-    def _delay(self, error: HostLost) -> int | None:
-        """Seconds until the next attempt, None when there is none: what waiting doesn't mend is tried again only where
-        something was begun on the server."""
-        if isinstance(error, AuthenticationRefused | SocketRefused) and not self.touched:
-            return None
-        delays = TOUCHED_DELAYS if self.touched else UNTOUCHED_DELAYS
-        lost_before = self.target.connections_lost
-        return delays[lost_before] if lost_before < len(delays) else None
+    def _leave_out(self, error: HostLost) -> None:
+        """Leave the server out: nothing was begun there, and what it missed is on record."""
+        what = f"Left out: {error.message} Nothing was changed there; it is behind until it catches up."
+        if self.recorder:
+            self.recorder.fail_open_step(error.message)
+            self.recorder.say(what, "warn")
+            self.recorder.flush()
+        outcome = {"verdict": "skipped", "what": self.masker.mask(storable(what)), "why": error.why, "away": True}
+        self.patiently(lambda: endings.end_target(self.claim, outcome))
+        log.warning("target left out", target=self.claim.id, fence=self.claim.fence, host=self.target.host_name)
 
     def _overtaken(self, error: NewerFence) -> None:
         """Somebody newer was at this server. Where the record knows of nobody, it is the record that is older."""
@@ -231,7 +233,7 @@ class Attempt(ABC, Generic[B]):
                 self.recorder.say(reason, "warn")
                 self.recorder.flush()
             fence = error.fence
-            handed_back = self._patiently(
+            handed_back = self.patiently(
                 lambda: claims.hand_back_overtaken(self.claim, seen_fence=fence, reason=reason)
             )
         except LeaseLost:
@@ -255,7 +257,7 @@ class Attempt(ABC, Generic[B]):
 
     def _hand_back(self, reason: str, *, delay: float = 0.0, broke: bool = False) -> None:
         reason = self.masker.mask(storable(reason))  # a server's own words may be in it
-        self._patiently(lambda: claims.hand_back_target(self.claim, reason=reason, delay_seconds=delay, broke=broke))
+        self.patiently(lambda: claims.hand_back_target(self.claim, reason=reason, delay_seconds=delay, broke=broke))
 
     def _end_unforeseen(self) -> None:
         number = uuid.uuid4().hex[:8]
@@ -277,7 +279,7 @@ class Attempt(ABC, Generic[B]):
                 self.recorder.record(ended)
                 self.recorder.flush()
             outcome = (self.recorder.ended if self.recorder else None) or asdict(ended)
-            self._patiently(lambda: endings.end_target(self.claim, outcome))
+            self.patiently(lambda: endings.end_target(self.claim, outcome))
             log.warning("target ended badly", target=self.claim.id, fence=self.claim.fence, what=outcome["what"])
         except LeaseLost:
             self._let_go()

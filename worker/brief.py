@@ -69,13 +69,13 @@ def target_brief(target_id: int, fence: int) -> Brief:
     release, incumbent = target.deployment.release, seat.running_release
     opened = open_secrets([release, *([incumbent] if incumbent else [])])
     spec = DeploySpec(
-        identity=_identity(target.placement, release.number, target.deployment, target.pk, fence, seat),
+        identity=identity_of(target.placement, release.number, target.deployment, target.pk, fence, seat),
         image=_image_of(release),
         container=container_spec(
             release.settings, _environment(release.variables, opened), network_of(target.placement, release.settings)
         ),
         incumbent_health=_health_of(incumbent),
-        keep_releases=_kept(target, release.number),
+        keep_releases=kept_of(target, release.number),
         host_name=target.host_name,
         touched=target.touched,
     )
@@ -107,7 +107,7 @@ def plan_spec(plan: Plan, host: Host, content: releases.Content) -> DeploySpec:
     seat = PlacementHost.objects.select_related("running_release").get(placement=placement, host=host)
     number = plan.of_release.number if plan.of_release else placement.next_release
     return DeploySpec(
-        identity=_identity(placement, number, None, NO_TARGET, seat.fence + 1, seat),
+        identity=identity_of(placement, number, None, NO_TARGET, seat.fence + 1, seat),
         image=_planned_image(plan, content),
         container=container_spec(content.settings, (), network_of(placement, content.settings)),
         incumbent_health=_health_of(seat.running_release),
@@ -180,9 +180,10 @@ def _environment(
     )
 
 
-def _identity(
+def identity_of(
     placement: Placement, number: int, deployment: Deployment | None, target_id: int, fence: int, seat: PlacementHost
 ) -> Identity:
+    """Whose work this is; a Plan has no Deployment."""
     return Identity(
         installation=installation_name(),
         placement=placement.pk,
@@ -223,7 +224,7 @@ def _health_of(release: Release | None) -> HealthSpec | None:
     return health_spec(release.settings) if release else None
 
 
-def _kept(target: Target, number: int) -> tuple[int, ...]:
+def kept_of(target: Target, number: int) -> tuple[int, ...]:
     """This Release and those that last ended well on this server, newest first, as many as the Placement keeps."""
     numbers = (
         Target.objects.filter(

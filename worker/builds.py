@@ -44,7 +44,7 @@ class BuildAttempt(Attempt[BuildBrief]):
             recorder.end_open_step("cancelled", "cancelled")
             recorder.record(cancelled_before(self.target.host_name))
         except GitRefused as error:  # while the context was read
-            self._refused(error, brief, recorder)
+            git_refused(self, error, (brief.repository, brief.server.url), recorder)
 
     def _build(self, brief: BuildBrief, dockerfile: str, context: Context, recorder: Recorder) -> None:
         opening = self.build_opener(brief.connection, self.signals)
@@ -77,7 +77,7 @@ class BuildAttempt(Attempt[BuildBrief]):
             dockerfile = settings["dockerfile_text"] or self._dockerfile(mirror, brief)
             context = mirror.context(brief.commit, brief.options)
         except GitRefused as error:
-            self._refused(error, brief, recorder)
+            git_refused(self, error, (brief.repository, brief.server.url), recorder)
             return None
         recorder.say(f"{brief.commit[:12]} {source['subject']} ({source['author']})")
         ignored = f", {context.left_out} left out by .dockerignore" if context.left_out else ""
@@ -100,19 +100,20 @@ class BuildAttempt(Attempt[BuildBrief]):
             )
         return found.decode("utf-8", "replace")
 
-    def _refused(self, error: GitRefused, brief: BuildBrief, recorder: Recorder) -> None:
-        """A Git server that does not answer is tried again; what it refuses ends the build."""
-        self._patiently(lambda: git_servers.refused(brief.repository, brief.server.url, error))
-        database.close()
-        recorder.fail_open_step(f"{error.message} {error.why}".strip())
-        if error.kind == "unreachable":
-            raise HostLost(error.message, why=error.why, remedy=error.remedy) from error
-        recorder.record(
-            Ended(
-                Verdict.FAILED_UNTOUCHED,
-                what=error.message,
-                why=error.why,
-                remedy=error.remedy,
-                failed_step="clone",
-            )
+
+def git_refused(attempt: Attempt[Any], error: GitRefused, whose: tuple[int, str], recorder: Recorder) -> None:
+    """A Git server that does not answer is tried again; what it refuses ends the build. `whose`: a Repository, its address."""
+    attempt.patiently(lambda: git_servers.refused(*whose, error))
+    database.close()
+    recorder.fail_open_step(f"{error.message} {error.why}".strip())
+    if error.kind == "unreachable":
+        raise HostLost(error.message, why=error.why, remedy=error.remedy) from error
+    recorder.record(
+        Ended(
+            Verdict.FAILED_UNTOUCHED,
+            what=error.message,
+            why=error.why,
+            remedy=error.remedy,
+            failed_step="clone",
         )
+    )

@@ -73,6 +73,7 @@ class Recorder:
         self._buffer = LogBuffer(masker, target["last_line"], target["log_bytes"], is_cut=is_cut)
         self._writing: Batch | None = None
         self._open: StepKey | None = None
+        self._observed_in: StepKey | None = None
         self._progress: Progress | None = None
         self._published_at = self._stored_at = self._failed_at = 0.0
         self._is_lost = False
@@ -169,12 +170,22 @@ class Recorder:
         match event:
             case Gap():
                 self.gap = (self.gap or 0.0) + event.seconds
-            case Observed():
+            case Observed(service=""):
                 self.observed, self.published = asdict(event), [list(each) for each in event.published]
+            case Observed():
+                self._keep_service(event)
             case Built():
                 self.built = asdict(event)
             case Published():
                 self.built = {**(self.built or {}), **asdict(event)}
+
+    def _keep_service(self, event: Observed) -> None:
+        """A Compose application has one for each container; those of a later step, as of a restoration, replace the others."""
+        if self._observed_in != self._open:
+            self._observed_in, self.observed, self.published = self._open, {"containers": []}, []
+        self.observed = self.observed or {"containers": []}
+        self.observed["containers"].append(asdict(event))
+        self.published += [list(each) for each in event.published if list(each) not in self.published]
 
     def _open_step(self, event: StepStarted) -> None:
         self._buffer.step = self._open = event.step

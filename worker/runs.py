@@ -3,20 +3,30 @@
 import structlog
 
 from deployments import claims, queue
+from deployments.models import Placement, Target
 from worker.attempts import Attempt, cancelled_before
 from worker.brief import Brief, target_brief
 from worker.builds import BuildAttempt
+from worker.compose_attempts import ComposeAttempt
+from worker.compose_builds import ComposeBuildAttempt
 from worker.engine.errors import Cancelled
 from worker.engine.events import StepEnded
 from worker.engine.rollout import deploy
-from worker.keeper import Keeper, uptime
+from worker.keeper import Held, Keeper, uptime
+from worker.patience import patiently
 from worker.recorder import Recorder
-from worker.servers import BuildOpener, Opener, open_builder, open_server
+from worker.servers import BuildOpener, ComposeOpener, Opener, open_builder, open_compose, open_server
 
 log = structlog.get_logger(__name__)
 
 
-def run(target_id: int, keeper: Keeper, opener: Opener = open_server, build_opener: BuildOpener = open_builder) -> None:
+def run(
+    target_id: int,
+    keeper: Keeper,
+    opener: Opener = open_server,
+    build_opener: BuildOpener = open_builder,
+    compose_opener: ComposeOpener = open_compose,
+) -> None:
     """Claim this Target and bring it to its end; nothing when somebody else has it or its turn hasn't come."""
     if keeper.stopping:
         keeper.pass_on(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)
@@ -27,10 +37,21 @@ def run(target_id: int, keeper: Keeper, opener: Opener = open_server, build_open
         return
     log.info("target claimed", target=claim.id, fence=claim.fence)
     with keeper.holding("target", claim, asked_at) as held:
-        if claim.role == "build":
+        is_compose = _kind(held) == Placement.Source.COMPOSE
+        if claim.role == "build" and is_compose:
+            ComposeBuildAttempt(held, keeper, opener, build_opener, compose_opener).carry_out()
+        elif claim.role == "build":
             BuildAttempt(held, keeper, opener, build_opener).carry_out()
+        elif is_compose:
+            ComposeAttempt(held, keeper, opener, compose_opener).carry_out()
         else:
             DeployAttempt(held, keeper, opener).carry_out()
+
+
+def _kind(held: Held) -> str:
+    """What the Release is made from; "" for an image of a registry."""
+    found = Target.objects.filter(pk=held.claim.id).values_list("deployment__release__source__kind", flat=True)
+    return patiently(lambda: found.get() or "", held.signals.patience)
 
 
 class DeployAttempt(Attempt[Brief]):

@@ -7,11 +7,13 @@ from typing import Protocol
 
 from worker.brief import HostConnection
 from worker.connections.building import DockerBuildHost
+from worker.connections.compose import ComposeDockerHost
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool
-from worker.connections.shipping_hub import Builder, ShippingHub
+from worker.connections.shipping_hub import Builder, BuilderImages, ShippingHub
 from worker.connections.signals import Signals
 from worker.engine.build_host import BuildHost
+from worker.engine.compose.compose_host import ComposeHost
 from worker.engine.container_host import ContainerHost
 
 
@@ -21,6 +23,14 @@ class Opener(Protocol):
     def __call__(
         self, connection: HostConnection, signals: Signals, image_from: HostConnection | None = None, /
     ) -> AbstractContextManager[ContainerHost]: ...
+
+
+class ComposeOpener(Protocol):
+    """`open_compose`, or what stands in for it."""
+
+    def __call__(
+        self, connection: HostConnection, signals: Signals, image_from: HostConnection | None = None, /
+    ) -> AbstractContextManager[ComposeHost]: ...
 
 
 BuildOpener = Callable[[HostConnection, Signals], AbstractContextManager[BuildHost]]
@@ -48,14 +58,30 @@ def open_server(
     fails, written for people.
     """
     session = pool().session(connection.address, connection.credential, connection.host_key, signals)
-    source = None
-    if image_from is not None:
-        builder = Builder(image_from.address, image_from.credential, image_from.host_key, image_from.docker_socket)
-        source = hub().source(builder)
     try:
-        yield DockerHost(session, connection.docker_socket, signals, source, connection.keychain)
+        yield DockerHost(session, connection.docker_socket, signals, _source(image_from), connection.keychain)
     finally:
         session.close()
+
+
+@contextmanager
+def open_compose(
+    connection: HostConnection, signals: Signals, image_from: HostConnection | None = None
+) -> Iterator[ComposeHost]:
+    """As `open_server`, with the Compose that is there; whether there is one, it tells itself."""
+    session = pool().session(connection.address, connection.credential, connection.host_key, signals)
+    try:
+        yield ComposeDockerHost(session, connection.docker_socket, signals, _source(image_from), connection.keychain)
+    finally:
+        session.close()
+
+
+def _source(image_from: HostConnection | None) -> BuilderImages | None:
+    if image_from is None:
+        return None
+    return hub().source(
+        Builder(image_from.address, image_from.credential, image_from.host_key, image_from.docker_socket)
+    )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from worker.connections.docker import DockerHost
 from worker.connections.engine_errors import explain, translated
 from worker.connections.transport import ChannelRefused
 from worker.engine.compose.compose_host import ComposeLine, ComposeRefused, ComposeVersion, Resource, UpOrder
-from worker.engine.compose.privilege import PROJECT_FOLDER
+from worker.engine.compose.prepare_builds import PROJECT_FOLDER
 from worker.engine.errors import Cancelled, Conflict, HostError, HostLost, NotFound
 
 _CONFIG_SECONDS = 30.0

@@ -40,7 +40,7 @@ def build(
     """
     making = Making(spec, host, BuildLog(context_size))
     try:
-        yield from step(making, "build", _make(making, context))
+        yield from step(making, "build", make_image(making, context))
         if making.built is not None:
             yield making.built
             if publish is not None:
@@ -55,7 +55,8 @@ def build(
         yield _failed(making, failure)
 
 
-def _make(making: Making, context: Iterator[bytes]) -> Generator[Event, None, str]:
+def make_image(making: Making, context: Iterator[bytes]) -> Generator[Event, None, str]:
+    """The body of the step `build`; sets `making.built`."""
     spec, host = making.spec, making.host
     facts = host.facts()
     making.platform = spec.platform or f"{facts.os_type}/{facts.architecture}"

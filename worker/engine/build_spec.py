@@ -50,6 +50,7 @@ class BuildSpec:
     dockerfile: str = "Dockerfile"
     context_id: str = ""
     target: str = ""
+    more_labels: tuple[tuple[str, str], ...] = ()
     args: tuple[tuple[str, str], ...] = ()
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     platform: str = ""
@@ -78,6 +79,7 @@ class BuildSpec:
             "secrets": sorted(self.secrets),  # their names: a value changes what is fetched, not what is made
             "platform": self.platform,
             "bases": sorted(bases),
+            **({"labels": self.more_labels} if self.more_labels else {}),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -92,6 +94,7 @@ class BuildSpec:
         must not find it taken for a container of ours.
         """
         return {
+            **dict(self.more_labels),
             "org.opencontainers.image.revision": self.commit,
             "org.opencontainers.image.source": self.source_url,
             "org.opencontainers.image.created": created,

@@ -88,6 +88,8 @@ class Observed:
     release: int
     started_at: str
     published: tuple[tuple[str, int, int, str], ...] = ()  # (host address, host port, container port, protocol)
+    service: str = ""  # of a Compose application, which has an Observed for each container
+    running: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What a Plan of a repository would build: the commit, what came since, whether it can be built, what its own file says."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -31,14 +32,14 @@ class Found:
     findings: list[Finding] = field(default_factory=list)
 
 
-def find(looking: Looking, row: Plan) -> Found:
-    """Look the source of a Plan up; changes nothing but the worker's mirror. A Release's is known already."""
+def find(looking: Looking, row: Plan, look: "Callable[[Mirror, Plan], Found] | None" = None) -> Found:
+    """Look the source of a Plan up; changes nothing but the worker's mirror. `look` finds out what is in it."""
     with looking.step(STEP) as step:
         try:
             repository = _repository(row)
             mirror = _mirror(looking, repository)
             try:
-                found = _look(mirror, row)
+                found = (look or _look)(mirror, row)
             except GitRefused as error:
                 git_servers.refused(repository.pk, repository.url, error)
                 raise
@@ -72,18 +73,24 @@ def _mirror(looking: Looking, repository: Repository) -> Mirror:
 
 
 def _look(mirror: Mirror, row: Plan) -> Found:
-    commit = row.source.get("commit") or mirror.resolve(row.source["build"]["ref"])
-    mirror.have(commit)
-    running = _running_commit(row)
-    newest = mirror.commits(commit, limit=1)[0]
-    commits = mirror.commits(commit, since=running, limit=MOST_COMMITS) if running and running != commit else []
-    found = Found({**newest.as_dict()}, [each.as_dict() for each in commits])
+    found = commits_of(mirror, row, row.source["build"]["ref"])
+    commit = found.source["commit"]
     if row.of_release is None:
         found.findings += _own_file(mirror, commit, found)
     found.findings.append(
         _dockerfile(mirror, commit, {**row.source["build"], **found.source.get("file", {}).get("build", {})})
     )
     return found
+
+
+def commits_of(mirror: Mirror, row: Plan, ref: str) -> Found:
+    """The commit that a Plan is about, and what came since the one that runs."""
+    commit = row.source.get("commit") or mirror.resolve(ref)
+    mirror.have(commit)
+    running = _running_commit(row)
+    newest = mirror.commits(commit, limit=1)[0]
+    commits = mirror.commits(commit, since=running, limit=MOST_COMMITS) if running and running != commit else []
+    return Found({**newest.as_dict()}, [each.as_dict() for each in commits])
 
 
 def _running_commit(row: Plan) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from worker.engine.compose.model import CONFIG_LABEL, OWN_LABELS, Model
-from worker.engine.compose.names import shown
+from worker.engine.compose.names import AWAITED, shown
 
 _UNSAID = ("image", "environment", "labels", "depends_on", "command", "entrypoint")
 _WORDS = {"ports": "published ports", "volumes": "mounts", "healthcheck": "health check", "deploy": "resources"}
@@ -52,7 +52,9 @@ def compose_changes(running: Model | None, new: Model) -> list[ServiceChange]:
 
 
 def _reasons(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[str]:
-    if _image(old) != _image(new):
+    if _is_awaited(new):
+        yield "its image is built anew"
+    elif _image(old) != _image(new):
         yield f"image {shown(_image(old))} → {shown(_image(new))}"
     yield from _pairs("variables", old.get("environment") or {}, new.get("environment") or {})
     yield from _pairs("labels", _labels(old), _labels(new))
@@ -88,4 +90,8 @@ def _labels(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(body: Mapping[str, Any] | None) -> str:
-    return str((body or {}).get("image") or "")
+    return "" if _is_awaited(body) else str((body or {}).get("image") or "")
+
+
+def _is_awaited(body: Mapping[str, Any] | None) -> bool:
+    return str((body or {}).get("image")).startswith(f"{AWAITED}:")

@@ -73,13 +73,11 @@ def diagnosed(run: ComposeRun, service: str, container: Container) -> Generator[
 def observed(run: ComposeRun, sight: Sight) -> Sequence[Observed]:
     """What runs, container by container; each with the Release that made it."""
     found = []
-    for each in sight.containers:
-        image = run.host.local_image(each.image_id)
-        found.append(
-            Observed(
-                each.name, each.id, each.image_id, _digest(image), release_of(each), each.started_at, each.published
-            )
-        )
+    for service, several in sight.services.items():
+        for each in several:
+            digest = _digest(run.host.local_image(each.image_id))
+            about = (each.name, each.id, each.image_id, digest, release_of(each), each.started_at, each.published)
+            found.append(Observed(*about, service, each.running))
     return found
 
 

@@ -2,28 +2,31 @@
 
 from collections.abc import Generator, Iterator
 
+from worker.engine.compose.builds import built_services, refusals
 from worker.engine.compose.compose_host import ComposeHost
 from worker.engine.compose.model import Model, pinned
-from worker.engine.compose.names import BUILT, shown
+from worker.engine.compose.names import AWAITED, BUILT, shown
 from worker.engine.compose.resolving import Resolved
 from worker.engine.compose.spec import ComposeSpec
 from worker.engine.container_host import EngineFacts, LocalImage, Platform, RemoteImage
 from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding
+from worker.engine.failure import listed
 from worker.engine.preflight import disk_finding, platform_finding
 
 
 def look_at_images(
     spec: ComposeSpec, host: ComposeHost, facts: EngineFacts, resolved: Resolved, server: str
 ) -> Generator[Event, None, tuple[Model, dict[str, str]]]:
-    """Every service's image, pinned: what was shown, else what its tag stands for now."""
+    """Every service's image, pinned: what was shown, else what its tag stands for now; none where it is built first."""
     images = dict(spec.wanted.images)
+    awaited = [name for name in built_services(resolved.model) if name not in images]
+    yield from _awaited(spec, resolved, awaited)
     found: dict[str, str] = {}
     missing = False
     for name, body in resolved.pinned.services.items():
         reference = str(body.get("image") or "")
-        if name not in images and "build" in resolved.model.services[name]:
-            yield Finding("image", "bad", f"{name} is built from the repository, but no built image is known for it.")
+        if name in awaited:
             continue
         if reference not in found:
             local, remote, finding = _ask(host, reference, server)
@@ -35,7 +38,21 @@ def look_at_images(
     yield disk_finding(
         host.disk_free(facts.root_folder), already_here=not missing, folder=facts.root_folder, server=server
     )
-    return pinned(resolved.model, images, spec.identity), images
+    coming = {name: f"{AWAITED}:{number}" for number, name in enumerate(awaited)}
+    return pinned(resolved.model, {**images, **coming}, spec.identity), images
+
+
+def _awaited(spec: ComposeSpec, resolved: Resolved, awaited: list[str]) -> Iterator[Finding]:
+    if not awaited:
+        return
+    for name in awaited if not spec.builder else ():
+        yield Finding("image", "bad", f"{name} is built from the repository, but no built image is known for it.")
+    refused = refusals(resolved.model)
+    for said in refused:
+        yield Finding("build", "bad", said, "Change it in the Compose file, or name an image that is built elsewhere.")
+    if spec.builder and not refused:
+        are = "is" if len(awaited) == 1 else "are"
+        yield Finding("build", "good", f"{listed(awaited)} {are} built on {spec.builder} first.")
 
 
 def _ask(host: ComposeHost, reference: str, server: str) -> tuple[LocalImage | None, RemoteImage | None, Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
+from worker.engine.compose.builds import built_services
 from worker.engine.compose.changes import ServiceChange, compose_changes
 from worker.engine.compose.compose_host import ComposeHost
 from worker.engine.compose.image_findings import look_at_images
@@ -37,6 +38,7 @@ class Looked:
     images: tuple[tuple[str, str], ...] = ()
     powers: tuple[Power, ...] = ()
     changes: tuple[ServiceChange, ...] = ()
+    builds: tuple[str, ...] = ()  # services with a `build:`
 
 
 def preflight(spec: ComposeSpec, host: ComposeHost) -> Generator[Event, None, Looked]:
@@ -64,7 +66,8 @@ def preflight(spec: ComposeSpec, host: ComposeHost) -> Generator[Event, None, Lo
     changes = _changes(spec, host, wanted, previous, sight)
     yield Finding("changes", "good", f"On {server}: {'; '.join(str(each) for each in changes)}.")
     powers = tuple(privileged(resolved.model, spec.allowed_binds))
-    return Looked(facts, sight, wanted, previous, tuple(images.items()), powers, tuple(changes))
+    builds = tuple(built_services(resolved.model))
+    return Looked(facts, sight, wanted, previous, tuple(images.items()), powers, tuple(changes), builds)
 
 
 def compose_finding(host: ComposeHost, server: str) -> Finding:
@@ -162,6 +165,10 @@ def _way_back(spec: ComposeSpec, host: ComposeHost, sight: Sight, server: str) -
     """Can the version that serves be brought up again?"""
     if spec.previous is None:
         return None
+    if spec.previous.lost:
+        lost = listed(spec.previous.lost)
+        said = f"Release {spec.previous.release} could be brought back only without {lost}, whose value was deleted."
+        yield Finding("restore", "warn", said)
     try:
         model = as_it_ran(resolve(host, spec, spec.previous).pinned, spec.previous, sight)
     except StepFailed as failure:

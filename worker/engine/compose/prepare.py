@@ -12,6 +12,7 @@ from typing import Any
 
 from worker.engine.compose.dotenv import BadFile, read_dotenv
 from worker.engine.compose.interpolate import BadInterpolation, escaped, interpolate_tree
+from worker.engine.compose.prepare_builds import take_build_secrets, with_context
 from worker.engine.compose.spec import Composition
 
 FENCE_SERVICE = "estiva-fence"
@@ -21,20 +22,24 @@ _SECRET_AS_CONFIG = "estiva-secret-"  # noqa: S105 - a name's beginning
 @dataclass(frozen=True, slots=True, repr=False)
 class Prepared:
     """`documents` for Compose's standard input; `environments` of the services that had an `env_file`, which go below
-    what a service says itself. `unset` are variables that are used, have no default and aren't set. `problems` are for
-    people, and fatal.
+    what a service says itself; `build_secrets` are texts by service and the id that its Dockerfile mounts.
+
+    `unset` are variables that are used, have no default and aren't set. `problems` are for people, and fatal.
     """
 
     documents: str
     environments: Mapping[str, Mapping[str, str]]
     unset: tuple[str, ...]
     problems: tuple[str, ...]
+    build_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass
 class _Room:
     files: Mapping[str, str]
     variables: Mapping[str, str]
+    folder: str = ""
+    texts: dict[str, str] = field(default_factory=dict)  # of secrets that became configs
     unset: dict[str, None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     env_files: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)
@@ -55,15 +60,27 @@ class _Room:
 def prepare(composition: Composition) -> Prepared:
     """One text of one or more YAML documents (JSON, in fact), with all that refers to something resolved."""
     files = {posixpath.normpath(path): text for path, text in composition.files}
-    room = _Room(files, _variables(files, composition))
+    room = _Room(files, _variables(files, composition), composition.folder)
     trees = []
     for document in composition.documents:
         try:
             trees.append(_document(document.name, document.tree, room))
         except BadInterpolation as error:
             room.problems.append(f"{document.name}, {error}")
+    bodies = [services_of(each) for each in trees]
+    build_secrets = take_build_secrets(bodies, room.texts)
+    for services in bodies:
+        for body in services.values():
+            _move_secrets(body, room.texts)
     text = "\n---\n".join(json.dumps(escaped(each)) for each in trees)
-    return Prepared(text, _environments(room), tuple(room.unset), tuple(room.problems))
+    return Prepared(text, _environments(room), tuple(room.unset), tuple(room.problems), build_secrets)
+
+
+def services_of(tree: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services of a document that are written as they should be."""
+    services = tree.get("services")
+    found = services if isinstance(services, dict) else {}
+    return {name: body for name, body in found.items() if isinstance(body, dict)}
 
 
 def _variables(files: Mapping[str, str], composition: Composition) -> dict[str, str]:
@@ -90,7 +107,7 @@ def _document(name: str, written: Mapping[str, Any], room: _Room) -> dict[str, A
     if FENCE_SERVICE in services:
         room.problems.append(f"{name}: the name {FENCE_SERVICE} is Estiva's own; call the service otherwise.")
     _inherit_env_files(services, room)
-    _files(tree, services, room)
+    _files(tree, room)
     return dict(tree)
 
 
@@ -104,6 +121,8 @@ def _service(document: str, name: str, body: dict[str, Any], room: _Room) -> Non
             f"{document}: {name} has a `label_file`, which is not taken; write its labels in the file."
         )
     body.pop("develop", None)
+    if "build" in body:
+        body["build"] = with_context(body["build"], room.folder)
     for holder in (body, body.get("build")):
         for key in ("environment", "args"):
             if isinstance(holder, dict) and key in holder:
@@ -128,7 +147,7 @@ def _with_value(name: str, room: _Room) -> str | None:
 
 def _inherit_env_files(services: Mapping[str, Any], room: _Room) -> None:
     """Note each service's files of variables, those of what it extends first, and take the key out."""
-    own = {name: _paths(body.get("env_file")) for name, body in services.items() if isinstance(body, dict)}
+    own = {name: env_files(body.get("env_file")) for name, body in services.items() if isinstance(body, dict)}
 
     def inherited(name: str, seen: tuple[str, ...]) -> list[tuple[str, bool]]:
         body = services.get(name)
@@ -142,7 +161,7 @@ def _inherit_env_files(services: Mapping[str, Any], room: _Room) -> None:
         services[name].pop("env_file", None)
 
 
-def _paths(written: Any) -> list[tuple[str, bool]]:
+def env_files(written: Any) -> list[tuple[str, bool]]:
     """(path, has to be there) of an `env_file`, in any of its forms."""
     several = written if isinstance(written, list) else [] if written is None else [written]
     found = []
@@ -169,23 +188,19 @@ def _environments(room: _Room) -> dict[str, dict[str, str]]:
     return found
 
 
-def _files(tree: dict[str, Any], services: Mapping[str, Any], room: _Room) -> None:
+def _files(tree: dict[str, Any], room: _Room) -> None:
     """Configs and secrets whose text is in the repository or in a variable become configs with that text."""
     configs, secrets = tree.get("configs") or {}, tree.get("secrets") or {}
     if isinstance(configs, dict):
         for name, body in configs.items():
             _with_text(f"config {name}", body, room)
-    moved: dict[str, str] = {}
     if isinstance(secrets, dict):
         for name, body in list(secrets.items()):
             if _with_text(f"secret {name}", body, room):
-                moved[name] = f"{_SECRET_AS_CONFIG}{name}"
-                tree.setdefault("configs", {})[moved[name]] = secrets.pop(name)
+                room.texts[name] = str(body["content"])
+                tree.setdefault("configs", {})[f"{_SECRET_AS_CONFIG}{name}"] = secrets.pop(name)
         if not secrets:
             tree.pop("secrets", None)
-    for body in services.values():
-        if isinstance(body, dict) and isinstance(body.get("secrets"), list):
-            _move_secrets(body, moved)
 
 
 def _with_text(what: str, body: Any, room: _Room) -> bool:
@@ -207,6 +222,8 @@ def _with_text(what: str, body: Any, room: _Room) -> bool:
 
 
 def _move_secrets(body: dict[str, Any], moved: Mapping[str, str]) -> None:
+    if not isinstance(body.get("secrets"), list):
+        return
     kept, configs = [], []
     for each in body.pop("secrets"):
         entry = dict(each) if isinstance(each, dict) else {"source": each}
@@ -216,7 +233,7 @@ def _move_secrets(body: dict[str, Any], moved: Mapping[str, str]) -> None:
             continue
         target = str(entry.get("target") or source)
         entry["target"] = target if target.startswith("/") else f"/run/secrets/{target}"
-        entry["source"] = moved[source]
+        entry["source"] = f"{_SECRET_AS_CONFIG}{source}"
         configs.append(entry)
     if kept:
         body["secrets"] = kept

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.engine.compose.model import Model
-
-PROJECT_FOLDER = "/estiva"  # what relative paths resolve to; nothing of the kind exists on a server
+from worker.engine.compose.prepare_builds import repository_path
 
 _ALWAYS = {
     "privileged": "the container gets every right on the server",
@@ -109,10 +108,9 @@ def _reserved_devices(body: Mapping[str, Any]) -> bool:
 def _build(build: Any) -> Iterable[tuple[str, str]]:
     if not isinstance(build, dict):
         return
-    inside = f"{PROJECT_FOLDER}/"
-    contexts = [str(build.get("context") or inside), *map(str, (build.get("additional_contexts") or {}).values())]
+    contexts = [str(build.get("context") or "."), *map(str, (build.get("additional_contexts") or {}).values())]
     for context in contexts:
-        if not (posixpath.normpath(context) + "/").startswith(inside):
+        if repository_path(context, "") is None:
             yield "build", f"the context {context} is not in the repository"
     for key in ("privileged", "entitlements", "ssh", "network", "extra_hosts"):
         if build.get(key) and not (key == "network" and build[key] in ("default", "none")):

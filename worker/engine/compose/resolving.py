@@ -1,6 +1,7 @@
 """From a Composition to a pinned model, with the server's own Compose."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from worker.engine.compose.compose_host import ComposeHost, ComposeRefused
 from worker.engine.compose.model import Model, pinned, read_model
@@ -17,6 +18,7 @@ class Resolved:
     model: Model
     pinned: Model
     unset: tuple[str, ...]
+    build_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def resolve(host: ComposeHost, spec: ComposeSpec, composition: Composition) -> Resolved:
@@ -45,7 +47,9 @@ def resolve(host: ComposeHost, spec: ComposeSpec, composition: Composition) -> R
             why="It names none, or all of them belong to profiles that are not chosen.",
             remedy="Choose a profile in the settings, or add a service.",
         )
-    return Resolved(model, pinned(model, dict(composition.images), spec.identity), prepared.unset)
+    return Resolved(
+        model, pinned(model, dict(composition.images), spec.identity), prepared.unset, prepared.build_secrets
+    )
 
 
 def _unset(names: tuple[str, ...]) -> str:

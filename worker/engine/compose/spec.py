@@ -25,7 +25,8 @@ class Composition:
 
     `documents` are in their order, later ones change earlier ones. `files` are texts of the repository beside them that
     they refer to (`env_file`, files of configs and secrets, `.env`), by path relative to the first document. `environment`
-    is what the application's own variables are. `images` pins each service: `name@sha256:…` or an image ID.
+    is what the application's own variables are. `images` pins each service: `name@sha256:…` or an image ID. `folder` is where
+    the first document lies in its repository. `lost` names variables whose values are gone.
     """
 
     release: int
@@ -34,6 +35,8 @@ class Composition:
     environment: tuple[tuple[str, str | Secret], ...] = ()
     profiles: tuple[str, ...] = ()
     images: tuple[tuple[str, str], ...] = ()
+    folder: str = ""
+    lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """The only words of people's that come to a command line: by Compose's own grammar."""
@@ -52,6 +55,7 @@ class ComposeSpec:
 
     `previous` is what served here last, as recorded; it comes back when the new one fails. `wait_seconds` is how long
     services may take to be healthy, `settle_seconds` how long they then have to stay so. `touched` as in `DeploySpec`.
+    `builder`, given for a Plan alone, names the server on which images that are not known yet are built first.
     """
 
     identity: Identity
@@ -65,6 +69,7 @@ class ComposeSpec:
     allowed_binds: tuple[str, ...] = ()
     host_name: str = ""
     touched: bool = False
+    builder: str = ""
 
     def __post_init__(self) -> None:
         if not PROJECT.fullmatch(self.project):

@@ -24,7 +24,7 @@ HARMLESS: list[dict[str, Any]] = [
     {"network_mode": "service:db", "pid": "service:db", "ipc": "shareable"},
     {"security_opt": ["no-new-privileges:true"]},
     {"cap_drop": ["ALL"], "user": "root", "read_only": True},
-    {"build": {"context": "/estiva/app", "args": {"A": "1"}}},
+    {"build": {"context": "/estiva/repository/app", "args": {"A": "1"}}},
     {"privileged": False, "cap_add": []},
     {"logging": {"driver": "json-file", "options": {"max-size": "10m"}}},
 ]

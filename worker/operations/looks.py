@@ -1,0 +1,128 @@
+"""What every Plan does on its servers: reach them at once, look, and say how it went."""
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, TypeVar
+
+from deployments import sightings
+from deployments.models import Host
+from worker.brief import CannotBrief, HostConnection, host_connection, secrets_of, with_registries
+from worker.connections.signals import Signals
+from worker.engine.container_host import ContainerHost, EngineFacts
+from worker.engine.errors import HostError, HostKeyChanged, HostLost
+from worker.engine.events import Event, Finding
+from worker.operations.steps import Looking, Step
+
+AT_ONCE: Final = 8
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Look:
+    """One server, and what was found there."""
+
+    host: Host
+    connection: HostConnection | None = None
+    findings: list[Finding] = field(default_factory=list)
+    facts: EngineFacts | None = None
+    disk_free: int | None = None
+    changed_key: HostKeyChanged | None = None
+
+    def connect_for(self, images: Iterable[str] | None) -> None:
+        """Find out how to log in, and who we are for the registries of these images (None: of all)."""
+        try:
+            self.connection = with_registries(host_connection(self.host), images)
+        except CannotBrief as error:
+            self.findings.append(Finding("trust", "bad", error.message, error.remedy))
+
+    def take(self, looking: Generator[Event, None, R]) -> R:
+        """Run a look of the engine's to its end and keep its findings."""
+        while True:
+            try:
+                event = next(looking)
+            except StopIteration as end:
+                found: R = end.value
+                return found
+            if isinstance(event, Finding):
+                self.findings.append(event)
+
+    def about(self, server: ContainerHost, facts: EngineFacts) -> None:
+        """Take note of what the server is."""
+        self.facts = facts
+        space = server.disk_free(facts.root_folder)
+        self.disk_free = space[0] if space else None
+
+    def as_row(self) -> dict[str, Any]:
+        """For `deployments.plan`."""
+        facts = self.facts
+        return {
+            "host": self.host.pk,
+            "name": self.host.name,
+            "findings": [asdict(each) for each in self.findings],
+            "engine": f"Docker {facts.engine_version}" if facts else "",
+            "platform": f"{facts.os_type}/{facts.architecture}" if facts else "",
+            "disk_free": self.disk_free,
+        }
+
+
+L = TypeVar("L", bound=Look)
+
+
+def secrets_of_looks(looks: Iterable[Look]) -> list[str]:
+    """What of the connections is for the Masker."""
+    return [secret.reveal() for each in looks if each.connection for secret in secrets_of(each.connection)]
+
+
+def look_everywhere(
+    looking: Looking, looks: Sequence[L], look_at: Callable[[L, HostConnection, Signals], None]
+) -> None:
+    """Threads look, eight at a time, this one writes the steps: the looks need no database."""
+    looking.add_steps([(f"host:{each.host.pk}", each.host.name) for each in looks])
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="plan") as executor:
+        steps = {each.host.pk: looking.open(f"host:{each.host.pk}") for each in looks}
+        running: dict[Future[None], L] = {
+            executor.submit(_look, each, looking.signals, look_at): each for each in looks
+        }
+        for done in as_completed(running):
+            done.result()
+            _close(steps[running[done].host.pk], running[done])
+            looking.write()
+    for each in looks:
+        if each.changed_key is not None:
+            key, where = each.changed_key, (each.host.address, each.host.port)
+            sightings.host_key_changed(each.host.pk, where, key.offered_type, key.offered_key)
+
+
+def look_again(look: L, signals: Signals, look_at: Callable[[L, HostConnection, Signals], None]) -> None:
+    """Once more, at one server."""
+    _look(look, signals, look_at)
+
+
+def _look(look: L, signals: Signals, look_at: Callable[[L, HostConnection, Signals], None]) -> None:
+    if look.connection is None:
+        return
+    try:
+        look_at(look, look.connection, signals)
+    except HostKeyChanged as error:
+        look.changed_key = error
+        look.findings.append(Finding("trust", "bad", f"{error.message} {error.why}".strip(), error.remedy))
+    except (HostLost, HostError) as error:
+        look.findings.append(Finding("reachable", "bad", f"{error.message} {error.why}".strip(), error.remedy))
+
+
+def _close(step: Step, look: Look) -> None:
+    bad = [each for each in look.findings if each.result == "bad"]
+    if bad:
+        step.finish(bad[0].message, status="bad", remedy=bad[0].remedy)
+        return
+    unsure = sum(each.result in ("warn", "unknown") for each in look.findings)
+    step.finish(
+        f"{len(look.findings)} checks" + (f", {unsure} to know about" if unsure else ", all good"),
+        status="warn" if unsure else "good",
+    )
+
+
+def reachable(look: Look) -> Finding:
+    """The first good word."""
+    return Finding("reachable", "good", f"{look.host.name} answers, its host key is the trusted one.")
