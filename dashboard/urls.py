@@ -17,6 +17,7 @@ from dashboard.views import (
     placements,
     plans,
     repositories,
+    room,
     variables,
     webhooks,
 )
@@ -80,6 +81,8 @@ urlpatterns = [
     path("servers/<str:host>/check", hosts.check, name="host_check"),
     path("servers/<str:host>/retire", hosts.retire, name="host_retire"),
     path("servers/<str:host>/at", hosts.at, name="host_at"),
+    path("servers/<str:host>/room/", room.index, name="room"),
+    path("servers/<str:host>/room/look", room.look, name="room_look"),
     # environments
     path("environments/", environments.index, name="environments"),
     path("environments/new", environments.new, name="environment_new"),

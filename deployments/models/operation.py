@@ -26,6 +26,10 @@ class Operation(models.Model):
         REPOSITORY = "repository", _("Look at a repository")  # host key, branches, commits of one, what project it is
         REGISTRY = "registry", _("Test of a registry")  # through a server's engine: sign in, look an image up
         TAGS = "tags", _("Look at an image's tags")
+        ROOM = "room", _("Look at what a server holds")  # containers, images, volumes, networks, disk
+        CONTAINER = "container", _("Act on a container")  # start, stop, restart, remove
+        FOLLOW = "follow", _("Follow a container")  # its log, or what all of a server's take; lasts while somebody looks
+        IMAGES = "images", _("Removal of unused images")
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     host = models.ForeignKey(Host, on_delete=models.PROTECT, null=True, related_name="operations")

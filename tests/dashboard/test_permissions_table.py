@@ -93,6 +93,8 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "host_check": ("host", {"POST": ADMINS_THING}),
     "host_retire": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "host_at": ("host", {"GET": THING}),
+    "room": ("host", {"GET": THING}),
+    "room_look": ("host", {"POST": THING}),
     "environments": ("", {"GET": READERS_LIST}),
     "environment_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "environment_edit": ("environment", {"GET": ADMINS_THING, "POST": ADMINS_THING}),

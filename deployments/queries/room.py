@@ -1,0 +1,131 @@
+"""What a server holds, as last listed, and as far as the person may see."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+from deployments import room
+from deployments.models import Host, Operation, Placement, PlacementHost
+from deployments.states import OPERATION_OPEN, OperationStatus
+
+Row = dict[str, Any]
+
+_KINDS: Final = {
+    "images": gettext_lazy("Images"),
+    "containers": gettext_lazy("Written by containers"),
+    "volumes": gettext_lazy("Volumes"),
+    "cache": gettext_lazy("Build cache"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPage:
+    """One server's room. `look` is the newest look, `seen` the newest good one: its rows are shown, None before the first.
+
+    Whoever doesn't see everything gets the containers of their own Placements, and of the rest not even the number.
+    """
+
+    host: Host
+    look: Operation | None
+    seen: Operation | None
+    ours: list[Row] = field(default_factory=list)
+    others: list[Row] = field(default_factory=list)
+    images: list[Row] = field(default_factory=list)
+    volumes: list[Row] = field(default_factory=list)
+    networks: list[Row] = field(default_factory=list)
+    disk: list[Row] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+    everything: bool = False
+
+    @property
+    def is_looking(self) -> bool:
+        """A look is under way."""
+        return self.look is not None and self.look.status in OPERATION_OPEN
+
+    @property
+    def failed(self) -> Operation | None:
+        """The newest look, where it went wrong."""
+        return self.look if self.look and self.look.status == OperationStatus.FAILED else None
+
+    @property
+    def is_open(self) -> bool:
+        """Estiva may log in there."""
+        return room.is_open(self.host)
+
+
+def room_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> RoomPage:
+    """The read model, in a constant number of queries."""
+    looks = Operation.objects.filter(host=host, kind=Operation.Kind.ROOM).order_by("-pk")
+    newest = looks.first()
+    seen = looks.filter(status=OperationStatus.SUCCEEDED).first()
+    if seen is None:
+        return RoomPage(host, newest, None, everything=everything)
+    found = seen.result
+    placements = _placements(host, visible)
+    ours = [_named(row, placements) for row in found["containers"] if row["ours"]]
+    if not everything:
+        return RoomPage(host, newest, seen, [row for row in ours if row["placement"] in placements])
+    return RoomPage(
+        host,
+        newest,
+        seen,
+        ours,
+        [_shown(row) for row in found["containers"] if not row["ours"]],
+        [{**row, "made": _moment(row["created"])} for row in found["images"]],
+        found["volumes"],
+        found["networks"],
+        _disk(found["disk"]),
+        found["left_out"],
+        everything=True,
+    )
+
+
+def container_seen(host: Host, container_id: str, visible: QuerySet[Placement], *, everything: bool) -> Row | None:
+    """One container as last listed, if this person may know of it."""
+    page = room_page(host, visible, everything=everything)
+    return next((row for row in (*page.ours, *page.others) if row["id"] == container_id), None)
+
+
+def _placements(host: Host, visible: QuerySet[Placement]) -> dict[int, PlacementHost]:
+    """The visible seats of this server, by Placement; those it was taken out of may have left containers."""
+    seats = PlacementHost.objects.filter(host=host, placement__in=visible)
+    related = seats.select_related("placement__application", "placement__environment", "running_release")
+    return {seat.placement_id: seat for seat in related}
+
+
+def _named(row: Row, placements: dict[int, PlacementHost]) -> Row:
+    return {**_shown(row), "seat": placements.get(row["placement"])}
+
+
+def _shown(row: Row) -> Row:
+    tone, word = _state(row["state"], row["health"])
+    return {**row, "tone": tone, "word": word, "made": _moment(row["created"])}
+
+
+def _state(state: str, health: str) -> tuple[str, str]:
+    """A container's state as the template draws it: which of the states, and the word."""
+    if state == "running":
+        return {
+            "unhealthy": ("bad", _("Unhealthy")),
+            "starting": ("running", _("Starting")),
+            "healthy": ("ready", _("Healthy")),
+        }.get(health, ("ready", pgettext("container", "Running")))
+    return {
+        "restarting": ("warn", _("Restarting")),
+        "paused": ("warn", _("Paused")),
+        "exited": ("waiting", _("Stopped")),
+        "created": ("waiting", _("Never started")),
+        "dead": ("bad", _("Dead")),
+    }.get(state, ("waiting", state))
+
+
+def _moment(seconds: int) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+
+
+def _disk(found: dict[str, int] | None) -> list[Row]:
+    return [{"kind": kind, "title": _KINDS[kind], "bytes": size} for kind, size in (found or {}).items()]

@@ -1,0 +1,1 @@
+"""The server room: what a server holds besides what a deploy looks at, and what a person may do there by hand."""
