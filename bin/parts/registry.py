@@ -43,7 +43,7 @@ class Registry(ProcessPart):
         config = self.folder / "config.json"  # JSON is YAML
         config.write_text(json.dumps(self._config()))
         self.process = Process([program, "serve", str(config)], log=self.log)
-        self.launch(lambda: port_answers(self.port))
+        self.launch(self._answers)
 
     def stop(self) -> None:
         """End the server; the images stay in its folder."""
@@ -88,9 +88,9 @@ class Registry(ProcessPart):
         *,
         expect: tuple[int, ...],
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self._connection()
         try:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, {**self._login(), **(headers or {})})
             response = connection.getresponse()
             answer = response.read()
         finally:
@@ -100,6 +100,16 @@ class Registry(ProcessPart):
                 f"The registry at {self.address} answered {response.status} to {method} {path}: {answer.decode(errors='replace')}"
             )
         return response.status, response.headers, answer
+
+    def _answers(self) -> bool:
+        return port_answers(self.port)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def _login(self) -> dict[str, str]:
+        """Headers that say who puts images there."""
+        return {}
 
     def _config(self) -> dict[str, object]:
         return {

@@ -98,7 +98,7 @@ def _explained(error: HostError, reference: str, login: Login | None) -> HostErr
         why = error.why
         remedy = (
             f"On the server, put the certificate of the CA that issued it into /etc/docker/certs.d/{host}/ca.crt; Docker "
-            "reads it at the next pull, without a restart."
+            "reads it at the next pull (builds by Docker 20.10 after a restart of Docker)."
         )
     else:
         return error
