@@ -123,6 +123,37 @@ def test_a_lost_connection_is_tried_again_later_with_a_new_fence(stage: Stage, k
     assert len(stage.server.containers) == 1
 
 
+def test_a_server_that_is_away_is_left_out_where_that_is_wanted(stage: Stage, keeper: Keeper) -> None:
+    stage.at_connect = [LOST] * 5
+    deployment = stage.deployed()
+    Deployment.objects.update(rollout={"away": "skip"})
+    target = run(only_target(deployment), keeper, stage.open)
+    while target.status == "stalled":
+        target = again(target, keeper, stage.open)
+    assert (target.status, target.attempts) == ("skipped", 5)
+    assert "behind until it catches up" in target.outcome["what"]
+    assert PlacementHost.objects.get().owed == deployment.release
+    assert target.steps.filter(status="running").count() == 0
+
+
+def test_a_server_that_refuses_the_login_is_not_away(stage: Stage, keeper: Keeper) -> None:
+    stage.at_connect = [REFUSED]
+    deployment = stage.deployed()
+    Deployment.objects.update(rollout={"away": "skip"})
+    assert run(only_target(deployment), keeper, stage.open).status == "failed_untouched"
+
+
+def test_a_server_that_is_away_is_waited_for_where_that_is_wanted(stage: Stage, keeper: Keeper) -> None:
+    stage.at_connect = [LOST] * 6
+    deployment = stage.deployed()
+    Deployment.objects.update(rollout={"away": "wait"})
+    target = run(only_target(deployment), keeper, stage.open)
+    for _attempt in range(5):
+        target = again(target, keeper, stage.open)
+    assert (target.status, log()[-1]) == ("stalled", "Trying again in 30 s.")
+    assert again(target, keeper, stage.open).status == "succeeded"
+
+
 def test_a_server_that_never_answers_is_given_up_and_nothing_was_changed(stage: Stage, keeper: Keeper) -> None:
     stage.at_connect = [LOST] * 5
     deployment = stage.deployed()
