@@ -15,6 +15,7 @@ from deployments.setting_fields import Errors, Field
 Gate = Literal["", "person", "minutes"]
 T = TypeVar("T")
 
+_SEVERAL: Final = ("batches", "canary")
 _OF_WAVES: Final = {"size", "gate", "minutes", "stop_after", "then"}
 
 _SIZE: Final = re.compile(r"(?P<number>[0-9]{1,4})\s*(?P<percent>%?)")
@@ -35,18 +36,18 @@ FIELDS: Final = (
         ("batches", _("In batches")),
         ("canary", _("A few first, then the others")),
     )),
-    Field("size", "text", _("Servers at a time, or first"), _("A number such as 2, or a share such as 25 %."), "1", _size),
+    Field("size", "text", _("Servers at a time, or first"), _("A number such as 2, or a share such as 25 %."), "1", _size, when=_SEVERAL),
     Field("gate", "choice", _("Before the next ones"), "", "person", fields.choice, choices=(
         ("none", _("Go on at once")),
         ("person", _("Wait for a person")),
         ("minutes", _("Wait, and see them healthy")),
-    )),
-    Field("minutes", "integer", _("Minutes to wait"), "", 10, fields.whole(1, 24 * 60)),
-    Field("stop_after", "integer", _("Stop after failures"), _("Failed servers; 0: never."), 1, fields.whole(0, 1000)),
+    ), when=_SEVERAL),
+    Field("minutes", "integer", _("Minutes to wait"), "", 10, fields.whole(1, 24 * 60), when=_SEVERAL),
+    Field("stop_after", "integer", _("Stop after failures"), _("Failed servers; 0: never."), 1, fields.whole(0, 1000), when=_SEVERAL),
     Field("then", "choice", _("Servers switched by then"), "", "leave", fields.choice, choices=(
         ("leave", _("Stay as they are")),
         ("restore", _("Get back what served before")),
-    )),
+    ), when=_SEVERAL),
     Field("away", "choice", _("A server that is away"), "", "fail", fields.choice, choices=(
         ("fail", _("Holds the deploy up, or fails")),
         ("skip", _("Is left out, and is behind then")),

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from dashboard.forms import settings as settings_forms
 from dashboard.forms.applications import PlacementForm
 from dashboard.forms.refusals import add_refusal
-from dashboard.forms.settings import BUILD, COMPOSE, PREFIX, SettingsForm
-from deployments import build_settings, compose_settings, container_settings
+from dashboard.forms.settings import BUILD, COMPOSE, PREFIX, ROLLOUT, SettingsForm
+from deployments import build_settings, compose_settings, container_settings, rollout_settings
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory import applications as inventory
 from deployments.models import Host, Placement, Repository
@@ -53,12 +53,15 @@ class PlacementForms:
         self.build = SettingsForm(self._raw_build, prefix=BUILD)
         self._raw_compose: Mapping[str, Any] = settings_forms.read(post, COMPOSE) if post is not None else composed
         self.compose = SettingsForm(self._raw_compose, prefix=COMPOSE)
+        order = (placement.rollout if placement else {}) or rollout_settings.defaults()
+        self._raw_rollout: Mapping[str, Any] = settings_forms.read(post, ROLLOUT) if post is not None else order
+        self.rollout = SettingsForm(self._raw_rollout, prefix=ROLLOUT)
         self._secrets = placement.variables.filter(is_secret=True).values_list("name", flat=True) if placement else ()
 
     @property
     def has_errors(self) -> bool:
         """Something was refused."""
-        others = (self.settings, self.build, self.compose)
+        others = (self.settings, self.build, self.compose, self.rollout)
         return bool(self.placing.errors) or any(each.has_errors for each in others)
 
     @property
@@ -79,6 +82,7 @@ class PlacementForms:
             "url": data["url"],
             "keep_releases": data["keep_releases"],
             "host_ids": self.placing.host_ids(),
+            "rollout": self._raw_rollout,
             **self._of_source(),
         }
 
@@ -88,7 +92,7 @@ class PlacementForms:
         typed: dict[str, Any] = {name: str(self.placing.data.get(name, "")) for name in _TYPED}
         said = self._own_errors()
         try:
-            inventory.check_placement(**self._of_source(), **typed)
+            inventory.check_placement(**self._of_source(), rollout=self._raw_rollout, **typed)
         except FieldErrors as refused:
             said |= {path: texts for path, texts in refused.errors.items() if path not in self.placing.errors}
         if said:
@@ -126,11 +130,12 @@ class PlacementForms:
             owner = next((form for form in others if refusal.field in form.fields), self.placing)
             add_refusal(owner, refusal)
             return
-        prefixes = tuple(f"{each}." for each in (PREFIX, BUILD, COMPOSE))
+        prefixes = tuple(f"{each}." for each in (PREFIX, BUILD, COMPOSE, ROLLOUT))
         mine = {path: texts for path, texts in refusal.errors.items() if path.startswith(prefixes)}
         self.settings = SettingsForm(self._raw, mine)
         self.build = SettingsForm(self._raw_build, mine, BUILD)
         self.compose = SettingsForm(self._raw_compose, mine, COMPOSE)
+        self.rollout = SettingsForm(self._raw_rollout, mine, ROLLOUT)
         for path, texts in refusal.errors.items():
             if path not in mine:
                 owner = next((form for form in others if path in form.fields), self.placing)

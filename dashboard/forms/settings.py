@@ -1,7 +1,7 @@
 """The forms of a container's, a build's and a Compose application's settings, drawn from the domain's own tables: a new row
 there appears here by itself.
 
-Names are dotted paths under `settings.`, `build.` or `compose.` (`settings.ports.0.host_port`), the same that the domain's
+Names are dotted paths under `settings.`, `build.`, `compose.` or `rollout.` (`settings.ports.0.host_port`), the same that the domain's
 refusals carry.
 """
 
@@ -14,17 +14,19 @@ from typing import Any, Final
 
 from django.http import QueryDict
 
-from deployments import build_settings, compose_settings, container_settings
+from deployments import build_settings, compose_settings, container_settings, rollout_settings
 from deployments.setting_fields import Field
 from deployments.setting_words import size_text
 
 PREFIX: Final = "settings"
 BUILD: Final = "build"
 COMPOSE: Final = "compose"
+ROLLOUT: Final = "rollout"
 _TABLES: Final = {
     PREFIX: container_settings.FIELDS,
     BUILD: build_settings.FIELDS,
     COMPOSE: compose_settings.FIELDS,
+    ROLLOUT: rollout_settings.FIELDS,
 }
 _SUGGESTED: Final = {"ref", "dockerfile", "variable"}
 _UNUSUAL: Final = {"memory", "cpus", "deadline", "submodules", "lfs"}
