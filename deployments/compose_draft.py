@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 from django.utils.translation import gettext as _t
 
 from deployments.run_line.result import Build, Note, Variable
-from deployments.settings_draft import SettingsDraft
+from deployments.settings_draft import Effort, SettingsDraft
 from deployments.yaml_lines import Node
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-_REPLACED: Final = re.compile(r"(?<!\$)(?:\$\$)*(\$\{[^}]*\}|\$[A-Za-z_]\w*)")
+_REPLACED: Final = re.compile(r"(?<!\$)(?:\$\$)*(\$\{[^}]{0,300}\}|\$[A-Za-z_]\w*)")
 _LONGEST: Final = 200
 
 
 class ServiceDraft(SettingsDraft):
     """What the keys of one service come to. `volumes` says what a volume of the file is called on the server."""
 
-    def __init__(self, volumes: Callable[[str], str]) -> None:
-        super().__init__()
+    def __init__(self, volumes: Callable[[str], str], effort: Effort) -> None:
+        super().__init__(effort)
         self.volumes = volumes
         self.image = ""
         self.build: Build | None = None
@@ -38,6 +38,13 @@ class ServiceDraft(SettingsDraft):
         if missing := replaced(str(value)):
             self.puzzle(text, missing, node.line)
         elif (refusal := self.accept(name, unescaped(value))) is not None:
+            self.puzzle(text, refusal, node.line)
+
+    def put(self, text: str, node: Node, name: str, rows: list[dict[str, Any]]) -> None:
+        """Rows more of one setting, by the same rule."""
+        if missing := replaced(str(rows)):
+            self.puzzle(text, missing, node.line)
+        elif (refusal := self.add(name, unescaped(rows))) is not None:
             self.puzzle(text, refusal, node.line)
 
 

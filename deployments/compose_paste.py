@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from deployments.compose_draft import ServiceDraft
 from deployments.compose_service import take_service
-from deployments.run_line.result import Build, Note, Variable
+from deployments.run_line.result import Build, Note, Variable, bearable
+from deployments.settings_draft import Effort
 from deployments.yaml_lines import Node, Problem, YamlError, read_yaml
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ def read_compose(text: str) -> ComposePaste:
             notes.append(Note(key, str(_TOP.get(key, _("There is no such part of a compose file."))), place[0]))
     volumes = _volume_names(root, notes)
     several = len(services.entries) > 1
-    found = [_service(name, services, volumes, several=several) for name in services.entries]
-    return ComposePaste(tuple(found), tuple(notes), tuple(left_out))
+    effort = Effort()
+    found = [_service(name, services, volumes, effort, several=several) for name in services.entries]
+    return ComposePaste(tuple(found), bearable(notes), bearable(left_out))
 
 
 def _services(root: Node) -> Node:
@@ -122,8 +124,10 @@ def _volume_names(root: Node, notes: list[Note]) -> Callable[[str], str]:
     return on_server
 
 
-def _service(name: str, services: Node, volumes: Callable[[str], str], *, several: bool) -> ComposeService:
-    draft = ServiceDraft(volumes)
+def _service(
+    name: str, services: Node, volumes: Callable[[str], str], effort: Effort, *, several: bool
+) -> ComposeService:
+    draft = ServiceDraft(volumes, effort)
     take_service(draft, services.entries[name])
     line = services.keys[name][0]
     if several and "network_aliases" not in draft.settings and draft.accept("network_aliases", [name.lower()]) is None:
@@ -136,6 +140,6 @@ def _service(name: str, services: Node, volumes: Callable[[str], str], *, severa
         settings=draft.settings,
         variables=tuple(draft.variables.values()),
         build=draft.build,
-        not_understood=tuple(sorted(draft.not_understood, key=lambda note: note.line)),
-        left_out=tuple(draft.left_out),
+        not_understood=bearable(sorted(draft.not_understood, key=lambda note: note.line)),
+        left_out=bearable(draft.left_out),
     )

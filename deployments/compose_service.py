@@ -126,8 +126,7 @@ def _ports(draft: ServiceDraft, key: str, node: Node) -> None:
         except ShortFormError as error:
             draft.puzzle(f"{key}: {text}", error.message, each.line)
             continue
-        known = draft.settings.get("ports", [])
-        draft.set(f"{key}: {text}", each, "ports", [*known, *(row for row in rows if row not in known)])
+        draft.put(f"{key}: {text}", each, "ports", rows)
         if more := sorted(
             each.entries.keys() - {"target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"}
         ):
@@ -154,7 +153,7 @@ def _volumes(draft: ServiceDraft, key: str, node: Node) -> None:
             draft.puzzle(f"{key}: {text}", error.message, each.line)
             continue
         before = len(draft.not_understood)
-        draft.set(f"{key}: {text}", each, "volumes", [*draft.settings.get("volumes", []), row])
+        draft.put(f"{key}: {text}", each, "volumes", [row])
         on_server = draft.volumes(row["name"])
         if len(draft.not_understood) == before and on_server != row["name"]:
             why = _(

@@ -10,7 +10,9 @@ from deployments.run_line.result import Variable
 from deployments.secret_guess import looks_secret
 from deployments.yaml_lines import Node, YamlError, read_yaml
 
-_USE: Final = re.compile(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_]\w{0,199})([^A-Za-z0-9_}][^}]*)?\}|([A-Za-z_]\w{0,199}))")
+_USE: Final = re.compile(
+    r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_]\w{0,199})([^A-Za-z0-9_}][^}]{0,300})?\}|([A-Za-z_]\w{0,199}))"
+)
 _HAS_DEFAULT: Final = (":-", "-", ":+", "+")
 
 

@@ -1,5 +1,6 @@
 """Settings that come together piece by piece from what somebody has, acceptable at any time."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.utils.translation import gettext as _t
@@ -7,24 +8,41 @@ from django.utils.translation import gettext as _t
 from deployments import container_settings
 from deployments.errors import FieldErrors
 
-_MOST_TRIES: Final = 300
+_MOST_EFFORT: Final = 60_000  # in units of about ten microseconds
+_A_TRY: Final = 12
+
+
+@dataclass(slots=True)
+class Effort:
+    """What may still be spent on trying settings, by all drafts of one pasted text: rows are checked against each other."""
+
+    left: int = _MOST_EFFORT
+
+    def spend(self, rows: int) -> bool:
+        """Whether another try with so many rows is still within it."""
+        self.left = max(0, self.left - _A_TRY - rows - rows * rows // 10)
+        return self.left > 0
 
 
 class SettingsDraft:
     """`settings` always is what `container_settings.normalise` takes, and holds only what was said."""
 
-    def __init__(self) -> None:
+    def __init__(self, effort: Effort | None = None) -> None:
         self.settings: dict[str, Any] = {}
-        self._tries = 0
+        self.effort = effort or Effort()
 
     def accept(self, name: str, value: Any) -> str | None:
         """Take one setting; returns the sentence why it can't be, None where it was taken."""
-        self._tries += 1
-        if self._tries > _MOST_TRIES:
-            return _t("There is too much of this.")
+        if not self.effort.spend(min(len(value), 100) if isinstance(value, list) else 0):
+            return _t("There is too much in this text, so no setting was taken from here on. Paste less at once.")
         try:
             container_settings.normalise({name: value})
         except FieldErrors as refused:
             return " ".join(dict.fromkeys(str(text) for texts in refused.errors.values() for text in texts))
         self.settings[name] = value
         return None
+
+    def add(self, name: str, rows: list[Any]) -> str | None:
+        """Take rows of one setting, apart from those that are there already; as `accept`."""
+        known = self.settings.get(name, []) if self.effort.left else []
+        return self.accept(name, [*known, *(row for row in rows if row not in known)])

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["text", "number", "bool", "null", "list", "map"]
 
-_MOST_NODES: Final = 20_000
-_DEEPEST: Final = 50
+MOST_NODES: Final = 20_000
+DEEPEST: Final = 50
 _PLAIN_TAGS: Final = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp", "value")
@@ -95,10 +95,34 @@ def read_yaml(text: str, longest: int) -> Node:
     return node
 
 
+class _Capped(yaml.SafeLoader):
+    """Stops at the caps while it reads: its scanner looks at every open bracket for each token, and takes long for each value."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A value or a name, or an alias of one."""
+        self._count += 1
+        if self._count > MOST_NODES:
+            mark = self.get_mark()
+            message = format_lazy(_("There are more than {most} names and values in it."), most=MOST_NODES)
+            raise YamlError([Problem(mark.line + 1, mark.column + 1, message)])
+        return super().compose_node(parent, index)
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        """A bracket opens."""
+        if self.flow_level >= DEEPEST:
+            mark = self.get_mark()
+            raise YamlError([Problem(mark.line + 1, mark.column + 1, _("It is nested too deeply."))])
+        super().fetch_flow_collection_start(token)
+
+
 def _composed(text: str) -> yaml.Node | None:
     """The parser's tree; nothing is constructed of it."""
     try:
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+        return yaml.compose(text, Loader=_Capped)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -106,6 +130,8 @@ def _composed(text: str) -> yaml.Node | None:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlError([Problem(line, 1, _("There is an invisible control character here."))]) from None
+    except YamlError:
+        raise
     except RecursionError:
         raise YamlError([Problem(1, 1, _("It is nested too deeply."))]) from None
     except ValueError:  # a number in a directive or an escape that is none
@@ -134,9 +160,9 @@ class _Reader:
     def _node(self, node: yaml.Node, depth: int) -> Node:
         self._count += 1
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        if self._count > _MOST_NODES:
+        if self._count > MOST_NODES:
             raise YamlError([Problem(line, column, _("Its aliases (*name) expand to too much."))])
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             raise YamlError([Problem(line, column, _("It is nested too deeply, or an alias (*name) contains itself."))])
         if node.tag not in _PLAIN_TAGS:
             message = format_lazy(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 
+_SHOWN: Final = 200  # characters of a value in a hint
+
+
 class Draft(SettingsDraft):
     """What the flags of one container come to."""
 
@@ -46,7 +49,7 @@ class Draft(SettingsDraft):
     def needs_value(self, unresolved: tuple[str, ...]) -> str:
         """Why something with a shell's variable in it was not taken, and what is known about it."""
         known = [
-            f"{each} = {self.shell_variables[name]}"
+            f"{each} = {self.shell_variables[name][:_SHOWN]}"
             for each in unresolved
             if (name := _bare(each)) in self.shell_variables
         ]
@@ -61,7 +64,13 @@ class Draft(SettingsDraft):
 
     def set(self, flag: Flag, name: str, value: Any) -> None:
         """One setting, if the domain takes it."""
-        refusal = self.accept(name, value)
+        self._told(flag, self.accept(name, value))
+
+    def put(self, flag: Flag, name: str, rows: list[Any]) -> None:
+        """Rows more of one setting, if the domain takes them."""
+        self._told(flag, self.add(name, rows))
+
+    def _told(self, flag: Flag, refusal: str | None) -> None:
         if refusal is None:
             self.ledger.use(flag.words)
         else:
@@ -92,8 +101,7 @@ def _port(draft: Draft, flag: Flag) -> None:
     except ShortFormError as error:
         draft.ledger.puzzle(flag.words, error.message, flag.text)
         return
-    known = draft.settings.get("ports", [])
-    draft.set(flag, "ports", [*known, *(row for row in rows if row not in known)])
+    draft.put(flag, "ports", rows)
 
 
 def _volume(draft: Draft, flag: Flag) -> None:
@@ -105,7 +113,7 @@ def _volume(draft: Draft, flag: Flag) -> None:
     if flag.unresolved:
         draft.ledger.puzzle(flag.words, draft.needs_value(flag.unresolved), flag.text)
         return
-    draft.set(flag, "volumes", [*draft.settings.get("volumes", []), row])
+    draft.put(flag, "volumes", [row])
 
 
 def _variable(draft: Draft, flag: Flag) -> None:
@@ -146,7 +154,7 @@ def _entrypoint(draft: Draft, flag: Flag) -> None:
 
 
 def _alias(draft: Draft, flag: Flag) -> None:
-    draft.set(flag, "network_aliases", [*draft.settings.get("network_aliases", []), flag.value])
+    draft.put(flag, "network_aliases", [flag.value])
 
 
 def _name(draft: Draft, flag: Flag) -> None:

@@ -1,5 +1,6 @@
 """What became of every word: nothing that was pasted is lost without being named."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ class Ledger:
 
     def __init__(self, script: Script, first_line: int = 1) -> None:
         self._script = script
+        self._line_ends = [at for at, character in enumerate(script.text) if character == "\n"]
         self._first_line = first_line
         self._fates: dict[int, Fate] = {}
         self.not_understood: list[Note] = []
@@ -69,4 +71,4 @@ class Ledger:
 
     def line(self, word: Word) -> int:
         """Its line in the whole of what was pasted."""
-        return self._script.text.count("\n", 0, word.start) + self._first_line
+        return bisect_left(self._line_ends, word.start) + self._first_line

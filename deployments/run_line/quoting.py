@@ -1,6 +1,7 @@
 """Quotes and substitutions of shells: where they end, what stands in them. Nothing is replaced."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,13 +15,15 @@ class Piece:
     is_unclosed: bool = False
     is_quoted: bool = False
 
-    def __add__(self, other: "Piece") -> "Piece":
-        return Piece(
-            self.value + other.value,
-            self.unresolved + other.unresolved,
-            self.is_unclosed or other.is_unclosed,
-            self.is_quoted or other.is_quoted,
-        )
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """One after another, as one."""
+    return Piece(
+        "".join(piece.value for piece in pieces),
+        tuple(each for piece in pieces for each in piece.unresolved),
+        any(piece.is_unclosed for piece in pieces),
+        any(piece.is_quoted for piece in pieces),
+    )
 
 
 Found = tuple[Piece, int]
@@ -35,6 +38,7 @@ _ANSI: Final = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _ANSI_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _ANSI_ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t"}
 _INNER_PLAIN: Final = re.compile(r'[^"\\$`“”]+')
+_BRACKETS: Final = {"{": re.compile(r"[{}]"), "(": re.compile(r"[()]")}
 _CLOSING: Final = {'"': '"', "“": "”", "„": "“”"}
 
 
@@ -108,10 +112,10 @@ def _through(text: str, at: int, last: int) -> Found | None:
 
 def _closing_bracket(text: str, at: int) -> int:
     """Where the bracket that opens here is closed, or -1; brackets within quotes count too, which hardly ever matters."""
-    opening, closing = text[at], "}" if text[at] == "{" else ")"
+    opening = text[at]
     depth = 0
-    for place in range(at, min(len(text), at + _FARTHEST)):
-        depth += (text[place] == opening) - (text[place] == closing)
+    for found in _BRACKETS[opening].finditer(text, at, at + _FARTHEST):
+        depth += 1 if found.group() == opening else -1
         if depth == 0:
-            return place
+            return found.start()
     return -1

@@ -12,7 +12,7 @@ from deployments.run_line.container import Draft
 from deployments.run_line.flags import GLOBAL, RUN, SSH, SUDO
 from deployments.run_line.ledger import Ledger
 from deployments.run_line.parsing import Parsed, dashed, parse
-from deployments.run_line.result import Build, Repository, RunLine
+from deployments.run_line.result import Build, Repository, RunLine, bearable
 from deployments.run_line.shell import Command, Word, read_script
 
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
@@ -20,6 +20,7 @@ _PROGRAM: Final = re.compile(r"(?:.*[/\\])?([^/\\]+?)(?:\.exe)?", re.IGNORECASE 
 _RUNS_ONE: Final = re.compile(r"\b(?:docker|podman|nerdctl)\b")
 _MOST_RUNS: Final = 50
 _DEEPEST: Final = 2
+_MOST_SUDOS: Final = 5  # each looks at the words that follow
 
 
 @dataclass(slots=True)
@@ -63,8 +64,8 @@ def read(text: str) -> RunLine:
         variables=line.variables,
         builds=tuple(found.builds),
         repository=found.repository,
-        not_understood=tuple(note for ledger in found.ledgers for note in ledger.not_understood),
-        left_out=tuple(note for ledger in found.ledgers for note in ledger.left_out),
+        not_understood=bearable([note for ledger in found.ledgers for note in ledger.not_understood]),
+        left_out=bearable([note for ledger in found.ledgers for note in ledger.left_out]),
         account=accounts[0],
     )
 
@@ -140,21 +141,23 @@ class _Reader:
 
     def _without_prefix(self, words: list[Word]) -> list[Word]:
         """What follows `if`, `sudo -E`, `NAME=value` and the like."""
-        while words:
-            first = words[0]
-            if first.value in around.KEYWORDS or (_program(first) in around.PREFIXES and len(words) > 1):
+        at = sudos = 0
+        while at < len(words):
+            first = words[at]
+            if first.value in around.KEYWORDS or (_program(first) in around.PREFIXES and at + 1 < len(words)):
                 self.ledger.shell([first])
-                words = words[1:]
-            elif _program(first) in {"sudo", "doas"}:
-                parsed = parse(words[1:], SUDO)
-                self.ledger.shell(words[: len(words) - len(parsed.rest)])
-                words = parsed.rest
+                at += 1
+            elif _program(first) in {"sudo", "doas"} and sudos < _MOST_SUDOS:
+                sudos += 1
+                after = len(words) - len(parse(words[at + 1 :], SUDO).rest)
+                self.ledger.shell(words[at:after])
+                at = after
             elif _ASSIGNMENT.match(first.raw):
                 self._assign(first)
-                words = words[1:]
+                at += 1
             else:
                 break
-        return words
+        return words[at:]
 
     def _assign(self, word: Word) -> None:
         """Remembered for hints, never put in anywhere."""

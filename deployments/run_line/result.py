@@ -1,12 +1,16 @@
 """What a pasted snippet comes to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from django.utils.translation import gettext as _t
 
 Fate = Literal["used", "not_understood", "left_out", "shell"]
 """What became of a word: it is in the result, it is listed, or it is the shell's own (operators, comments, prompts)."""
 
 MOST_CHARACTERS: Final = 20_000
+_MOST_NOTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,15 @@ class Note:
     text: str
     why: str
     line: int = 0
+
+
+def bearable(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """As many as a person may read; the last says how many more there are, and from which line on."""
+    if len(notes) <= _MOST_NOTES:
+        return tuple(notes)
+    kept, rest = notes[: _MOST_NOTES - 1], notes[_MOST_NOTES - 1 :]
+    why = _t("And %(count)s more like these from here on. Paste only the lines that matter.") % {"count": len(rest)}
+    return (*kept, Note("…", why, rest[0].line))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ word. Whatever the text is, it is cut somehow; `Script.words` and `Script.asides
 """
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal
 
-from deployments.run_line.quoting import Piece, quoted, substitution
+from deployments.run_line.quoting import Piece, joined, quoted, substitution
 
 AsideKind = Literal["comment", "operator", "prompt", "continuation", "fence", "heredoc"]
 
@@ -55,7 +57,9 @@ class Script:
 
 
 _BLANKS: Final = re.compile(r"[^\S\n]+")
-_CONTINUED: Final = re.compile(r"[\\`^](?:[^\S\n]+#[^\n]*|[^\S\n]*)\n")
+_CONTINUES: Final = re.compile(r"[\\`^][^\S\n]*+(?:\n|(?<=\s)#)")
+_COMMENT_LINE: Final = re.compile(r"[^\S\n]*#[^\n]*\n")
+_NO_WORD: Final = re.compile(r"[\n;&|()<>]")
 _COMMENT: Final = re.compile(r"#[^\n]*|`#[^`\n]*`")  # `#…` is how a comment is put within a line
 _OPERATOR: Final = re.compile(r"&&|\|\||;;|\|&|[;&|()]")
 _REDIRECT: Final = re.compile(r"&>>?|\d?>>?[&|]?|\d?<<<|\d?<[&>]?")
@@ -94,6 +98,7 @@ class _Scanner:
         self.command: Command | None = None
         self.heredocs: list[str] = []
         self.has_run = _UNCOMMENTED_RUN.search(text) is not None
+        self._line_end = 0
         self.budget = [10]  # how often a quote or bracket may turn out to be never closed before they count as letters
 
     def scan(self) -> Script:
@@ -111,11 +116,11 @@ class _Scanner:
 
     def _continued(self) -> bool:
         """`\\`, `^` or a backquote at a line's end; also with a comment behind or on the lines after, as people write it."""
-        found = _CONTINUED.match(self.text, self.at)
-        if found is None:
+        end = self._continuation()
+        if end < 0:
             return False
-        self._aside(found.end(), "continuation")
-        while more := re.compile(r"[^\S\n]*#[^\n]*\n").match(self.text, self.at):
+        self._aside(end, "continuation")
+        while more := _COMMENT_LINE.match(self.text, self.at):
             self._aside(more.end(), "comment")
         if second := _SECOND_PROMPT.match(self.text, self.at):
             self._aside(second.end(), "prompt")
@@ -151,9 +156,29 @@ class _Scanner:
 
     def _heredoc(self, end: str) -> None:
         """The lines up to the one that ends them; where none does, they are lines like any other."""
-        closing = re.compile(rf"^[\t ]*{re.escape(end)}[^\S\n]*$", re.MULTILINE).search(self.text, self.at)
-        if closing:
-            self._aside(closing.end(), "heredoc")
+        places = self._lines_alone.get(end, [])
+        number = bisect_left(places, (self.at, 0))
+        if number < len(places):
+            self._aside(places[number][1], "heredoc")
+
+    def _continuation(self) -> int:
+        """Where the line ends that is continued here, a comment at its end included; -1 where it isn't continued."""
+        found = _CONTINUES.match(self.text, self.at)
+        if found is None or self.text[found.end() - 1] == "\n":
+            return found.end() if found else -1
+        while self._line_end <= self.at:  # looked for once a line
+            self._line_end = self.text.find("\n", self.at) + 1 or len(self.text) + 1
+        return self._line_end if self._line_end <= len(self.text) else -1
+
+    @cached_property
+    def _lines_alone(self) -> dict[str, list[tuple[int, int]]]:
+        """Where the lines begin and end that are one word alone, by the word: a here-document ends at such a one."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        at = 0
+        for line in self.text.split("\n"):
+            found.setdefault(line.lstrip("\t ").rstrip(), []).append((at, at + len(line)))
+            at += len(line) + 1
+        return found
 
     def _between(self) -> bool:
         if found := _COMMENT.match(self.text, self.at):
@@ -175,7 +200,7 @@ class _Scanner:
         start = self.at
         self.at = after
         self._blank()
-        if self.at < len(self.text) and not re.compile(r"[\n;&|()<>]").match(self.text, self.at):
+        if self.at < len(self.text) and not _NO_WORD.match(self.text, self.at):
             self.at = max(self._read_word()[1], after)
         else:
             self.at = after
@@ -196,12 +221,13 @@ class _Scanner:
     def _read_word(self) -> tuple[Piece, int]:
         """One word from here on, at least one character of it."""
         start = self.at
-        whole = Piece("")
+        pieces: list[Piece] = []
         while self.at < len(self.text) and not self._ends_word(start):
-            whole, self.at = self._piece(start, whole)
+            piece, self.at = self._piece(start)
+            pieces.append(piece)
         if self.at == start:
-            whole, self.at = Piece(self.text[start]), start + 1
-        return whole, self.at
+            pieces, self.at = [Piece(self.text[start])], start + 1
+        return joined(pieces), self.at
 
     def _ends_word(self, start: int) -> bool:
         character = self.text[self.at]
@@ -209,7 +235,7 @@ class _Scanner:
             return True
         if character in "<>":
             return _PLACEHOLDER.match(self.text, self.at) is None
-        return character in "\\`^" and _CONTINUED.match(self.text, self.at) is not None and not self._joins(start)
+        return character in "\\`^" and self._continuation() >= 0 and not self._joins(start)
 
     def _joins(self, start: int) -> bool:
         """A backslash at the line's end within a word goes on with the word on the next line."""
@@ -222,22 +248,22 @@ class _Scanner:
             and not following.isspace()
         )
 
-    def _piece(self, start: int, whole: Piece) -> tuple[Piece, int]:
+    def _piece(self, start: int) -> tuple[Piece, int]:
         """The next stretch of a word, of one kind."""
         text, at = self.text, self.at
         if plain := _PLAIN.match(text, at):
             home = _HOME.match(text, at) if at == start else None
-            return whole + Piece(plain.group(), ("~",) if home else ()), plain.end()
+            return Piece(plain.group(), ("~",) if home else ()), plain.end()
         for pattern in (_PLACEHOLDER, _PERCENT):
             if found := pattern.match(text, at):
-                return whole + Piece(found.group(), (found.group(),)), found.end()
+                return Piece(found.group(), (found.group(),)), found.end()
         if text[at] == "\\":
             taken = "" if text[at + 1 : at + 2] == "\n" else text[at + 1 : at + 2] or "\\"
-            return whole + Piece(taken), min(at + 2, len(text))
+            return Piece(taken), min(at + 2, len(text))
         found_piece = quoted(text, at, self.budget) or substitution(text, at, self.budget)
         if found_piece is not None:
-            return whole + found_piece[0], found_piece[1]
-        return whole + Piece(text[at], is_unclosed=text[at] in "'\"`“„"), at + 1
+            return found_piece
+        return Piece(text[at], is_unclosed=text[at] in "'\"`“„"), at + 1
 
     def _add(
         self,
