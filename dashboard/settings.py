@@ -29,6 +29,7 @@ ESTIVA_HOST_CHECK_SECONDS = env.number("ESTIVA_HOST_CHECK_SECONDS", 60, least=5)
 ESTIVA_LOG_FORMAT = env.choice("ESTIVA_LOG_FORMAT", "auto", "auto", "json", "console")
 ESTIVA_LOG_LEVEL = env.choice("ESTIVA_LOG_LEVEL", "INFO", "DEBUG", "INFO", "WARNING", "ERROR")
 ESTIVA_METRICS_TOKEN = env.text("ESTIVA_METRICS_TOKEN", "")  # lets Prometheus read /metrics without a session
+ESTIVA_ALLOWED_BINDS = env.words("ESTIVA_ALLOWED_BINDS")  # folders of servers that no admin is needed for
 ESTIVA_LOG_LIMIT_BYTES = env.number("ESTIVA_LOG_LIMIT_BYTES", 100_000_000, least=1000)
 
 ALLOWED_HOSTS = env.words("ESTIVA_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")

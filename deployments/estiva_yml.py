@@ -106,6 +106,8 @@ class _Reader:
         for name, each in node.entries.items():
             if name not in fields:
                 self.refuse_key(node, name, _known_elsewhere(name, tuple(fields)))
+            elif each.kind == "list" and fields[name].kind == "lines" and all(word.is_scalar for word in each.items):
+                found[name] = [word.text for word in each.items]
             elif each.kind in {"list", "map"} and name != "args":
                 self.refuse(each, _("Write a single value here."))
             elif each.kind != "null":

@@ -40,7 +40,10 @@ def _as_given(value: Any, path: str, field: "Field", errors: Errors) -> Any:
 class Field:
     """One setting. `kind` says how a form shows it: text, lines, integer, decimal, size, choice, toggle, rows, group.
 
-    `privileged`: only an admin changes it. `when`: the kinds of health check it matters to. `columns`: of rows and groups.
+    `privileged`: an admin sets it, or some values of it (`deployments.power` says which). `when`: the kinds of health check
+    it matters to. `columns`: of rows and groups. `sparse`: kept only where something was said, so that what Docker does by
+    itself stays its own affair, and a Release from before there was such a setting is not another one for it. `section` is
+    where a form shows it.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Field:
     columns: tuple["Field", ...] = ()
     when: tuple[str, ...] = ()
     show: Callable[[Any], str] | None = None
+    sparse: bool = False
+    section: str = ""
 
 
 def refuse(errors: Errors, path: str, message: "str | StrPromise") -> None:
@@ -70,7 +75,12 @@ def read_all(fields: Iterable[Field], raw: Any, prefix: str, errors: Errors) -> 
         return {field.name: field.default for field in fields}
     for unknown in sorted(set(map(str, raw)) - {field.name for field in fields}):
         refuse(errors, f"{prefix}{unknown}", _("There is no such setting."))
-    return {field.name: _read_one(field, raw.get(field.name), f"{prefix}{field.name}", errors) for field in fields}
+    values = {field.name: _read_one(field, raw.get(field.name), f"{prefix}{field.name}", errors) for field in fields}
+    return {field.name: values[field.name] for field in fields if not _goes_without_saying(field, values[field.name])}
+
+
+def _goes_without_saying(field: Field, value: Any) -> bool:
+    return field.sparse and (value == field.default or (field.kind == "rows" and not value))
 
 
 def _read_one(field: Field, value: Any, path: str, errors: Errors) -> Any:
@@ -246,7 +256,7 @@ def rows(value: Any, path: str, field: Field, errors: Errors) -> Any:
     return [
         read_all(field.columns, row, f"{path}.{number}.", errors)
         for number, row in enumerate(value)
-        if not isinstance(row, Mapping) or any(row.get(name) not in {None, ""} for name in (*needed, "host_port"))
+        if not isinstance(row, Mapping) or any(row.get(name) not in (None, "") for name in (*needed, "host_port"))
     ]
 
 

@@ -1,8 +1,5 @@
 """An application in an environment: its page, its settings, its releases."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,7 +18,7 @@ from dashboard.access import (
 )
 from dashboard.forms.applications import EnvironmentChoiceForm
 from dashboard.forms.placements import PlacementForms
-from deployments import container_settings, permissions
+from deployments import permissions
 from deployments.errors import Refused
 from deployments.inventory import applications as inventory
 from deployments.models import Application, Environment, Host, Placement, Repository
@@ -56,7 +53,6 @@ def new(request: Request, application: str) -> HttpResponse:
     )
     if post is not None and all([choosing.is_valid(), placing.is_valid()]):
         try:
-            _check_privilege(request, like.settings if like else {}, placing.values()["settings"])
             placement = inventory.save_placement(
                 actor=request.actor,
                 placement=None,
@@ -140,7 +136,6 @@ def _choosable_hosts(request: Request, placement: Placement) -> list[Host]:
 def _save(request: Request, placement: Placement, forms: PlacementForms) -> bool:
     values = forms.values()
     try:
-        _check_privilege(request, placement.settings, values["settings"])
         inventory.save_placement(
             actor=request.actor,
             placement=placement,
@@ -163,12 +158,3 @@ def _look(request: Request, application: Application) -> tuple[Look | None, Repo
         return None, repository
     look = look_of(repository, int(number))
     return (look if look is not None and look.is_of_a_branch else None), repository
-
-
-def _check_privilege(request: Request, before: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
-    if permissions.may_administer(request.user):
-        return
-    known = container_settings.normalise(before)
-    changed = container_settings.privileged_changes(known, container_settings.normalise(raw))
-    if changed:
-        raise Refused(_("Only an admin may change: %(names)s.") % {"names": ", ".join(changed)})

@@ -26,6 +26,7 @@ from deployments.errors import FieldErrors, Refused
 from deployments.inventory.sharing import check_sharing
 from deployments.leases import lock_placement
 from deployments.models import Application, Environment, Host, Placement, PlacementHost
+from deployments.power import check_power
 from deployments.states import HostState
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def save_placement(
         if placement is not None:
             placement = _locked(placement, version)
             _check_manner(placement, source)
+        check_power(actor=actor, before=_powers_kept(placement, hosts), after=values["settings"])
         check_sharing(actor=actor, placement=placement, environment=environment, settings=values["settings"])
         if placement is None:
             placement = _create(application, environment, values)
@@ -106,6 +108,14 @@ def touch(placement: Placement) -> None:
     Placement.objects.filter(pk=placement.pk).update(version=F("version") + 1)
     placement.refresh_from_db(fields=("version",))
     queue.changed_on_commit("placement", placement.pk, placement.pk)
+
+
+def _powers_kept(placement: Placement | None, hosts: Collection[Host]) -> dict[str, Any]:
+    """The settings whose power over its servers it has already; none of them over a server that is new to it."""
+    if placement is None:
+        return {}
+    seated = set(placement.seats.filter(is_active=True).values_list("host_id", flat=True))
+    return dict(placement.settings) if {host.pk for host in hosts} <= seated else {}
 
 
 def _locked(placement: Placement, version: int | None) -> Placement:
@@ -165,7 +175,8 @@ def _checked(
         errors.update({f"settings.{path}": messages for path, messages in refused.errors.items()})
     if rollout is not None:
         try:
-            kept["rollout"] = rollout_settings.normalise(rollout)
+            order = rollout_settings.normalise(rollout)
+            kept["rollout"] = {} if order == rollout_settings.defaults() else order
         except FieldErrors as refused:
             errors.update({f"rollout.{path}": messages for path, messages in refused.errors.items()})
     if errors:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from deployments import container_settings
 from deployments.errors import FieldErrors
-from deployments.setting_fields import Field
 
 ANY = container_settings.ANY_ADDRESS
 
@@ -112,7 +111,7 @@ def test_what_a_form_sends_becomes_what_is_stored() -> None:
         ({"stop_timeout": 1.5}, "stop_timeout"),
         ({"user": "a b"}, "user"),
         ({"network_aliases": ["API"]}, "network_aliases.0"),
-        ({"privileged": True}, "privileged"),
+        ({"colour": True}, "colour"),
         ({"health": "http"}, "health"),
         ({"health": {"kind": "magic"}}, "health.kind"),
         ({"health": {"kind": "http"}}, "health.port"),
@@ -197,18 +196,6 @@ def test_an_older_release_without_a_newer_setting_can_be_compared() -> None:
     del old["user"]
 
     assert container_settings.differences(old, container_settings.defaults()) == []
-
-
-def test_nothing_is_privileged_yet_but_the_rule_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new = container_settings.defaults(), container_settings.normalise({"user": "root"})
-    assert container_settings.privileged_changes(old, new) == []
-    fields = [
-        Field("user", "text", "User", privileged=True),
-        Field("memory", "size", "Memory", privileged=True),
-    ]
-    monkeypatch.setattr(container_settings, "FIELDS", fields)
-
-    assert container_settings.privileged_changes(old, new) == ["user"]
 
 
 json_values = st.recursive(

@@ -80,7 +80,8 @@ def test_ways_to_write_arguments(build: str) -> None:
         ("build:\n  secrets: []", (2, 3), "set in Estiva"),
         ("build:\n  ref: other", (2, 3), "set in Estiva"),
         ("build:\n  memory: 64g", (2, 3), "set in Estiva"),
-        ("privileged: true", (1, 1), "There is: build, ports, health"),
+        ("colour: true", (1, 1), "There is: build, ports, health"),
+        ("privileged: true", (1, 1), "set in Estiva"),
         ("build:\n  dokcerfile: x", (2, 3), "There is: subdirectory"),
         ("build:\n  dockerfile: a\n  dockerfile: b", (3, 3), "line 2"),
         ("build: here", (1, 8), "names and values"),
@@ -97,7 +98,7 @@ def test_ways_to_write_arguments(build: str) -> None:
         ("ports:\n  - 1-3:1-3\n  - 80:80\n  - 2:9", (4, 5), "Another row"),
         ("ports:\n  - container_port: 70000", (2, 21), "65535"),
         ("ports:\n  - host_port: 80", (2, 5), "needed"),
-        ("ports:\n  - container_port: 80\n    privileged: true", (3, 5), "There is: container_port"),
+        ("ports:\n  - container_port: 80\n    colour: true", (3, 5), "There is: container_port"),
         ("ports:\n  - [80]", (2, 5), "8080:80"),
         ("health:\n  kind: often", (2, 9), "Choose one of"),
         ("health:\n  path: healthz", (2, 9), "begins with"),
@@ -166,6 +167,11 @@ def test_the_document_says_what_there_is(part: str) -> None:
     document = DOCUMENT.read_text()
     assert wanted in document
     assert table(dict(REFERENCE[part])) in document, f"docs/estiva-yml.md should have:\n{table(dict(REFERENCE[part]))}"
+
+
+def test_a_check_command_is_a_list_of_words() -> None:
+    found = read("health:\n  kind: command\n  command: [check, '--deep', 5, '$HOME; rm']")
+    assert found.settings["health"]["command"] == ["check", "--deep", "5", "$HOME; rm"]
 
 
 def test_the_documents_example_is_read() -> None:

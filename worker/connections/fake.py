@@ -246,10 +246,14 @@ class FakeHost(FakeConnection):
 
         self._call("set_restart_policy", (name, policy, retries), change)
 
-    def connect_network(self, network: str, name: str, aliases: Sequence[str]) -> None:
+    def connect_network(
+        self, network: str, name: str, aliases: Sequence[str], *, ipv4: str = "", ipv6: str = ""
+    ) -> None:
         """Join a network; `HostError` when it's joined already."""
         self._call(
-            "connect_network", (network, name, tuple(aliases)), lambda: self.server.connect(network, name, aliases)
+            "connect_network",
+            (network, name, tuple(aliases)),
+            lambda: self.server.connect(network, name, aliases, ipv4 or ipv6),
         )
 
     def disconnect_network(self, network: str, name: str) -> None:

@@ -141,13 +141,22 @@ def mounts_of(body: Mapping[str, Any], image: FakeImage, seed: str) -> tuple[Mou
         source, path, *rest = bind.split(":")
         found.append(_mount("bind" if source.startswith("/") else "volume", source, path, "ro" in rest))
     found += [
-        _mount(each["Type"], each.get("Source", ""), each["Target"], bool(each.get("ReadOnly")))
+        _mount(
+            each["Type"],
+            each.get("Source") or _anonymous(seed, each["Target"]),
+            each["Target"],
+            bool(each.get("ReadOnly")),
+        )
         for each in host.get("Mounts") or []
     ]
     declared = dict.fromkeys((*image.volumes, *(body.get("Volumes") or ())))
     bare = [path for path in declared if path not in {mount.path for mount in found}]
-    found += [_mount("volume", hashlib.sha256(f"{seed}|{path}".encode()).hexdigest(), path, False) for path in bare]
+    found += [_mount("volume", _anonymous(seed, path), path, False) for path in bare]
     return tuple(found)
+
+
+def _anonymous(seed: str, path: str) -> str:
+    return hashlib.sha256(f"{seed}|{path}".encode()).hexdigest()
 
 
 def _mount(kind: str, source: str, path: str, read_only: bool) -> Mount:

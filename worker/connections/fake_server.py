@@ -198,7 +198,7 @@ class FakeServer:
         """Remove by force; its volumes stay."""
         del self.containers[self.find(name).id]
 
-    def connect(self, network: str, name: str, aliases: Sequence[str]) -> None:
+    def connect(self, network: str, name: str, aliases: Sequence[str], address: str = "") -> None:
         """Join a network; a running container gets an address at once."""
         found = self.find(name)
         if network not in self.networks:
@@ -207,7 +207,7 @@ class FakeServer:
             raise HostError(f"endpoint with name {name} already exists in network {network}", status=403)
         found.networks[network] = tuple(aliases)
         if found.running:
-            found.addresses[network] = self._new_address(network)
+            found.addresses[network] = address or self._new_address(network)
 
     def disconnect(self, network: str, name: str) -> None:
         """Leave a network."""

@@ -7,6 +7,7 @@ from worker.engine.container_host import Container, EngineFacts, LocalImage, Mou
 
 Json = Mapping[str, Any]
 _HEALTH_LINES = 5
+_ABILITIES = ("MemoryLimit", "SwapLimit", "OomKillDisable", "CpuCfsQuota", "CPUShares", "CPUSet", "PidsLimit")
 
 
 def facts(version: Json, info: Json) -> EngineFacts:
@@ -21,6 +22,9 @@ def facts(version: Json, info: Json) -> EngineFacts:
         containers_running=int(info.get("ContainersRunning") or 0),
         images=int(info.get("Images") or 0),
         live_restore=bool(info.get("LiveRestoreEnabled")),
+        absent=frozenset(each for each in _ABILITIES if info.get(each) is False),
+        runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        log_drivers=tuple(sorted((info.get("Plugins") or {}).get("Log") or ())),
     )
 
 

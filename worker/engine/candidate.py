@@ -3,6 +3,7 @@
 from collections.abc import Generator, Mapping
 
 from worker.engine.container_body import container_body
+from worker.engine.container_host import Container
 from worker.engine.diagnosis import port_is_taken, start_failed
 from worker.engine.errors import Conflict, HostError
 from worker.engine.events import Event, Line
@@ -10,6 +11,7 @@ from worker.engine.failure import StepFailed
 from worker.engine.health import Proof
 from worker.engine.inventory import ADOPTABLE, Inventory, Owned
 from worker.engine.judging import prove
+from worker.engine.options import NetworkSpec
 from worker.engine.ports import holders
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.takeover import discard, fresh_name, sweep
@@ -39,10 +41,12 @@ def _fits(run: Run, mine: Owned) -> bool:
 def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps:
     host, container = run.host, run.spec.container
     labels = {"estiva.installation": run.identity.installation}
-    if container.network is not None:
-        network = container.network
-        attempt(f"Network {network} could not be made on {run.server}", host.ensure_network, network, labels)
+    for network in container.networks:
+        attempt(f"Network {network.name} could not be made on {run.server}", host.ensure_network, network.name, labels)
+    special = {each.name for each in container.options.volume_options if not each.is_plain}
     for volume in container.volumes:
+        if volume.name in special:
+            continue  # made by the create request, which says how
         attempt(
             f"Volume {volume.name} could not be made on {run.server}",
             host.ensure_volume,
@@ -70,6 +74,8 @@ def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps
 def start(run: Run) -> Steps:
     """Start it. What a stale worker may have made under an older fence goes first; if it held a port, one tries again."""
     yield from sweep_stale(run)
+    if run.spec.container.options.networks:
+        yield from _join_networks(run)
     try:
         run.host.start(run.candidate)
     except HostError as error:
@@ -80,7 +86,7 @@ def start(run: Run) -> Steps:
         except HostError as again:
             raise _start_failed(run, again) from again
     yield Line(f"Started {run.candidate}.")
-    yield from _join_network(run)
+    yield from _join_networks(run)
 
 
 def sweep_stale(run: Run) -> Steps:
@@ -89,14 +95,25 @@ def sweep_stale(run: Run) -> Steps:
         yield Line(f"Removed {name}: made by a worker that had lost its lease.", level="warn")
 
 
-def _join_network(run: Run) -> Steps:
-    """An attempt that ended between leaving and joining left the container without its network."""
-    network = run.spec.container.network
+def _join_networks(run: Run) -> Steps:
+    """Those it isn't in: all but the first of a new one, or what an attempt left that ended between leaving and joining."""
     container = run.host.container(run.candidate)
-    if network is None or container is None or network in container.networks:
-        return
-    attempt(f"{run.candidate} could not join {network}", run.host.connect_network, network, run.candidate, ())
-    yield Line(f"{run.candidate} joined network {network}.")
+    for network in run.spec.container.networks if container is not None else ():
+        if container is not None and network.name not in container.networks:
+            _join(run, network, with_aliases=run.strategy == "stop-first")
+            yield Line(f"{run.candidate} joined network {network.name}.")
+
+
+def _join(run: Run, network: NetworkSpec, *, with_aliases: bool) -> None:
+    attempt(
+        f"{run.candidate} could not join {network.name}",
+        run.host.connect_network,
+        network.name,
+        run.candidate,
+        network.aliases if with_aliases else (),
+        ipv4=network.ipv4,
+        ipv6=network.ipv6,
+    )
 
 
 def _start_failed(run: Run, error: HostError) -> StepFailed:
@@ -118,18 +135,21 @@ def promote(run: Run) -> Generator[Event, None, Proof | None]:
     spec = run.spec.container
     doing = f"The restart policy of {run.candidate} could not be set"
     attempt(doing, run.host.set_restart_policy, run.candidate, spec.restart, spec.restart_retries)
-    network = spec.network
     container = run.host.container(run.candidate)
-    if network is None or not spec.network_aliases or container is None:
+    if container is None:
         return None
-    if set(spec.network_aliases) <= set(container.network_aliases.get(network, ())):
+    unnamed = [each for each in spec.networks if not set(each.aliases) <= _aliases(container, each)]
+    if not unnamed:
         return None
-    doing = f"{run.candidate} could not be given its alias on {network}"
-    if network in container.networks:
-        attempt(doing, run.host.disconnect_network, network, run.candidate)
-    attempt(doing, run.host.connect_network, network, run.candidate, spec.network_aliases)
-    yield Line(
-        f"{run.candidate} answers as {', '.join(spec.network_aliases)} on {network} now; judging it again at its new "
-        "address."
-    )
+    for network in unnamed:
+        if network.name in container.networks:
+            doing = f"{run.candidate} could not be given its alias on {network.name}"
+            attempt(doing, run.host.disconnect_network, network.name, run.candidate)
+        _join(run, network, with_aliases=True)
+        yield Line(f"{run.candidate} answers as {', '.join(network.aliases)} on {network.name} now.")
+    yield Line(f"Judging {run.candidate} again at its new address.")
     return (yield from prove(run))
+
+
+def _aliases(container: Container, network: NetworkSpec) -> set[str]:
+    return set(container.network_aliases.get(network.name, ()))

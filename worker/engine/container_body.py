@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from worker.engine import options_body
 from worker.engine.inventory import PORT_LABEL, RESTART_LABEL, STOP_LABEL
 from worker.engine.spec import ContainerSpec, DeploySpec, PortSpec, Secret
 
@@ -20,10 +21,11 @@ def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_alias
     body: dict[str, Any] = {
         "Image": spec.image.image_id or spec.image.reference,
         "Env": [f"{name}={_plain(value)}" for name, value in container.environment],
-        "Labels": {**spec.identity.labels(), **_own_labels(container)},
+        "Labels": {**options_body.labels(container.options), **spec.identity.labels(), **_own_labels(container)},
         "ExposedPorts": {_key(port): {} for port in container.ports},
         "StopTimeout": container.stop_timeout,
-        "HostConfig": _host_config(container, inherited),
+        "HostConfig": _host_config(spec, inherited),
+        **options_body.config(container),
     }
     if container.command is not None:
         body["Cmd"] = list(container.command)
@@ -31,9 +33,9 @@ def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_alias
         body["Entrypoint"] = list(container.entrypoint)
     if container.user:
         body["User"] = container.user
-    if container.network is not None:
-        aliases = list(container.network_aliases) if with_aliases else []
-        body["NetworkingConfig"] = {"EndpointsConfig": {container.network: {"Aliases": aliases}}}
+    for first in container.networks[:1]:  # older engines take one here; the others are joined before the start
+        endpoint = options_body.endpoint(first, with_aliases=with_aliases)
+        body["NetworkingConfig"] = {"EndpointsConfig": {first.name: endpoint}}
     return body
 
 
@@ -55,17 +57,25 @@ def restart_label(container: ContainerSpec) -> str:
     return f"{container.restart}:{container.restart_retries}" if container.restart_retries else container.restart
 
 
-def _host_config(container: ContainerSpec, inherited: Mapping[str, str]) -> dict[str, Any]:
+def _host_config(spec: DeploySpec, inherited: Mapping[str, str]) -> dict[str, Any]:
+    container = spec.container
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in container.ports:
         host_port = "" if port.host_port is None else str(port.host_port)
         bindings.setdefault(_key(port), []).append({"HostIp": port.host_address, "HostPort": host_port})
-    mounts = [_mount(each.name, each.path, read_only=each.read_only) for each in container.volumes]
+    ours = {"estiva.installation": spec.identity.installation}
+    mounts = [
+        _mount(each.name, each.path, read_only=each.read_only)
+        | options_body.volume_mount_options(container, each.name, ours)
+        for each in container.volumes
+    ]
     mounts += [_mount(name, path, read_only=False) for path, name in sorted(inherited.items())]
+    mounts += options_body.mounts(container.options, inherited)
     config: dict[str, Any] = {
         "PortBindings": bindings,
         "Mounts": mounts,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        **options_body.host_config(container.options),
     }
     if container.memory is not None:
         config["Memory"] = container.memory

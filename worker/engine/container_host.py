@@ -24,6 +24,9 @@ class EngineFacts:
     containers_running: int = 0
     images: int = 0
     live_restore: bool = False
+    absent: frozenset[str] = frozenset()  # what the engine says its kernel can't: "SwapLimit", "PidsLimit", …
+    runtimes: tuple[str, ...] = ()
+    log_drivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,10 @@ class ContainerHost(Protocol):
 
     def set_restart_policy(self, name: str, policy: str, retries: int = 0) -> None: ...
 
-    def connect_network(self, network: str, name: str, aliases: Sequence[str]) -> None: ...
+    def connect_network(
+        self, network: str, name: str, aliases: Sequence[str], *, ipv4: str = "", ipv6: str = ""
+    ) -> None:
+        """Join a network under these aliases, at these addresses where some are given."""
+        ...
 
     def disconnect_network(self, network: str, name: str) -> None: ...

@@ -9,6 +9,7 @@ from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding
 from worker.engine.failure import listed
 from worker.engine.inventory import Inventory, take_inventory
+from worker.engine.lacking import lacking
 from worker.engine.ports import check_ports
 from worker.engine.spec import DeploySpec
 from worker.engine.strategy import Strategy, inherited, replacement
@@ -47,6 +48,7 @@ def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, P
     yield from check_ports(host, spec.container.ports, inventory.names, server)
     yield from _names(spec, host, inventory, server)
     yield from _restart(spec, server)
+    yield from lacking(spec.container.options, facts, server)
     old = inventory.incumbent.container if inventory.incumbent else None
     carried = inherited(old, local, spec.container)
     strategy, reasons = replacement(spec.container, sorted(carried))
@@ -85,19 +87,25 @@ def disk_finding(space: tuple[int, int] | None, *, already_here: bool, folder: s
     return Finding("disk", "good", shown)
 
 
-def platform_finding(platforms: tuple[Platform, ...], facts: EngineFacts, reference: str, server: str) -> Finding:
-    """Does the image exist for this server? What an engine says only in the middle of a pull: `no matching manifest`."""
+def platform_finding(
+    platforms: tuple[Platform, ...], facts: EngineFacts, reference: str, server: str, chosen: str = ""
+) -> Finding:
+    """Does the image exist for this server, or for the platform that was chosen? What an engine says only in the middle of a
+    pull: `no matching manifest`.
+    """
     known = [each for each in platforms if each.os not in ("", "unknown")]
-    here = f"{facts.os_type}/{facts.architecture}"
+    here = chosen or f"{facts.os_type}/{facts.architecture}"
+    wanted = here.split("/")[:2]
     if not known:
         return Finding("platform", "unknown", f"The registry doesn't say which platforms {reference} is built for.")
-    if any(each.os == facts.os_type and each.architecture == facts.architecture for each in known):
+    if any([each.os, each.architecture] == wanted for each in known):
         return Finding("platform", "good", f"The image exists for {here}.")
     built = listed([str(each) for each in known])
     return Finding(
         "platform",
         "bad",
-        f"no matching manifest for {here}: the image is built for {built} only, and {server} is {here}.",
+        f"no matching manifest for {here}: the image is built for {built} only, "
+        f"and {f'the settings ask for {here}' if chosen else f'{server} is {here}'}.",
         f"Build it for this server too, for example `docker buildx build --platform {here} --push …`, or deploy to a "
         "server of its platform.",
     )
@@ -107,13 +115,15 @@ def _image(
     spec: DeploySpec, host: ContainerHost, facts: EngineFacts, server: str
 ) -> tuple[LocalImage | None, RemoteImage | None, list[Finding]]:
     """Local by digest: no question to the registry. Else the registry is asked through the server's own engine."""
-    reference = spec.image.image_id or spec.image.reference
+    reference, chosen = spec.image.image_id or spec.image.reference, spec.container.options.platform
     unborn = spec.image.arrives and not (spec.image.image_id or spec.image.digest)
     local = None if unborn else host.local_image(reference)
+    if chosen and local is not None and [local.os, local.architecture] != chosen.split("/")[:2]:
+        local = None  # the platform that was chosen is still to be pulled
     if local is not None and (spec.image.digest or spec.image.image_id):
         found = [
             Finding("image", "good", f"The image is on {server} already."),
-            _local_platform(local, facts, reference, server),
+            platform_finding((Platform(local.os, local.architecture),), facts, reference, server, chosen),
         ]
         return local, None, found
     if unborn or spec.image.image_id:
@@ -123,7 +133,7 @@ def _image(
     except HostError as error:
         return local, None, [_unreachable(error, local, reference, server)]
     good = Finding("image", "good", f"{server} reaches {reference}, digest {remote.digest[:19]}….")
-    return local, remote, [good, platform_finding(remote.platforms, facts, reference, server)]
+    return local, remote, [good, platform_finding(remote.platforms, facts, reference, server, chosen)]
 
 
 def _not_here_yet(spec: DeploySpec, server: str) -> Finding:
@@ -137,10 +147,6 @@ def _not_here_yet(spec: DeploySpec, server: str) -> Finding:
             "image", "good", f"{spec.image.reference} is built first, and comes to {server} before anything changes."
         )
     return Finding("image", "good", f"The image {image_id[:19]}… comes to {server} from where it was built.")
-
-
-def _local_platform(local: LocalImage, facts: EngineFacts, reference: str, server: str) -> Finding:
-    return platform_finding((Platform(local.os, local.architecture),), facts, reference, server)
 
 
 def _unreachable(error: HostError, local: LocalImage | None, reference: str, server: str) -> Finding:

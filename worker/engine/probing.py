@@ -26,13 +26,15 @@ def question(health: HealthSpec, port: int | None) -> str:
             return f"TCP connection to port {port}"
         case "image":
             return "the image's own health check"
+        case "command":
+            return f"the command {' '.join(health.command)} in the container"
         case "running":
             return f"runs for {health.run_seconds:g} s without a restart"
 
 
 def ask(host: ContainerHost, container: Container, health: HealthSpec, port: int | None, network: str | None) -> Answer:
     """Ask once. For HTTP and TCP at the container's own address, or at a published port where that can't be reached."""
-    if health.kind == "image":
+    if health.kind in ("image", "command"):
         return _image_says(container)
     if port is None:
         return Answer(ok=False, text="no port to ask is known", final=True)

@@ -18,7 +18,9 @@ def pull(run: Run) -> Generator[Event, None, str]:
     spec, host = run.spec, run.host
     wanted = spec.image.image_id or spec.image.reference
     image = host.local_image(wanted)
-    if image is not None and (spec.image.image_id or _has_digest(image, spec.image.digest)):
+    if image is not None and (
+        spec.image.image_id or (_has_digest(image, spec.image.digest) and _fits(image, _platform(run)))
+    ):
         yield Line(f"{_shown(run)} is on {run.server} already: nothing to pull.")
         message = "already on the server"
     else:
@@ -31,7 +33,9 @@ def pull(run: Run) -> Generator[Event, None, str]:
 
 def _fetch(run: Run) -> Generator[Event, None, str]:
     yield Line(f"Pulling {_shown(run)} on {run.server}.")
-    pulling = run.host.pull(run.spec.image.reference, platform=None, deadline=run.spec.pull_deadline)
+    pulling = run.host.pull(
+        run.spec.image.reference, platform=run.spec.container.options.platform or None, deadline=run.spec.pull_deadline
+    )
     return (yield from _watch(run, pulling, "pulled"))
 
 
@@ -88,13 +92,14 @@ def _checked(run: Run, image: LocalImage | None) -> LocalImage:
             remedy="Remove that image on the server and deploy again; if it stays so, the registry or a mirror serves "
             "something else.",
         )
-    facts = run.facts or run.host.facts()
-    if image.os != facts.os_type or image.architecture != facts.architecture:
+    platform = _platform(run)
+    if not _fits(image, platform):
+        chosen = run.spec.container.options.platform
         raise StepFailed(
-            f"The image is built for {image.os}/{image.architecture}, but {run.server} is "
-            f"{facts.os_type}/{facts.architecture}.",
+            f"The image is built for {image.os}/{image.architecture}, but "
+            f"{'the settings ask for' if chosen else f'{run.server} is'} {platform}.",
             why="Its program can't run on this server's processor.",
-            remedy=f"Build and push the image for {facts.os_type}/{facts.architecture}, then deploy that.",
+            remedy=f"Build and push the image for {platform}, then deploy that.",
         )
     if run.spec.container.health.kind == "image" and not image.has_healthcheck:
         raise StepFailed(
@@ -104,6 +109,17 @@ def _checked(run: Run, image: LocalImage | None) -> LocalImage:
             "HEALTHCHECK to the image.",
         )
     return image
+
+
+def _platform(run: Run) -> str:
+    """What the image has to be built for: the platform chosen, else the server's own."""
+    facts = run.facts or run.host.facts()
+    return run.spec.container.options.platform or f"{facts.os_type}/{facts.architecture}"
+
+
+def _fits(image: LocalImage, platform: str) -> bool:
+    """A variant (`linux/arm/v7`) isn't known of a local image."""
+    return platform.split("/")[:2] == [image.os, image.architecture]
 
 
 def _has_digest(image: LocalImage, digest: str | None) -> bool:

@@ -3,10 +3,12 @@
 `worker.brief` makes these from database rows; nothing here knows a row. Durations are seconds, sizes are bytes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-HealthKind = Literal["image", "http", "tcp", "running"]
+from worker.engine.options import NetworkSpec, Options
+
+HealthKind = Literal["image", "http", "tcp", "command", "running"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,10 @@ class VolumeSpec:
 class HealthSpec:
     """When a container counts as healthy: `passes` good answers in a row, with an unchanged restart count.
 
-    `image` follows the image's own HEALTHCHECK; `http` expects a status between the two bounds; `tcp` a port that accepts;
-    `running` that the container runs for `run_seconds`. Failures within `start_period` are not counted; `deadline` is
-    measured from the container's start and ends the wait.
+    `image` follows the image's own HEALTHCHECK; `command` has Docker run these words in the container instead; `http`
+    expects a status between the two bounds; `tcp` a port that accepts; `running` that the container runs for
+    `run_seconds`. Failures within `start_period` are not counted; `deadline` is measured from the container's start and
+    ends the wait.
     """
 
     kind: HealthKind = "running"
@@ -64,6 +67,8 @@ class HealthSpec:
     start_period: float = 0.0
     deadline: float = 60.0
     run_seconds: float = 5.0
+    command: tuple[str, ...] = ()
+    retries: int | None = None  # failures in a row until Docker calls it unhealthy
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,17 @@ class ContainerSpec:
     network: str | None = None
     network_aliases: tuple[str, ...] = ()
     health: HealthSpec = field(default_factory=HealthSpec)
+    options: Options = field(default_factory=Options)
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """Every network that it joins by name, `network`, in which it begins, first."""
+        if self.network is None:
+            return ()
+        listed = {each.name: each for each in self.options.networks}
+        own = listed.pop(self.network, NetworkSpec(self.network))
+        aliases = tuple(dict.fromkeys((*own.aliases, *self.network_aliases)))
+        return (replace(own, aliases=aliases), *listed.values())
 
 
 @dataclass(frozen=True, slots=True)

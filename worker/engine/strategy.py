@@ -27,28 +27,51 @@ def replacement(container_spec: ContainerSpec, inherited_volumes: Sequence[str])
         if not each.read_only
     ]
     carried = [f"the data at {path} is carried over in the old container's volume" for path in inherited_volumes]
-    reasons = (*ports, *volumes, *carried)
+    reasons = (*ports, *volumes, *carried, *_held(container_spec))
     if reasons:
         return "stop-first", reasons
     return "start-first", ("no host port and no writable volume is shared, so old and new can run side by side",)
 
 
+def _held(container: ContainerSpec) -> list[str]:
+    """What else only one of two versions can have."""
+    options = container.options
+    held = [
+        f"{each.source} of the server at {each.path} must not be written by two versions at once"
+        for each in options.binds
+        if not each.read_only
+    ]
+    if options.network_mode == "host":
+        held.append("both would listen on the same ports of the server's own network")
+    held += [
+        f"address {address} in {each.name} can be held by one container at a time"
+        for each in options.networks
+        for address in (each.ipv4, each.ipv6)
+        if address
+    ]
+    if options.mac_address:
+        held.append(f"MAC address {options.mac_address} can be held by one container at a time")
+    return held + [f"device {each.source} is used by one version at a time" for each in options.devices]
+
+
 def inherited(incumbent: Container | None, image: LocalImage | None, container_spec: ContainerSpec) -> dict[str, str]:
     """Path → name of the old container's anonymous volumes that go on in the new one.
 
-    Only where the new image declares the path with VOLUME and no setting covers it. With the image not here yet
+    Only where the new image declares the path with VOLUME, or a setting does, and none covers it. With the image not here yet
     (`None`) every anonymous volume counts: it is said before the click, and "may carry data" is the careful answer.
     """
     if incumbent is None:
         return {}
+    options = container_spec.options
     covered = {volume.path for volume in container_spec.volumes}
+    covered |= {bind.path for bind in options.binds} | {tmpfs.path for tmpfs in options.tmpfs}
     return {
         mount.path: mount.name
         for mount in incumbent.mounts
         if mount.kind == "volume"
         and is_anonymous(mount.name)
         and mount.path not in covered
-        and (image is None or mount.path in image.volumes)
+        and (image is None or mount.path in (*image.volumes, *options.anonymous_volumes))
     }
 
 
