@@ -201,6 +201,8 @@ def release_label(release: Any, other: Any = None) -> str:
 def _version(release: Any) -> str:
     if release.source.get("commit"):
         return source_label(release.source)
+    if release.source:  # a file that is kept here has no other name
+        return _("release %(n)s") % {"n": release.number}
     short = release.digest.partition(":")[2][:6]
     if not release.tag:
         return str(short or image_tag(release.image))
@@ -210,11 +212,23 @@ def _version(release: Any) -> str:
 
 @register.filter
 def source_label(source: dict[str, Any]) -> str:
-    """What a source is called where there is little room: `main@41aa7d0`; the branch alone while no commit is known."""
-    ref, commit = str(source.get("build", {}).get("ref", "")), str(source.get("commit", ""))
+    """What a source is called where there is little room: `main@41aa7d0`; the branch alone while no commit is known.
+
+    "" for a Compose file that is kept here.
+    """
+    if sources.is_compose(source) and not source.get("url"):
+        return ""
+    settings = source.get("build") or source.get("compose") or {}
+    ref, commit = str(settings.get("ref", "")), str(source.get("commit", ""))
     if not commit:
         return ref
     return short_commit(commit) if commit.startswith(ref) else f"{ref}@{short_commit(commit)}"
+
+
+@register.filter
+def service_count(source: dict[str, Any]) -> int:
+    """How many services a Compose application's source brings up."""
+    return len({*source.get("images", {}), *source.get("builds", [])})
 
 
 @register.filter

@@ -8,12 +8,13 @@ from django.utils.translation import gettext as _
 from dashboard.access import ACT, ACTING, EVERYONE, Request, get_deployment, seen_by
 from dashboard.downloads import streamed_text
 from dashboard.forms.history import HistoryForm
-from deployments import audit, container_settings, permissions, requests
+from deployments import audit, permissions, requests
 from deployments.errors import Refused
 from deployments.models import Target
 from deployments.queries import history as histories
 from deployments.queries import log
 from deployments.queries.deployment_page import STEP_TITLES, deployment_page
+from deployments.queries.placement_page import settings_in_words
 
 
 @seen_by(*EVERYONE)
@@ -35,7 +36,7 @@ def detail(request: Request, deployment: int) -> HttpResponse:
     context = {
         "deployment": row,
         "page": deployment_page(row),
-        "settings": container_settings.describe(row.release.settings),
+        "settings": settings_in_words(row.release),
         "may_act": permissions.may_act(request.user, row.placement),
     }
     return render(request, template, context)

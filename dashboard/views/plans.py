@@ -36,9 +36,9 @@ def new(request: Request, application: str, environment: str) -> HttpResponse:
         )
     except Refused as refusal:
         messages.error(request, str(refusal))
-        if refusal.field == "source":
+        if refusal.field == "source" and placement.source == Placement.Source.GIT:
             return redirect("repository", application)
-        goal = "placement_settings" if refusal.field in {"image", "hosts"} else "placement"
+        goal = "placement_settings" if refusal.field in {"image", "hosts", "source"} else "placement"
         return redirect(goal, application, environment)
     return redirect("plan", plan.pk)
 
@@ -121,6 +121,7 @@ def _context(request: Request, page: PlanPage, note: str) -> dict[str, object]:
         "placement": placement,
         "page": page,
         "note": note[:NOTE_LENGTH],
+        "needs_admin": bool(page.new_powers) and not permissions.may_administer(request.user),
         "acts": placement.application.archived_at is None and permissions.may_act(request.user, placement),
     }
 

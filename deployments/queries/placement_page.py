@@ -5,10 +5,21 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef
 
-from deployments import build_settings, container_settings, plan, releases, sources
+from deployments import build_settings, compose_settings, container_settings, plan, releases, sources
 from deployments.errors import FieldErrors
 from deployments.models import Deployment, Placement, PlacementHost, Release
 from deployments.queries.cells import Cell, cells_of
+from deployments.queries.compose_parts import (
+    FileDiff,
+    Power,
+    ServiceImage,
+    ServiceSeen,
+    file_diffs,
+    powers_of,
+    services_of,
+    services_seen,
+    text_diff,
+)
 from deployments.releases import Content
 from deployments.states import DeploymentStatus
 
@@ -35,6 +46,11 @@ class Seat:
         """The container's name as last seen."""
         return str(self.seat.observed.get("container", ""))
 
+    @property
+    def services(self) -> list[ServiceSeen]:
+        """A Compose application's, as the server was last seen."""
+        return services_seen(self.seat.host.containers, self.seat.placement_id)
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRow:
@@ -55,7 +71,7 @@ class ReleaseRow:
 class PlacementPage:
     """Everything the page shows. `waiting` is what a deploy would change against `known`, as far as can be said without looking.
 
-    `known` is what runs, or what is on its way already.
+    `known` is what runs, or what is on its way already. `waiting_files` is how a Compose file that is kept here differs from it.
     """
 
     cell: Cell
@@ -65,13 +81,17 @@ class PlacementPage:
     waiting: list[Change]
     releases: list[ReleaseRow]
     deployments: list[Deployment]
+    waiting_files: list[FileDiff] = field(default_factory=list)
     has_more_releases: bool = False
     has_more_deployments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReleasePage:
-    """A Release as it was, and what it changed. `build` is how it was built, in words; {} for an image."""
+    """A Release as it was, and what it changed. `build` is how it was built, in words; {} for an image.
+
+    `services`, `powers` and `file_diffs` are of a Compose application, whose `settings` are those of Compose.
+    """
 
     release: Release
     settings: dict[str, str]
@@ -80,6 +100,16 @@ class ReleasePage:
     runs_on: list[str] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
     build: dict[str, str] = field(default_factory=dict)
+    services: list[ServiceImage] = field(default_factory=list)
+    powers: list[Power] = field(default_factory=list)
+    file_diffs: list[FileDiff] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """Name and text of what Compose was given, the documents first."""
+        texts = {str(name): str(text) for name, text in self.release.source.get("files", [])}
+        names = dict.fromkeys((*self.release.source.get("documents", ()), *texts))
+        return [(name, texts[name]) for name in names if name in texts]
 
     @property
     def size_difference(self) -> int | None:
@@ -121,6 +151,7 @@ def placement_page(placement: Placement) -> PlacementPage:
         running=running,
         known=known,
         waiting=waiting_changes(placement, known),
+        waiting_files=_waiting_files(placement, known),
         releases=rows[:RELEASES],
         deployments=deployments[:LATELY],
         has_more_releases=len(rows) > RELEASES,
@@ -136,6 +167,13 @@ def waiting_changes(placement: Placement, known: Release | None) -> list[Change]
     digest = then.digest if now.image == then.image else ""
     now = _as_if_nothing_moved(now, then)
     return plan.differences(then, Content(now.image, now.settings, now.variables, digest, source=now.source))
+
+
+def _waiting_files(placement: Placement, known: Release | None) -> list[FileDiff]:
+    """Whether the repository's own files have changed only a Plan can tell."""
+    then = str(known.source.get("compose", {}).get("text", "")) if known else ""
+    now = str(placement.compose.get("text", ""))
+    return [text_diff("", then, now)] if then and now and then != now else []
 
 
 def _as_if_nothing_moved(now: Content, then: Content) -> Content:
@@ -155,13 +193,23 @@ def release_page(release: Release) -> ReleasePage:
     seats = PlacementHost.objects.filter(placement=release.placement_id, is_active=True, running_release=release)
     return ReleasePage(
         release,
-        container_settings.describe(release.settings),
+        settings_in_words(release),
         before,
         plan.differences(releases.content_as_recorded(before), as_was) if before else [],
         list(seats.order_by("host__name").values_list("host__name", flat=True)),
         list(Deployment.objects.filter(release=release)[:LATELY]),
         build_settings.describe(release.source["build"]) if release.source.get("build") else {},
+        services_of(release.source, release.built),
+        powers_of(release.source, None),
+        file_diffs(before.source, release.source) if before else [],
     )
+
+
+def settings_in_words(release: Release) -> dict[str, str]:
+    """By label: a container's, or for a Compose application what isn't in its files."""
+    if sources.is_compose(release.source):
+        return compose_settings.describe(release.source.get("compose", {}))
+    return container_settings.describe(release.settings)
 
 
 def _release_rows(placement: Placement, seats: list[PlacementHost]) -> list[ReleaseRow]:

@@ -1,24 +1,32 @@
 """A Plan's page: what would change, how each server was found, how long the gap was last time."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from deployments import builds, releases
+from deployments import builds, releases, sources
 from deployments.errors import Refused
 from deployments.models import Host, Plan, Release, Target
+from deployments.queries.compose_parts import FileDiff, Power, ServiceChange, changes_of, file_diffs, powers_of
 from deployments.states import OPERATION_OPEN, OperationStatus, TargetStatus
+
+_KINDS: Final = ("added", "recreated", "unchanged", "removed")
 
 
 @dataclass(frozen=True, slots=True)
 class HostRow:
-    """One server as the Plan found it. `last_gap` is in seconds, None where none was measured."""
+    """One server as the Plan found it. `last_gap` is in seconds, None where none was measured.
+
+    `services` are a Compose application's; `same_as` names a server above where the same becomes of them.
+    """
 
     row: dict[str, Any]
     left_out: bool
     last_gap: float | None
+    services: list[ServiceChange] = field(default_factory=list)
+    same_as: str = ""
 
     @property
     def is_in(self) -> bool:
@@ -38,6 +46,11 @@ class HostRow:
         return sorted(found, key=lambda each: order[each["result"]])
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many services are added, recreated, unchanged and removed."""
+        return {kind: sum(1 for each in self.services if each.kind == kind) for kind in _KINDS}
+
+    @property
     def good(self) -> list[dict[str, str]]:
         """What was found in order."""
         return [each for each in self.row["findings"] if each["result"] == "good"]
@@ -47,7 +60,8 @@ class HostRow:
 class Build:
     """Where the image comes from: `builder` makes it, unless it is `reused` from a Release; `refusal` says why none can.
 
-    `receivers` get it from the builder; where it is pushed (`push_to`) they pull it.
+    `receivers` get it from the builder; where it is pushed (`push_to`) they pull it. `services` are those of a Compose
+    application that are built.
     """
 
     builder: Host | None = None
@@ -55,6 +69,12 @@ class Build:
     refusal: Refused | None = None
     receivers: list[str] = field(default_factory=list)
     push_to: str = ""
+    services: list[str] = field(default_factory=list)
+
+    @property
+    def services_text(self) -> str:
+        """`api and web`."""
+        return str(get_text_list(self.services, _("and")))
 
     @property
     def receivers_text(self) -> str:
@@ -64,12 +84,40 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class PlanPage:
-    """The Plan with its rows; `is_stale` says that the settings were changed after it was made."""
+    """The Plan with its rows; `is_stale` says that the settings were changed after it was made.
+
+    Of a Compose application `powers` are what gives power over the server, and `file_diffs` what of its files differs from
+    those that run.
+    """
 
     plan: Plan
     running: Release | None
     hosts: list[HostRow]
     build: Build | None = None
+    powers: list[Power] = field(default_factory=list)
+    file_diffs: list[FileDiff] = field(default_factory=list)
+
+    @property
+    def is_compose(self) -> bool:
+        """Several services, brought up with Compose."""
+        return sources.is_compose(self.plan.source)
+
+    @property
+    def new_powers(self) -> list[Power]:
+        """Those that need an admin's click."""
+        return [each for each in self.powers if each.is_new]
+
+    @property
+    def recreated(self) -> str:
+        """The services that are gone for a moment on some chosen server, in words."""
+        names = {each.service for host in self.chosen for each in host.services if each.kind == "recreated"}
+        return str(get_text_list(sorted(names), _("and")))
+
+    @property
+    def removed(self) -> str:
+        """The services that go, in words."""
+        names = {each.service for host in self.chosen for each in host.services if each.kind == "removed"}
+        return str(get_text_list(sorted(names), _("and")))
 
     @property
     def earlier_commits(self) -> list[dict[str, str]]:
@@ -136,42 +184,59 @@ class PlanPage:
 
 def plan_page(plan: Plan, left_out: set[int]) -> PlanPage:
     """The read model, in a constant number of queries."""
+    rows = _host_rows(plan, left_out)
+    running = releases.running_release(plan.placement_id)
+    served = running.source if running else {}
+    return PlanPage(
+        plan,
+        running,
+        rows,
+        _build(plan, rows),
+        powers_of(plan.source, served),
+        file_diffs(served, plan.source),
+    )
+
+
+def _host_rows(plan: Plan, left_out: set[int]) -> list[HostRow]:
     gaps = _last_gaps(plan)
-    rows = [HostRow(row, row["host"] in left_out, gaps.get(row["host"])) for row in plan.hosts]
-    return PlanPage(plan, releases.running_release(plan.placement_id), rows, _build(plan, rows))
+    rows: list[HostRow] = []
+    for row in plan.hosts:
+        services = changes_of(row, plan.source)
+        same = next((each.row["name"] for each in rows if services and each.services == services), "")
+        rows.append(HostRow(row, row["host"] in left_out, gaps.get(row["host"]), services, same))
+    return rows
 
 
 def _build(plan: Plan, rows: list[HostRow]) -> Build | None:
     """Where a source would be built if these servers were deployed to; None for an image, and while nothing is known."""
     chosen = [each.row for each in rows if each.is_in]
-    if plan.source.get("kind") != "git" or not plan.source.get("commit") or not chosen:
+    services = [str(each) for each in plan.source.get("builds", [])]
+    is_built = bool(services) if sources.is_compose(plan.source) else bool(plan.source.get("commit"))
+    if not is_built or not chosen:
         return None
     reused = _built_already(plan)
     if reused is not None:
-        return Build(reused=reused)
+        return Build(reused=reused, services=services)
     hosts = Host.objects.in_bulk([row["host"] for row in chosen])
     try:
         builder = builds.builder_of(plan.placement, [hosts[row["host"]] for row in chosen])
     except Refused as refusal:
-        return Build(refusal=refusal)
+        return Build(refusal=refusal, services=services)
     receivers = [row["name"] for row in chosen if row["host"] != builder.pk]
-    return Build(builder, receivers=receivers, push_to=str(plan.source.get("build", {}).get("push_to", "")))
+    push_to = str(plan.source.get("build", {}).get("push_to", ""))
+    return Build(builder, receivers=receivers, push_to=push_to, services=services)
 
 
 def _built_already(plan: Plan) -> Release | None:
     """The Release whose image a click would bring: the repeated one, or the newest with exactly this content."""
     repeated = plan.of_release
-    if repeated is not None and repeated.source == plan.source and _has_image(repeated):
+    if repeated is not None and repeated.source == plan.source and not sources.needs_build(repeated):
         return repeated
     newest = Release.objects.filter(placement=plan.placement_id).first()
-    if newest is None or not _has_image(newest):
+    if newest is None or sources.needs_build(newest):
         return None
     same = (newest.source, newest.settings, newest.variables) == (plan.source, plan.settings, plan.variables)
     return newest if same else None
-
-
-def _has_image(release: Release) -> bool:
-    return bool(release.image_id or release.digest)
 
 
 def _last_gaps(plan: Plan) -> dict[int, float]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.db.models import Q
+
 from deployments import build_settings
 from deployments.models import Application, Environment, Operation, Placement, Repository, User
 from deployments.permissions import visible_placements
@@ -95,7 +97,8 @@ class RepositoryPage:
 
 def repository_page(user: User, repository: Repository, wanted: int | None) -> RepositoryPage:
     """The read model, in a constant number of queries; `wanted` is an Operation's id, else the latest look is shown."""
-    built = visible_placements(user).filter(application=repository.application_id, source=Placement.Source.GIT)
+    places = visible_placements(user).filter(application=repository.application_id)
+    built = places.filter(Q(source=Placement.Source.GIT) | Q(source=Placement.Source.COMPOSE, compose__text=""))
     return RepositoryPage(
         repository,
         look_of(repository, wanted),

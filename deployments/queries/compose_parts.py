@@ -1,0 +1,168 @@
+"""What pages show of a Compose application: its services and files, and what differs between two sources. Pure."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from deployments import plan
+
+MOST_LINES: Final = 400
+"""Lines of a file's difference that a page shows; a diff beyond that is read in the repository."""
+_MOST_COMPARED: Final = 4_000  # lines of a file: beyond, comparing takes too long for a page
+
+Mark = Literal["plus", "minus", "at", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    """A file that differs: `lines` are a unified diff, each with its mark; `left_out` counts those that aren't shown."""
+
+    name: str
+    kind: Literal["added", "removed", "changed"]
+    lines: list[tuple[Mark, str]]
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceImage:
+    """What a service of a Release runs. `image` is a reference without digest, "" where it is built; `digest` also an image ID."""
+
+    service: str
+    image: str = ""
+    digest: str = ""
+    is_built: bool = False
+    built: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def base_images(self) -> list[tuple[str, str]]:
+        """Of a built one: reference and digest."""
+        return [(str(name), str(digest)) for name, digest in self.built.get("base_images", [])]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChange:
+    """What becomes of a service on a server, as a Plan found out. `reasons` are other than its image."""
+
+    service: str
+    kind: str
+    reasons: list[str]
+    before: str
+    after: str
+    is_built: bool = False
+
+    @property
+    def is_same_image(self) -> bool:
+        """It is said once, then."""
+        return self.before == self.after or not self.before or not self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What gives a service power over its server; `is_new` where what runs doesn't have it."""
+
+    service: str
+    key: str
+    reason: str
+    is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """The containers of a service on one server, as last seen; `state` as for a look, `word` in Docker's words."""
+
+    service: str
+    containers: list[dict[str, Any]]
+
+    @property
+    def state(self) -> str:
+        """Good where all of them run; one that ended by itself is no trouble."""
+        states = {str(each.get("state", "")) for each in self.containers}
+        return "ready" if states == {"running"} else "waiting" if states <= {"running", "exited", "created"} else "warn"
+
+    @property
+    def word(self) -> str:
+        """`running`, or what else, each once."""
+        return ", ".join(dict.fromkeys(str(each.get("state", "")) for each in self.containers))
+
+    @property
+    def image(self) -> str:
+        """What the first of them runs."""
+        return str(self.containers[0].get("image", ""))
+
+
+def file_diffs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FileDiff]:
+    """The files that differ between two sources, the documents first; nothing while one of them isn't known."""
+    if "files" not in before or "files" not in after:
+        return []
+    old, new = dict(before["files"]), dict(after["files"])
+    names = dict.fromkeys((*after.get("documents", ()), *new, *old))
+    return [text_diff(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+def text_diff(name: str, before: str | None, after: str | None) -> FileDiff:
+    """How one file became another; None where there is none."""
+    kind: Literal["added", "removed", "changed"] = (
+        "added" if before is None else "removed" if after is None else "changed"
+    )
+    old, new = (before or "").splitlines(), (after or "").splitlines()
+    if max(len(old), len(new)) > _MOST_COMPARED:
+        return FileDiff(name, kind, [], left_out=max(len(old), len(new)))
+    found = list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
+    marked = [_marked(line) for line in found]
+    return FileDiff(name, kind, marked[:MOST_LINES], left_out=max(0, len(marked) - MOST_LINES))
+
+
+def _marked(line: str) -> tuple[Mark, str]:
+    marks: dict[str, Mark] = {"+": "plus", "-": "minus", "@": "at"}
+    return marks.get(line[:1], ""), line
+
+
+def services_of(source: Mapping[str, Any], built: Mapping[str, Any]) -> list[ServiceImage]:
+    """Each service of a Release with what it runs, in the order of names."""
+    made: Mapping[str, Any] = built.get("services", {})
+    found = [ServiceImage(name, *_split(str(pinned))) for name, pinned in source.get("images", {}).items()]
+    for name in source.get("builds", []):
+        facts = dict(made.get(name, {}))
+        found.append(ServiceImage(name, "", str(facts.get("image_id", "")), True, facts))
+    return sorted(found, key=lambda each: each.service)
+
+
+def _split(pinned: str) -> tuple[str, str]:
+    image, at, digest = pinned.partition("@")
+    return (image, digest) if at else ("", pinned) if pinned.startswith("sha256:") else (pinned, "")
+
+
+def changes_of(row: Mapping[str, Any], source: Mapping[str, Any]) -> list[ServiceChange]:
+    """A server's services in a Plan's row."""
+    builds = set(source.get("builds", []))
+    return [
+        ServiceChange(
+            str(each["service"]),
+            str(each["kind"]),
+            [
+                reason for reason in each.get("reasons", []) if not reason.startswith("image ")
+            ],  # both are shown beside it
+            str(each.get("before", "")),
+            str(each.get("after", "")),
+            each["service"] in builds and each["kind"] != "removed",
+        )
+        for each in row.get("services", [])
+    ]
+
+
+def powers_of(planned: Mapping[str, Any], running: Mapping[str, Any] | None) -> list[Power]:
+    """All that a planned source has, the new ones first."""
+    new = plan.new_powers(planned, running)
+    every = [list(map(str, each)) for each in planned.get("powers", [])]
+    found = [Power(service, key, reason, [service, key, reason] in new) for service, key, reason in every]
+    return sorted(found, key=lambda each: not each.is_new)
+
+
+def services_seen(containers: Iterable[Mapping[str, Any]], placement_id: int) -> list[ServiceSeen]:
+    """What a server was last seen to run of a Placement, by service; containers that don't say theirs are left out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in containers:
+        if row.get("service") and str(row.get("placement", "")) == str(placement_id):
+            found.setdefault(str(row["service"]), []).append(dict(row))
+    return [ServiceSeen(name, found[name]) for name in sorted(found)]
