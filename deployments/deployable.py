@@ -1,6 +1,6 @@
 """Whether something may be planned or deployed now: every reason against it, as Refused."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -89,9 +89,19 @@ def _manner(source: Mapping[str, object]) -> str:
     return _("a Compose application") if sources.is_compose(source) else _("a single container")
 
 
-def check_powers(actor: Actor, plan: Plan, running: Release | None) -> None:
-    """What gives power over the server needs an admin, but for what an admin let run there already."""
-    powers = plans.new_powers(plan.source, running.source if running else None)
+def new_powers(plan: Plan, hosts: Collection[int]) -> list[list[str]]:
+    """What the Plan gives power to over one of these servers (ids) that what runs there doesn't have."""
+    if not plan.source.get("powers"):
+        return []
+    seats = PlacementHost.objects.filter(placement=plan.placement_id, host__in=hosts).select_related("running_release")
+    running = [seat.running_release.source if seat.running_release else None for seat in seats]
+    found = [each for source in running for each in plans.new_powers(plan.source, source)]
+    return [list(each) for each in dict.fromkeys(map(tuple, found))]
+
+
+def check_powers(actor: Actor, plan: Plan, hosts: Collection[Host]) -> None:
+    """What gives power over a server needs an admin, but for what an admin let run on that very server already."""
+    powers = new_powers(plan, [host.pk for host in hosts])
     if not powers or any(user.is_admin for user in User.objects.filter(pk=actor.user_id or 0)):
         return
     named = "; ".join(f"{service}: {key} ({reason})" for service, key, reason in powers)

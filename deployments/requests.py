@@ -115,7 +115,7 @@ def request_deployment(
         deployable.check_unchanged(placement, plan, content, fingerprint)
         hosts, away = deployable.chosen_hosts(plan, set(leave_out))
         running = releases.running_release(placement.pk)
-        deployable.check_powers(actor, plan, running)
+        deployable.check_powers(actor, plan, [*hosts, *away])
         content = replace(deployable.as_planned(plan, content), digest=plan.digest, tag=plan.tag)
         release = releases.record_release(actor=actor, placement=placement, content=content, repeats=plan.of_release)
         deployment = Deployment.objects.create(

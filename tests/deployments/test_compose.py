@@ -21,7 +21,7 @@ from deployments.models import (
     Target,
 )
 from deployments.states import OperationStatus
-from tests.deployments.world import World, claimed, look_of, make_world
+from tests.deployments.world import World, claimed, look_of, make_world, ready_host
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -189,6 +189,16 @@ def test_power_over_the_server_needs_an_admin_once(world: World) -> None:
     assert deployed(world, powerful, bruno).release.source["powers"] == [DOCKER_SOCKET]
     with pytest.raises(Refused, match="privileged"):
         deployed(world, found(powers=[DOCKER_SOCKET, ["db", "privileged", "every right"]]), bruno)
+
+
+def test_power_over_one_server_is_none_over_another(world: World) -> None:
+    Grant.objects.create(user=world.bruno, application=world.application, environment=world.production)
+    powerful = found(powers=[DOCKER_SOCKET])
+    succeed(deployed(world, powerful))
+    world.hosts.append(ready_host(world.actor, "web-2"))
+    to_compose(world, text=FILE)
+    with pytest.raises(Refused, match="Only an admin"):
+        deployed(world, powerful, Actor.of(world.bruno))
 
 
 def test_what_builds_builds_first_and_once(world: World) -> None:
