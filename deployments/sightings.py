@@ -19,7 +19,16 @@ FACTS: Final = ("engine_version", "api_version", "os_type", "architecture", "dis
 """What a check may learn; what is missing keeps its last value."""
 
 
-def host_offered_key(host_id: int, where: tuple[str, int], key_type: str, key: str) -> HostState:
+Where = tuple[str, int] | tuple[str, int, str]
+"""Address, port, and the name of the server that they were seen from, unless that was the worker."""
+
+
+def where(host: Host) -> Where:
+    """Where it is now: what is seen counts for that place only."""
+    return (host.address, host.port, host.via.name) if host.via else (host.address, host.port)
+
+
+def host_offered_key(host_id: int, where: Where, key_type: str, key: str) -> HostState:
     """A server showed its key before anybody logged in: it waits for the admin, unless it is the trusted one."""
     with transaction.atomic():
         host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
@@ -37,7 +46,7 @@ def host_offered_key(host_id: int, where: tuple[str, int], key_type: str, key: s
         return _move(host, HostState.UNTRUSTED, "Confirm its host key.", changes)
 
 
-def host_key_changed(host_id: int, where: tuple[str, int], key_type: str, key: str) -> HostState:
+def host_key_changed(host_id: int, where: Where, key_type: str, key: str) -> HostState:
     """A trusted server showed another key: everything for it stops until an admin has trusted it again.
 
     What a worker saw before the key was trusted again, or the server moved or retired, raises no alarm any more.
@@ -50,7 +59,7 @@ def host_key_changed(host_id: int, where: tuple[str, int], key_type: str, key: s
 
 
 def host_seen(
-    host_id: int, where: tuple[str, int], state: HostState, text: str = "", facts: Mapping[str, Any] | None = None
+    host_id: int, where: Where, state: HostState, text: str = "", facts: Mapping[str, Any] | None = None
 ) -> HostState:
     """A check's result: READY, UNREACHABLE or UNSUPPORTED, with what was learned (`FACTS`). An alarm is not overwritten."""
     with transaction.atomic():
@@ -62,9 +71,10 @@ def host_seen(
         return _move(host, state, text, {**changes, "checked_at": Now()})
 
 
-def containers_seen(host_id: int, where: tuple[str, int], containers: Sequence[Mapping[str, Any]]) -> bool:
+def containers_seen(host_id: int, where: Where, containers: Sequence[Mapping[str, Any]]) -> bool:
     """What of ours runs there, as `Host.containers` documents it; False when the server is elsewhere by now."""
     host = Host.objects.filter(pk=host_id, address=where[0], port=where[1])
+    host = host.filter(via__name=where[2]) if len(where) == 3 else host.filter(via=None)
     if host.filter(~Q(containers=list(containers))).update(containers=list(containers)):
         queue.changed_on_commit("host", host_id)
         return True
@@ -78,8 +88,8 @@ def drift_seen(placement_id: int, host_id: int, running_target: int | None, drif
         queue.changed_on_commit("placement", placement_id, placement_id)
 
 
-def _is_at(host: Host, where: tuple[str, int]) -> bool:
-    return (host.address, host.port) == where
+def _is_at(host: Host, seen: Where) -> bool:
+    return where(host) == seen
 
 
 def _raise_alarm(host: Host, key_type: str, key: str) -> HostState:

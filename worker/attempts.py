@@ -10,8 +10,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 from django.db import connection as database
 
-from deployments import claims, endings, sightings
+from deployments import claims, endings
 from deployments.models import Target
+from deployments.sightings import Where
+from worker.alarms import sound_alarm
 from worker.away import delay_after, is_left_out
 from worker.brief import CannotBrief, HostConnection, KeyAlarm
 from worker.connections.ssh import SshAddress
@@ -179,12 +181,12 @@ class Attempt(ABC, Generic[B]):
         else:
             log.warning("somebody else ended this first", target=self.claim.id, fence=self.claim.fence)
 
-    def _host_lost(self, error: HostLost, recorder: Recorder, where: tuple[str, int]) -> None:
+    def _host_lost(self, error: HostLost, recorder: Recorder, where: Where) -> None:
         """Try again later where that may help; else end, truthfully."""
         self.signals.check_lease()
         if isinstance(error, HostKeyChanged):
-            offered = error.offered_type, error.offered_key
-            self.patiently(lambda: sightings.host_key_changed(self.target.host_id, where, *offered))
+            changed = error
+            self.patiently(lambda: sound_alarm(self.target.host_id, where, changed))
             self._key_changed(error.message, Trouble(error.message, error.why, error.remedy))
             return
         delay = delay_after(error, self.target, touched=self.touched)

@@ -19,7 +19,7 @@ from deployments.models import (
 from deployments.sealing import open_sealed
 from deployments.states import HostState, TargetStatus
 from worker.connections.keychain import NOBODY, Keychain
-from worker.connections.ssh import HostKey, SshAddress, SshCredential
+from worker.connections.login import HostKey, Login, SshAddress, SshCredential
 from worker.container_spec import container_spec, health_spec
 from worker.engine.spec import DeploySpec, HealthSpec, Identity, ImageSpec, Secret
 from worker.registries import opening
@@ -116,7 +116,15 @@ def plan_spec(plan: Plan, host: Host, content: releases.Content) -> DeploySpec:
 
 
 def host_connection(host: Host) -> HostConnection:
-    """How to log in to a trusted server. `CannotBrief` when trust or credential is missing, or its key changed."""
+    """How to log in to a trusted server. `CannotBrief` when trust or credential is missing, or its key changed.
+
+    That holds for each server on the way there as well.
+    """
+    login = _login(host)
+    return HostConnection(login.address, login.credential, login.host_key, host.docker_socket)
+
+
+def _login(host: Host) -> Login:
     if not host.is_trusted:
         raise CannotBrief(
             f"The host key of {host.name} is not confirmed.", f"Confirm its fingerprint on the page of {host.name}."
@@ -129,11 +137,10 @@ def host_connection(host: Host) -> HostConnection:
     if host.private_key is None:
         raise CannotBrief(f"{host.name} has no key to log in with.", f"Give it one on the page of {host.name}.")
     passphrase = Secret(open_sealed(host.passphrase)) if host.passphrase else None
-    return HostConnection(
+    return Login(
         address_of(host),
         SshCredential(Secret(open_sealed(host.private_key)), passphrase),
         HostKey(host.host_key_type, host.host_key),
-        host.docker_socket,
     )
 
 
@@ -143,8 +150,8 @@ def with_registries(connection: HostConnection, images: Iterable[str] | None) ->
 
 
 def address_of(host: Host) -> SshAddress:
-    """Where it is; no secret."""
-    return SshAddress(host.name, host.address, host.port, host.user)
+    """Where it is, without its own secret; with the logins to the servers on the way. `CannotBrief` as `host_connection`."""
+    return SshAddress(host.name, host.address, host.port, host.user, _login(host.via) if host.via else None)
 
 
 def installation_name() -> str:
@@ -241,6 +248,6 @@ def kept_of(target: Target, number: int) -> tuple[int, ...]:
 
 def secrets_of(connection: HostConnection) -> tuple[Secret, ...]:
     """What of a connection is for the Masker."""
-    credential = connection.credential
-    login = (credential.private_key_pem, *([credential.passphrase] if credential.passphrase else []))
-    return (*login, *connection.keychain.secrets)
+    logins = [connection.credential, *(hop.credential for hop in connection.address.way())]
+    keys = [each.private_key_pem for each in logins]
+    return (*keys, *(each.passphrase for each in logins if each.passphrase), *connection.keychain.secrets)

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from deployments.inventory import jumping
 from deployments.models import Host
 
 GENERATE, PASTE = "generate", "paste"
@@ -33,12 +34,27 @@ class HostForm(forms.Form):
         help_text=_("It must be allowed to use Docker: root, or a member of the docker group."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
+    via = forms.ModelChoiceField(
+        label=_("Reached through"),
+        queryset=Host.objects.none(),
+        to_field_name="name",
+        required=False,
+        empty_label=_("nothing: the workers reach it"),
+        help_text=_(
+            "A server of yours that passes SSH connections on (a jump host). Each keeps its own key and login."
+        ),
+    )
     docker_socket = forms.CharField(
         label=_("Docker socket"),
         max_length=255,
         initial="/var/run/docker.sock",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+
+    def __init__(self, *args: Any, host: Host | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        via: Any = self.fields["via"]
+        via.queryset = jumping.choices(host)
 
 
 class ChangeHostForm(HostForm):

@@ -58,7 +58,7 @@ def edit(request: Request, host: str) -> HttpResponse:
     """Change a server; another address clears trust and credential."""
     row = get_host(request, host)
     initial = {name: getattr(row, name) for name in ChangeHostForm.base_fields}
-    form = ChangeHostForm(request.POST or None, initial=initial)
+    form = ChangeHostForm(request.POST or None, initial=initial, host=row)
     if request.method == "POST" and form.is_valid():
         try:
             row, _operation = inventory.update_host(actor=request.actor, host=row, **form.cleaned_data)

@@ -7,15 +7,16 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from deployments import audit, clock, fingerprints, queue
-from deployments.actors import Actor
+from deployments.actors import ESTIVA, Actor
 from deployments.errors import Refused
-from deployments.inventory import host_fields, ssh_keys
+from deployments.inventory import host_fields, jumping, ssh_keys
 from deployments.models import Environment, Host, Operation, PlacementHost
 from deployments.operations import request_operation
 from deployments.sealing import seal
-from deployments.states import HostState
+from deployments.states import OPERATION_OPEN, HostState
 
 _SHOWN: Final = ("name", "address", "port", "user", "docker_socket", "builds_at_once")
+_PLACE: Final = frozenset({"address", "port", "via"})
 
 
 def register_host(
@@ -26,47 +27,57 @@ def register_host(
     port: int = 22,
     user: str = "root",
     docker_socket: str = "/var/run/docker.sock",
+    via: Host | None = None,
     private_key: str = "",
     passphrase: str = "",
 ) -> tuple[Host, Operation]:
     """A new server and the Operation that gets to know it; a key pair is made unless one is pasted.
 
-    Raises FieldErrors or Refused. Nothing is sent to the server but what shows its host key.
+    `via` is the server from which the address is reached. Raises FieldErrors or Refused. Nothing is sent to the server
+    but what shows its host key.
     """
     given = host_fields.checked(
         None, {"name": name, "address": address, "port": port, "user": user, "docker_socket": docker_socket}
     )
     pair = ssh_keys.read(private_key, passphrase) if private_key.strip() else ssh_keys.generate()
     with transaction.atomic():
+        jumping.check(None, via)
         host = Host.objects.create(
             **given,
+            via=via,
             public_key=_commented(pair.public, given["name"]),
             private_key=seal(pair.private),
             state=HostState.NEW,
             state_since=clock.now(),
         )
         operation = _look(actor, host, Operation.Kind.MEET)
-        audit.record(actor, "host.register", host, after={**given, "public_key": host.public_key})
+        after = {**given, **jumping.shown(via), "public_key": host.public_key}
+        audit.record(actor, "host.register", host, after=after)
     return host, operation
 
 
 def update_host(*, actor: Actor, host: Host, **changes: Any) -> tuple[Host, Operation | None]:
-    """Change name, address, port, user, docker_socket or builds_at_once.
+    """Change name, address, port, user, via, docker_socket or builds_at_once.
 
-    Another address or port is another server: trust and credential are cleared, a new key pair is made, and it has to be
-    met again (the Operation returned). Another user or socket is looked at again.
+    Another address or port, or the same as seen from another server, is another server: trust and credential are
+    cleared, a new key pair is made, and it has to be met again (the Operation returned). Another user or socket is
+    looked at again.
     """
     with transaction.atomic():
         host = _locked(host)
+        via = changes.pop("via", host.via)
         given = host_fields.checked(host, {**{name: getattr(host, name) for name in _SHOWN}, **changes})
-        changed = {name for name in _SHOWN if getattr(host, name) != given[name]}
+        if via != host.via:
+            jumping.check(host, via)
+        given["via"] = via
+        changed = {name for name in (*_SHOWN, "via") if getattr(host, name) != given[name]}
         if not changed:
             return host, None
-        before = {name: getattr(host, name) for name in changed}
-        after = {name: given[name] for name in changed}
+        before = {name: jumping.said(getattr(host, name)) for name in changed}
+        after = {name: jumping.said(given[name]) for name in changed}
         for name in changed:
             setattr(host, name, given[name])
-        moved = bool(changed & {"address", "port"})
+        moved = bool(changed & _PLACE)
         if moved:
             _forget(host)
             after |= {"trust": "cleared", "credential": "replaced"}
@@ -140,6 +151,13 @@ def retire_host(*, actor: Actor, host: Host) -> Host:
                 _("%(server)s builds for: %(names)s.") % {"server": host.name, "names": ", ".join(built_for)},
                 remedy=_("Choose another builder there first."),
             )
+        behind = host.behind.filter(retired_at=None).values_list("name", flat=True)
+        if behind:
+            raise Refused(
+                _("The way to %(names)s leads through %(server)s.")
+                % {"names": ", ".join(behind), "server": host.name},
+                remedy=_("Choose another way for them first."),
+            )
         if host.targets.filter(status__in=("queued", "running", "stalled")).exists():
             raise Refused(
                 _("A deployment to %(server)s is still open.") % {"server": host.name},
@@ -167,6 +185,13 @@ def meet(*, actor: Actor, host: Host) -> Operation:
         operation = _look(actor, host, Operation.Kind.MEET)
         audit.record(actor, "host.meet", host)
     return operation
+
+
+def meet_behind(host: Host) -> None:
+    """Now that this server can be passed through: get to know those behind it that nobody could reach yet."""
+    for each in host.behind.filter(state=HostState.NEW, host_key="", offered_key="", retired_at=None):
+        if not each.operations.filter(kind=Operation.Kind.MEET, status__in=OPERATION_OPEN).exists():
+            _look(ESTIVA, each, Operation.Kind.MEET)
 
 
 def check(*, actor: Actor, host: Host) -> Operation:

@@ -14,6 +14,9 @@ class Host(models.Model):
     address = models.CharField(_("address"), max_length=253)
     port = models.PositiveIntegerField(_("port"), default=22)
     user = models.CharField(_("user"), max_length=64, default="root")
+    via = models.ForeignKey(
+        "self", verbose_name=_("through"), on_delete=models.PROTECT, null=True, related_name="behind"
+    )  # the server from which the address is reached; null where the workers reach it
     docker_socket = models.CharField(_("Docker socket"), max_length=255, default="/var/run/docker.sock")
 
     # credential: the public half is shown, the private half only the worker opens

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from deployments.inventory import jumping
 from deployments.models import Environment, Host, Operation, Placement, PlacementHost, Target
 
 
@@ -22,6 +23,9 @@ class HostPage:
     """One server, as far as the person may see. `operation` is the newest meeting or check, `seats` what belongs there;
     `builds_for` names the Environments whose images are made there.
 
+    `way` are the servers that it is reached through, the one that the workers reach first; `behind` names those that are
+    reached through it. Both are for who sees everything.
+
     `containers` are rows of `Host.containers`; of `others` the person may know only how many there are.
     """
 
@@ -32,6 +36,8 @@ class HostPage:
     containers: list[dict[str, Any]]
     others: int
     builds_for: list[str] = field(default_factory=list)
+    way: list[Host] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
 
     @property
     def drifted(self) -> list[PlacementHost]:
@@ -42,9 +48,13 @@ class HostPage:
 def host_list(visible: QuerySet[Host], placements: QuerySet[Placement], *, retired: bool = False) -> list[HostRow]:
     """The servers with how many of these Placements belong on each."""
     active = Q(seats__is_active=True, seats__placement__in=placements)
-    rows = visible.filter(retired_at__isnull=not retired).annotate(
-        placed=Count("seats", filter=active, distinct=True),
-        running=Count("seats", filter=active & Q(seats__running_release__isnull=False), distinct=True),
+    rows = (
+        visible.filter(retired_at__isnull=not retired)
+        .select_related("via")
+        .annotate(
+            placed=Count("seats", filter=active, distinct=True),
+            running=Count("seats", filter=active & Q(seats__running_release__isnull=False), distinct=True),
+        )
     )
     return [HostRow(host, host.placed, host.running) for host in rows.order_by("name")]
 
@@ -68,6 +78,8 @@ def host_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> 
         containers,
         len(host.containers) - len(containers),
         _builds_for(host, visible, everything=everything),
+        jumping.leads_through(host.via)[::-1] if everything else [],
+        list(host.behind.filter(retired_at=None).values_list("name", flat=True)) if everything else [],
     )
 
 

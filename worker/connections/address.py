@@ -6,31 +6,13 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from worker.connections.login import SshAddress
 from worker.engine.errors import HostLost
 
 CONNECT_SECONDS = 10.0
 _DEAD_PEER_SECONDS = 30  # unacknowledged data for so long: the peer is gone
 _SLICE_MS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class SshAddress:
-    """Where a server is and as whom to log in. `host_name` is the server's name in Estiva, for messages."""
-
-    host_name: str
-    address: str
-    port: int = 22
-    user: str = "root"
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
-
-    @property
-    def where(self) -> tuple[str, int]:
-        """The address and port, without whom."""
-        return self.address, self.port
 
 
 def nobody() -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from worker.engine.errors import AuthenticationRefused
 
 if TYPE_CHECKING:
-    from worker.connections.ssh import SshCredential
+    from worker.connections.login import SshCredential
 
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 

@@ -5,8 +5,6 @@ a session from `worker.connections.pool.Pool`, which calls `connect`. All errors
 subclasses, written for people.
 """
 
-import base64
-import hashlib
 import socket
 import threading
 import time
@@ -14,15 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import paramiko
+from paramiko.channel import Channel
 
-from worker.connections.address import CONNECT_SECONDS, SshAddress, nobody, open_socket, resolve
+from worker.connections.address import CONNECT_SECONDS, nobody, open_socket, resolve
 from worker.connections.keys import load_private_key
+from worker.connections.login import HostKey, Login, SshAddress, SshCredential
 from worker.connections.transport import Transport
 from worker.engine.errors import AuthenticationRefused, HostKeyChanged, HostLost
-from worker.engine.spec import Secret
 
 __all__ = [
+    "CONNECT_SECONDS",
     "HostKey",
+    "Login",
     "OfferedKey",
     "SshAddress",
     "SshCredential",
@@ -39,28 +40,6 @@ _handshakes = threading.BoundedSemaphore(8)  # sshd's MaxStartups drops more at 
 
 
 @dataclass(frozen=True, slots=True)
-class SshCredential:
-    """A private key in PEM or OpenSSH form, and what opens it."""
-
-    private_key_pem: Secret
-    passphrase: Secret | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HostKey:
-    """A server's public key: its type as in known_hosts, its blob in base64."""
-
-    type: str
-    base64: str
-
-    @property
-    def fingerprint(self) -> str:
-        """As `ssh-keygen -lf` writes it."""
-        digest = hashlib.sha256(base64.b64decode(self.base64)).digest()
-        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
-
-
-@dataclass(frozen=True, slots=True)
 class OfferedKey:
     """What a server shows before anybody logs in."""
 
@@ -68,8 +47,14 @@ class OfferedKey:
     banner: str  # "SSH-2.0-OpenSSH_9.2p1 …"
 
 
+Stream = socket.socket | Channel
+"""What an SSH connection runs over: TCP from here, or a channel through another server."""
+StreamOpener = Callable[[float], Stream]
+"""Opens one within so many seconds."""
+
+
 def offered_host_key(
-    sock: socket.socket,
+    sock: Stream,
     address: SshAddress,
     interrupt: Callable[[], None] = nobody,
     deadline: float = CONNECT_SECONDS,
@@ -84,14 +69,22 @@ def offered_host_key(
 
 
 def connect(
-    address: SshAddress, credential: SshCredential, pinned: HostKey, interrupt: Callable[[], None] = nobody
+    address: SshAddress,
+    credential: SshCredential,
+    pinned: HostKey,
+    interrupt: Callable[[], None] = nobody,
+    opener: StreamOpener | None = None,
 ) -> Transport:
-    """An authenticated transport to the server that holds the pinned key. At most eight handshakes run at once."""
+    """An authenticated transport to the server that holds the pinned key. At most eight handshakes run at once.
+
+    `opener` leads there through another server; without one it is reached from here.
+    """
+    opener = opener or (lambda seconds: open_socket(address, interrupt, seconds))
     key = load_private_key(credential, address.host_name)
     while not _handshakes.acquire(timeout=0.05):
         interrupt()
     try:
-        transport = _begin(address, pinned.type, interrupt)
+        transport = _begin(address, pinned.type, interrupt, opener)
         try:
             _require_pinned(_shown_key(transport), pinned, address)
             _authenticate(transport, key, address, interrupt)
@@ -100,17 +93,17 @@ def connect(
             raise
     finally:
         _handshakes.release()
-    transport.set_keepalive(KEEPALIVE_SECONDS)
+    transport.stay_awake(KEEPALIVE_SECONDS)
     return transport
 
 
-def _begin(address: SshAddress, pinned_type: str, interrupt: Callable[[], None]) -> Transport:
+def _begin(address: SshAddress, pinned_type: str, interrupt: Callable[[], None], opener: StreamOpener) -> Transport:
     """Key exchange, tried again where the server hangs up before its first word: so sshd turns away a crowd."""
     until = time.monotonic() + CONNECT_SECONDS
     for pause in (0.2, 0.5, 1.0, None):
         left = until - time.monotonic()
         try:
-            return _negotiate(open_socket(address, interrupt, left), address, pinned_type, interrupt, left)
+            return _negotiate(opener(left), address, pinned_type, interrupt, left)
         except TurnedAway:
             if pause is None or left < pause:
                 raise
@@ -119,7 +112,7 @@ def _begin(address: SshAddress, pinned_type: str, interrupt: Callable[[], None])
 
 
 def _negotiate(
-    sock: socket.socket, address: SshAddress, pinned_type: str | None, interrupt: Callable[[], None], deadline: float
+    sock: Stream, address: SshAddress, pinned_type: str | None, interrupt: Callable[[], None], deadline: float
 ) -> Transport:
     """Key exchange; the pinned key's type is asked for first, since a server may have several."""
     try:
@@ -176,6 +169,8 @@ def _require_pinned(shown: HostKey, pinned: HostKey, address: SshAddress) -> Non
         f"Server {address.host_name} shows another host key than the one that was trusted. Nothing was sent to it.",
         offered_type=shown.type,
         offered_key=shown.base64,
+        host_name=address.host_name,
+        where=address.where,
         why=f"Trusted: {pinned.type} {pinned.fingerprint}. Shown: {shown.type} {shown.fingerprint}. "
         "The server was reinstalled, or somebody stands between.",
         remedy="Find out which. Only if the new key is known to be right, trust it on the server's page.",

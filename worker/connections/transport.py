@@ -1,5 +1,7 @@
 """paramiko's transport with the one channel it lacks, and with refusals kept apart per channel."""
 
+from __future__ import annotations
+
 import logging
 import threading
 import time
@@ -8,13 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import paramiko
 from paramiko.channel import Channel
-from paramiko.common import cMSG_CHANNEL_CLOSE, cMSG_CHANNEL_OPEN
+from paramiko.common import cMSG_CHANNEL_CLOSE, cMSG_CHANNEL_OPEN, cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
 from paramiko.transport import ChannelMap
+
+if TYPE_CHECKING:
+    from worker.connections.session import SshSession
 
 # every failure reaches somebody as an error of ours; paramiko would log it again, with a traceback
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
+_MOST_UNANSWERED = 2
 Kind = Literal["direct-streamlocal@openssh.com", "direct-tcpip", "session"]
 
 
@@ -33,7 +39,8 @@ class ChannelSilent(Exception):
 class Transport(paramiko.Transport):
     """Used by many threads at once, each with channels of its own.
 
-    `doubtful`: it left a request unanswered, so nobody new should rely on it.
+    `doubtful`: it left a request unanswered, so nobody new should rely on it. `way`: what it runs through, closed with it.
+    `ran_commands`: sshd has allowed one at least.
     """
 
     if TYPE_CHECKING:  # what the type stubs leave out
@@ -48,8 +55,46 @@ class Transport(paramiko.Transport):
     def __init__(self, sock: object) -> None:
         self._refused: dict[int, tuple[int, str]] = {}
         self._abandoned: set[int] = set()
-        self.doubtful = False
+        self._unanswered = 0
+        self.doubtful = self.ran_commands = False
+        self.way: SshSession | None = None
         super().__init__(sock)  # type: ignore[arg-type]
+
+    def is_active(self) -> bool:
+        """Neither it nor what it runs through has ended; the latter is known a moment earlier."""
+        if self.way is not None and not self.way.transport.is_active():
+            return False
+        return super().is_active() and not getattr(self.sock, "closed", False)
+
+    def close(self) -> None:
+        """End it, and let go of what it runs through."""
+        super().close()
+        if self.way is not None:
+            self.way.close()
+
+    def stay_awake(self, seconds: int) -> None:
+        """Ask the server for a sign of life after so many seconds of silence; the third that stays out ends the transport.
+
+        paramiko's own keepalive wants no answer, and behind a jump host no TCP timer of ours counts.
+        """
+        self.packetizer.set_keepalive(seconds, self._ask_for_a_sign)
+
+    def _ask_for_a_sign(self) -> None:
+        """Runs on paramiko's own thread, where an error ends the transport."""
+        if self._unanswered >= _MOST_UNANSWERED:
+            raise EOFError("the server gave no sign of life")
+        self._unanswered += 1
+        question = Message()
+        question.add_byte(cMSG_GLOBAL_REQUEST)
+        question.add_string("keepalive@openssh.com")
+        question.add_boolean(True)
+        self._send_user_message(question)
+
+    def _parse_request_success(self, message: Message) -> None:
+        self._unanswered = 0
+
+    def _parse_request_failure(self, message: Message) -> None:
+        self._unanswered = 0
 
     def _parse_channel_open_failure(self, message: Message) -> None:
         """paramiko keeps one error for the whole transport; with many threads it would be read by the wrong one."""
@@ -97,6 +142,7 @@ class Transport(paramiko.Transport):
             channel._set_window(window, packet)
         self._send_user_message(message)
         self._await_channel(number, opened, deadline, interrupt)
+        self.ran_commands = self.ran_commands or kind == "session"
         opened_channel: Channel = channel
         return opened_channel
 

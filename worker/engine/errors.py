@@ -23,16 +23,34 @@ class HostLost(Exception):
     def __init__(self, message: str, *, why: str = "", remedy: str = "") -> None:
         super().__init__(message)
         self.message, self.why, self.remedy = message, why, remedy
+        self._itself = message
+
+    def on_the_way(self, name: str) -> None:
+        """It happened at a server through which the way to `name` leads: say so."""
+        self.message = f"On the way to server {name}: {self._itself}"
+        self.args = (self.message,)
 
 
 class HostKeyChanged(HostLost):
-    """The server shows another host key than the pinned one. No credential was sent."""
+    """The server shows another host key than the pinned one. No credential was sent.
+
+    `host_name` is the server that did, where it is not the one that was asked for; `where` is its address.
+    """
 
     def __init__(
-        self, message: str, *, offered_type: str = "", offered_key: str = "", why: str = "", remedy: str = ""
+        self,
+        message: str,
+        *,
+        offered_type: str = "",
+        offered_key: str = "",
+        host_name: str = "",
+        where: tuple[str, int] | tuple[str, int, str] | None = None,
+        why: str = "",
+        remedy: str = "",
     ) -> None:
         super().__init__(message, why=why, remedy=remedy)
         self.offered_type, self.offered_key = offered_type, offered_key
+        self.host_name, self.where = host_name, where
 
 
 class AuthenticationRefused(HostLost):

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from deployments import sightings
+from deployments.inventory import hosts as inventory
 from deployments.models import Host
 from deployments.states import HostState, OperationStatus
-from worker.brief import HostConnection, host_connection, installation_name
+from worker.alarms import sound_alarm
+from worker.brief import CannotBrief, HostConnection, host_connection, installation_name, secrets_of
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool, SshSession
 from worker.engine.container_host import ContainerHost, EngineFacts
@@ -22,6 +24,7 @@ from worker.operations.drift import look_for_drift, ours
 from worker.operations.meet import host_of
 from worker.operations.steps import Looking, Outcome
 from worker.redact import Masker
+from worker.servers import pool as shared_pool
 
 SKEW_SECONDS: Final = 5.0
 STEPS: Final = (
@@ -38,17 +41,19 @@ def check(looking: Looking) -> Outcome:
     """See whether everything a deploy needs is there, and write down what was seen."""
     host = host_of(looking)
     looking.plan_steps(STEPS)
-    connection = host_connection(host)
-    credential = connection.credential
-    secrets = [
-        credential.private_key_pem.reveal(),
-        *([credential.passphrase.reveal()] if credential.passphrase else []),
-    ]
-    with open_secrets.using(Masker(secrets)):
+    try:
+        connection = host_connection(host)
+    except CannotBrief as error:
+        if host.via is not None and host.is_trusted and host.state != HostState.KEY_CHANGED:
+            sightings.host_seen(host.pk, sightings.where(host), HostState.UNREACHABLE, error.message)
+        raise
+    with open_secrets.using(Masker(secret.reveal() for secret in secrets_of(connection))):
         try:
             return _checked(looking, host, connection)
         except HostKeyChanged as error:
-            sightings.host_key_changed(host.pk, connection.address.where, error.offered_type, error.offered_key)
+            sound_alarm(host.pk, connection.address.where, error)
+            if error.host_name not in ("", host.name):
+                sightings.host_seen(host.pk, connection.address.where, HostState.UNREACHABLE, error.message)
             raise
         except HostLost as error:
             said = f"{error.message} {error.why}".strip()
@@ -57,7 +62,7 @@ def check(looking: Looking) -> Outcome:
 
 
 def _checked(looking: Looking, host: Host, connection: HostConnection) -> Outcome:
-    pool = Pool()
+    pool = Pool(ways=shared_pool())  # those on the way are checked on their own
     try:
         with looking.step("login") as step:
             session = pool.session(connection.address, connection.credential, connection.host_key, looking.signals)
@@ -94,6 +99,7 @@ def _look(looking: Looking, host: Host, session: SshSession, connection: HostCon
     sightings.host_seen(host.pk, where, HostState.READY, "", learned)
     if sightings.containers_seen(host.pk, where, running):
         look_for_drift(host, server)
+    inventory.meet_behind(host)
     result = {
         "engine": f"Docker {facts.engine_version}",
         "platform": f"{facts.os_type}/{facts.architecture}",

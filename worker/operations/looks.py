@@ -5,8 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
 
-from deployments import sightings
 from deployments.models import Host
+from worker.alarms import sound_alarm
 from worker.brief import CannotBrief, HostConnection, host_connection, secrets_of, with_registries
 from worker.connections.signals import Signals
 from worker.engine.container_host import ContainerHost, EngineFacts
@@ -90,8 +90,7 @@ def look_everywhere(
             looking.write()
     for each in looks:
         if each.changed_key is not None:
-            key, where = each.changed_key, (each.host.address, each.host.port)
-            sightings.host_key_changed(each.host.pk, where, key.offered_type, key.offered_key)
+            sound_alarm(each.host.pk, (each.host.address, each.host.port), each.changed_key)
 
 
 def look_again(look: L, signals: Signals, look_at: Callable[[L, HostConnection, Signals], None]) -> None:
