@@ -68,7 +68,7 @@ def test_every_option_is_sent_as_it_was_set() -> None:
             "Source": "/usr/share",
             "Target": "/mnt/share",
             "ReadOnly": True,
-            "BindOptions": {"Propagation": "rslave"},
+            "BindOptions": {"Propagation": "private"},
         },
         {"Type": "volume", "Target": "/scratch"},
     ]
@@ -94,7 +94,7 @@ def test_every_option_is_sent_as_it_was_set() -> None:
         "BlkioWeight": 300,
         "OomScoreAdj": 100,
         "OomKillDisable": True,
-        "GroupAdd": ["50", "audio"],
+        "GroupAdd": ["50", "51"],
         "CapDrop": ["NET_RAW"],
         "CapAdd": ["SYS_NICE"],
         "SecurityOpt": ["no-new-privileges:true"],
