@@ -1,5 +1,5 @@
 # Estiva's image: web, workers and reconciler are the same code, started with different commands (docker-compose.yml).
-FROM python:3.11-slim
+FROM python:3.11.13-slim-bookworm
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -29,6 +29,5 @@ RUN ESTIVA_SECRET_KEY=build ESTIVA_SEALING_PUBLIC_KEY=build ESTIVA_AUDIT_KEY=bui
     python manage.py collectstatic --noinput
 
 USER estiva
-VOLUME /var/lib/estiva
 EXPOSE 8000
 CMD ["gunicorn", "-k", "asgi", "--no-control-socket", "-b", "0.0.0.0:8000", "--workers", "2", "--graceful-timeout", "3", "dashboard.asgi:application"]
