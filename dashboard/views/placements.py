@@ -1,5 +1,7 @@
 """An application in an environment: its page, its settings, its releases."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,9 +18,9 @@ from dashboard.access import (
     get_release,
     seen_by,
 )
-from dashboard.forms.applications import EnvironmentChoiceForm
+from dashboard.forms.applications import EnvironmentChoiceForm, PlacementForm
 from dashboard.forms.placements import PlacementForms
-from deployments import permissions
+from deployments import compose_settings, permissions
 from deployments.errors import Refused
 from deployments.inventory import applications as inventory
 from deployments.models import Application, Environment, Host, Placement, Repository
@@ -42,14 +44,13 @@ def new(request: Request, application: str) -> HttpResponse:
     wanted = request.GET.get("environment") or (missing[0].name if missing else "")
     choosing = EnvironmentChoiceForm(post, environments=missing, initial={"environment": wanted})
     look, repository = _look(request, row)
+    begun = _begun_with(request, look, like)
     placing = PlacementForms(
         post,
         hosts=permissions.visible_hosts(request.user).filter(retired_at=None),
         placement=like,
-        initial={"hosts": [], "url": "", **({"source": Placement.Source.GIT} if look else {})},
         repository=repository,
-        build=look.build if look else None,
-        offered=look.generated if look else "",
+        **{**begun, "initial": {"hosts": [], "url": "", **begun["initial"]}},
     )
     if post is not None and all([choosing.is_valid(), placing.is_valid()]):
         try:
@@ -98,9 +99,7 @@ def settings(request: Request, application: str, environment: str) -> HttpRespon
         hosts=_choosable_hosts(request, placement),
         placement=placement,
         repository=repository,
-        initial={"source": Placement.Source.GIT} if look else {},
-        build={**placement.build, **look.build} if look else None,
-        offered=look.generated if look else "",
+        **_begun_with(request, look, placement),
     )
     if post is not None and forms.is_valid() and _save(request, placement, forms):
         messages.success(request, _("Saved. What runs is as it was: the next deploy brings the change."))
@@ -158,3 +157,16 @@ def _look(request: Request, application: Application) -> tuple[Look | None, Repo
         return None, repository
     look = look_of(repository, int(number))
     return (look if look is not None and look.is_of_a_branch else None), repository
+
+
+def _begun_with(request: Request, look: Look | None, known: Placement | None) -> dict[str, Any]:
+    """What the form begins with: a look's branch, for a build or, where Compose brings it up or is asked for, for Compose."""
+    kept: dict[str, Any] = known.compose if known else {}
+    is_composed = request.GET.get("source") == Placement.Source.COMPOSE or bool(kept)
+    if look is None:
+        return {"initial": {"source": Placement.Source.COMPOSE} if is_composed else {}}
+    if is_composed:
+        initial = {"source": Placement.Source.COMPOSE, "compose_from": PlacementForm.REPOSITORY}
+        return {"initial": initial, "compose": {**compose_settings.defaults(), **kept, "ref": look.ref}}
+    built = {**(known.build if known else {}), **look.build}
+    return {"initial": {"source": Placement.Source.GIT}, "build": built, "offered": look.generated}
