@@ -8,12 +8,13 @@ from django.utils.translation import gettext as _
 from dashboard.access import ACT, ACTING, EVERYONE, Request, get_deployment, seen_by
 from dashboard.downloads import streamed_text
 from dashboard.forms.history import HistoryForm
-from deployments import audit, permissions, requests
+from deployments import audit, permissions, requests, waves
 from deployments.errors import Refused
 from deployments.models import Target
 from deployments.queries import history as histories
 from deployments.queries import log
-from deployments.queries.deployment_page import STEP_TITLES, deployment_page
+from deployments.queries.deployment_page import deployment_page
+from deployments.queries.deployment_rows import STEP_TITLES
 from deployments.queries.placement_page import settings_in_words
 
 
@@ -86,6 +87,19 @@ def cancel(request: Request, deployment: int) -> HttpResponse:
         messages.error(request, str(refusal))
     else:
         messages.success(request, _("Cancelling deployment #%(number)s.") % {"number": row.pk})
+    return redirect("deployment", row.pk)
+
+
+@seen_by(*ACTING, methods=ACT)
+def go_on(request: Request, deployment: int) -> HttpResponse:
+    """Let a Deployment that waits between two waves go on."""
+    row = get_deployment(request, deployment)
+    try:
+        waves.go_on(actor=request.actor, deployment=row)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("Deployment #%(number)s goes on.") % {"number": row.pk})
     return redirect("deployment", row.pk)
 
 

@@ -1,34 +1,22 @@
-"""One Deployment's page: its Targets with their steps, and its place in the queue."""
+"""One Deployment's page: its Targets with their steps, its waves, and its place in the queue."""
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from deployments import builds
-from deployments.models import Deployment, Step, Target
-from deployments.states import DEPLOYMENT_OPEN, TARGET_HELD, TARGET_OPEN, DeploymentStatus, TargetStatus
+from deployments.models import Deployment, Target
+from deployments.queries.deployment_rows import (
+    TargetRow,
+    Wave,
+    previous_deployment,
+    seconds,
+    target_rows,
+    waves_of,
+)
+from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, TargetStatus
 
-STEP_TITLES: Final[dict[str, "str | Promise"]] = {
-    "connect": _("Connect"),
-    "clone": _("Clone"),
-    "build": _("Build"),
-    "publish": _("Publish"),
-    "preflight": _("Preflight"),
-    "pull": _("Pull"),
-    "replace": _("Replace"),
-    "health": _("Health"),
-    "verify": _("Verify"),
-    "cleanup": _("Clean up"),
-    "restore": _("Restore"),
-}
-_EXPECTED: Final = ("connect", "preflight", "pull", "replace", "health", "verify", "cleanup")
-_BUILD: Final = ("connect", "clone", "build", "cleanup")
-_PUSHED_BUILD: Final = ("connect", "clone", "build", "publish", "cleanup")
 _FAILED: Final = frozenset(
     {
         TargetStatus.FAILED,
@@ -37,53 +25,6 @@ _FAILED: Final = frozenset(
         TargetStatus.NEEDS_ATTENTION,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class StepRow:
-    """One step as shown; `status` "waiting" when it has not begun. Seconds are None while unknown."""
-
-    key: str
-    title: "str | Promise"
-    status: str
-    started_at: datetime | None = None
-    seconds: float | None = None
-    last_seconds: float | None = None
-    message: str = ""
-    first_line: int = 0
-    done: int = 0
-    total: int = 0
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetRow:
-    """A server's share, or the build; `waits_for` says in words what a queued one waits for, "" where that is known elsewhere."""
-
-    target: Target
-    steps: list[StepRow]
-    waits_for: "str | Promise" = ""
-
-    @property
-    def is_open(self) -> bool:
-        """Not ended yet."""
-        return self.target.status in TARGET_OPEN
-
-    @property
-    def is_build(self) -> bool:
-        """It makes the image; the others wait for it."""
-        return self.target.role == Target.Role.BUILD
-
-    @property
-    def skipped_because(self) -> str:
-        """Why it was not begun, where somebody decided so."""
-        is_skipped = self.target.status == TargetStatus.SKIPPED
-        return str(self.target.outcome.get("what", "")) if is_skipped else ""
-
-    @property
-    def failed_step(self) -> StepRow | None:
-        """The step that failed, where one did."""
-        return next((step for step in self.steps if step.status == "bad"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +56,26 @@ class DeploymentPage:
         return next((row for row in self.targets if row.is_build), None)
 
     @property
+    def waves(self) -> list[Wave]:
+        """The servers in the order that they come in."""
+        return waves_of(self.deployment, self.servers)
+
+    @property
+    def next_wave(self) -> list[TargetRow]:
+        """The servers that a gate keeps waiting."""
+        return [row for row in self.servers if row.target.wave == self.deployment.wave + 1]
+
+    @property
+    def waits(self) -> bool:
+        """It stands at a gate between two waves."""
+        return self.is_open and bool(self.deployment.gate) and self.deployment.cancel_requested_at is None
+
+    @property
+    def switched(self) -> list[str]:
+        """The servers that run what it brings."""
+        return [row.target.host_name for row in self.servers if row.target.status == TargetStatus.SUCCEEDED]
+
+    @property
     def is_open(self) -> bool:
         """Still queued or running."""
         return self.deployment.status in DEPLOYMENT_OPEN
@@ -136,6 +97,8 @@ class DeploymentPage:
                 return _("Failed on %(server)s") % {"server": self.failures[0].host_name}
         if self.deployment.status == DeploymentStatus.RUNNING and self.deployment.cancel_requested_at:
             return _("Cancelling")
+        if self.waits:
+            return _("Waiting for you") if self.deployment.gate == "person" else _("Waiting")
         if self.build is not None and self.build.target.status == TargetStatus.RUNNING:
             return _("Building on %(server)s") % {"server": self.build.target.host_name}
         restored = {TargetStatus.FAILED_RESTORED, TargetStatus.CANCELLED_RESTORED}
@@ -146,6 +109,8 @@ class DeploymentPage:
     @property
     def state(self) -> str:
         """The status that gives colour and shape."""
+        if self.waits and not self.stalled:
+            return "waiting"
         return TargetStatus.STALLED if self.stalled else self.deployment.status
 
     @property
@@ -163,35 +128,17 @@ class DeploymentPage:
 
 def deployment_page(deployment: Deployment) -> DeploymentPage:
     """The read model, in a constant number of queries."""
-    targets = list(Target.objects.filter(deployment=deployment).order_by("role", "host_name"))  # the build comes first
-    steps = _latest_steps(targets)
-    previous = _previous_deployment(deployment)
-    last = _last_durations(previous)
-    pushed = bool(deployment.release.source.get("build", {}).get("push_to"))
-    building = any(target.role == Target.Role.BUILD and target.status in TARGET_OPEN for target in targets)
-    rows = [
-        TargetRow(
-            target,
-            _rows(target, steps[target.pk], last[target.host_id, target.role], pushed=pushed),
-            _waits_for(target, building=building),
-        )
-        for target in targets
-    ]
+    targets = list(
+        Target.objects.filter(deployment=deployment).order_by("role", "wave", "host_name")
+    )  # the build is first
+    previous = previous_deployment(deployment)
     return DeploymentPage(
         deployment,
-        rows,
+        target_rows(deployment, targets),
         queue_place(deployment),
-        _seconds(previous.started_at, previous.ended_at) if previous else None,
+        seconds(previous.started_at, previous.ended_at) if previous else None,
         [target for target in targets if target.status in _FAILED],
     )
-
-
-def _waits_for(target: Target, *, building: bool) -> "str | Promise":
-    if target.status != TargetStatus.QUEUED:
-        return ""
-    if target.role == Target.Role.BUILD:
-        return builds.waiting_reason(target)
-    return _("Waits for the image.") if building else ""
 
 
 def queue_place(deployment: Deployment) -> QueuePlace | None:
@@ -207,55 +154,3 @@ def queue_place(deployment: Deployment) -> QueuePlace | None:
         return None
     waiting = sum(1 for each in older if each.status == DeploymentStatus.QUEUED)
     return QueuePlace(older[0], waiting + 1)
-
-
-def _latest_steps(targets: Iterable[Target]) -> defaultdict[int, dict[str, Step]]:
-    latest: defaultdict[int, dict[str, Step]] = defaultdict(dict)
-    for step in Step.objects.filter(target__in=[target.pk for target in targets]).order_by("pk"):
-        latest[step.target_id][step.key] = step
-    return latest
-
-
-def _previous_deployment(deployment: Deployment) -> Deployment | None:
-    done = Deployment.objects.filter(placement=deployment.placement_id, status=DeploymentStatus.SUCCEEDED)
-    return done.filter(pk__lt=deployment.pk).order_by("-pk").first()
-
-
-def _last_durations(previous: Deployment | None) -> defaultdict[tuple[int, str], dict[str, float | None]]:
-    """By server and role, since the builder may be one of the servers."""
-    durations: defaultdict[tuple[int, str], dict[str, float | None]] = defaultdict(dict)
-    if previous is not None:
-        for step in Step.objects.filter(target__deployment=previous).select_related("target").order_by("pk"):
-            durations[step.target.host_id, step.target.role][step.key] = _seconds(step.started_at, step.ended_at)
-    return durations
-
-
-def _rows(
-    target: Target, steps: dict[str, Step], last: dict[str, float | None], *, pushed: bool = False
-) -> list[StepRow]:
-    usual = _EXPECTED if target.role == Target.Role.DEPLOY else _PUSHED_BUILD if pushed else _BUILD
-    expected = [key for key in STEP_TITLES if key in steps or (key in usual and target.status in TARGET_OPEN)]
-    return [_row(key, steps.get(key), last.get(key), target) for key in expected]
-
-
-def _row(key: str, step: Step | None, last: float | None, target: Target) -> StepRow:
-    title = STEP_TITLES[key]
-    if step is None or (target.status in TARGET_HELD and step.fence < target.fence):
-        return StepRow(key, title, "waiting", last_seconds=last)
-    return StepRow(
-        key,
-        title,
-        step.status,
-        step.started_at,
-        _seconds(step.started_at, step.ended_at),
-        last,
-        step.message,
-        step.first_line,
-        step.done,
-        step.total,
-        step.label,
-    )
-
-
-def _seconds(start: Any, end: Any) -> float | None:
-    return (end - start).total_seconds() if start and end else None

@@ -14,8 +14,9 @@ from django.utils import timezone
 from dashboard import asgi, stream
 from deployments.accounts import invitations
 from deployments.actors import Actor
-from deployments.inventory import webhooks
+from deployments.inventory import registries, webhooks
 from deployments.models import AuditEntry, Placement, User, WebhookDelivery
+from tests.dashboard.rooms import container, seen
 from tests.dashboard.story import Story, plan, tell
 from tests.dashboard.web import sign_in
 
@@ -64,6 +65,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "placement_new": ("application", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "placement": (PLACEMENT, {"GET": THING}),
     "placement_settings": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
+    "placement_tags": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "release": ("release", {"GET": THING}),
     "variables": (PLACEMENT, {"GET": THING, "POST": ACTED_ON}),
     "variables_import": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
@@ -84,6 +86,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "deployment_lines": ("deployment", {"GET": THING}),
     "deployment_raw": ("deployment", {"GET": THING}),
     "deployment_cancel": ("deployment", {"POST": ACTED_ON}),
+    "deployment_go_on": ("deployment", {"POST": ACTED_ON}),
     "hosts": ("", {"GET": LIST}),
     "host_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "host": ("host", {"GET": THING}),
@@ -95,6 +98,14 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "host_at": ("host", {"GET": THING}),
     "room": ("host", {"GET": THING}),
     "room_look": ("host", {"POST": THING}),
+    "container": ("container", {"GET": THING}),
+    "container_act": ("restart", {"GET": ACTED_ON, "POST": ACTED_ON}),
+    "registries": ("", {"GET": LIST}),
+    "registry_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "registry": ("registry", {"GET": LIST}),
+    "registry_edit": ("registry", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "registry_test": ("registry", {"POST": ADMINS_LIST}),
+    "registry_remove": ("registry", {"POST": ADMINS_LIST}),
     "environments": ("", {"GET": READERS_LIST}),
     "environment_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "environment_edit": ("environment", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
@@ -141,6 +152,9 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "plan": lambda: {"plan": plan(place, story.ana).pk},
         "deployment": lambda: {"deployment": deployment.pk},
         "host": lambda: {"host": (story.foreign_host if foreign else story.host).name},
+        "container": lambda: _container(story, place, foreign=foreign),
+        "restart": lambda: {**_container(story, place, foreign=foreign), "act": "restart"},
+        "registry": lambda: {"registry": _registry(story)},
         "environment": lambda: {"environment": place.environment.name},
         "person": lambda: {"person": story.dora.pk},
         "link": lambda: {"link": _invitation(story)},
@@ -161,6 +175,20 @@ def _hook(place: Placement, story: Story) -> int:
         actor=Actor.of(story.ana), placement=place, kind="registry", name="Registry", rules=rules
     )
     return hook.pk
+
+
+def _container(story: Story, place: Placement, *, foreign: bool) -> dict[str, Any]:
+    host = story.foreign_host if foreign else story.host
+    row = container("web", place)
+    seen(host, row)
+    return {"host": host.name, "container": row["id"][:12]}
+
+
+def _registry(story: Story) -> int:
+    row, _test = registries.save_registry(
+        actor=Actor.of(story.ana), registry=None, kind="plain", host="registry.test", test_host=story.host
+    )
+    return row.pk
 
 
 def _invitation(story: Story) -> int:
@@ -222,7 +250,7 @@ def _query(story: Story, route: str) -> str:
 def _wanted(row: Row, who: str, kind: str) -> str | int:
     """Dora is a deployer with no grant: for her, everything is foreign."""
     if who == "dora":
-        is_hers = row.deployer != IN or kind in {"", "person", "link"}
+        is_hers = row.deployer != IN or kind in {"", "person", "link", "registry"}
         return row.deployer if is_hers else 404
     column = {"ana": row.admin, "bruno": row.deployer, "foreign": row.foreign, "carla": row.auditor}[who]
     assert column is not None
