@@ -25,6 +25,7 @@ _TABS: tuple[tuple["str | Promise", str, frozenset[str], str], ...] = (
     (_("Overview"), "overview", _EVERYONE, "/"),
     (_("Applications"), "applications", _EVERYONE, "/applications/"),
     (_("Servers"), "hosts", _EVERYONE, "/servers/"),
+    (_("Registries"), "registries", _EVERYONE, "/registries/"),
     (_("History"), "deployments", _EVERYONE, "/deployments/"),
     (_("Audit"), "audit", frozenset({Role.ADMIN, Role.AUDITOR}), "/audit/"),
     (_("People"), "people", frozenset({Role.ADMIN, Role.AUDITOR}), "/people/"),

@@ -10,6 +10,7 @@ const live = startLive();
 const section = document.querySelector(".log-viewer[data-lines-url]");
 if (section) await openLog(section);
 live.stream.start();
+document.addEventListener("estiva:watch", () => live.stream.watchedMayHaveChanged()); // a part came that watches something of its own
 
 // A connection may break at any moment (a laptop changes its network): tried again, and then said; the page lives on without its log.
 async function openLog(place) {
