@@ -8,11 +8,14 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from deployments import room
+from deployments import room, room_acts
 from deployments.models import Host, Operation, Placement, PlacementHost
 from deployments.states import OPERATION_OPEN, OperationStatus
 
 Row = dict[str, Any]
+
+SHORT: Final = 12
+"""Digits of a container's id that name it on a server, as everywhere in Docker."""
 
 _KINDS: Final = {
     "images": gettext_lazy("Images"),
@@ -84,10 +87,54 @@ def room_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> 
     )
 
 
-def container_seen(host: Host, container_id: str, visible: QuerySet[Placement], *, everything: bool) -> Row | None:
-    """One container as last listed, if this person may know of it."""
+@dataclass(frozen=True, slots=True)
+class ContainerPage:
+    """One container as last listed. `last` is the newest act on it by hand."""
+
+    row: Row
+    seen: Operation
+    last: Operation | None
+    is_serving: bool
+
+    @property
+    def last_word(self) -> str:
+        """What is being done with it."""
+        return str(room_acts.Act(self.last.request["act"]).label) if self.last else ""
+
+    @property
+    def seat(self) -> PlacementHost | None:
+        """Its Placement on this server; None where nobody knows of it."""
+        found: PlacementHost | None = self.row.get("seat")
+        return found
+
+    @property
+    def placement(self) -> Placement | None:
+        """What it belongs to."""
+        return self.seat.placement if self.seat else None
+
+    @property
+    def asks_for_name(self) -> bool:
+        """Taking it down is felt in production: the application's name has to be typed."""
+        return self.placement is not None and self.placement.environment.is_production
+
+    @property
+    def elsewhere(self) -> list[PlacementHost]:
+        """The other servers on which its Placement serves."""
+        if self.placement is None or self.seat is None:
+            return []
+        seats = self.placement.seats.filter(is_active=True, running_release__isnull=False).exclude(pk=self.seat.pk)
+        return list(seats.select_related("host").order_by("host__name"))
+
+
+def container_page(host: Host, key: str, visible: QuerySet[Placement], *, everything: bool) -> ContainerPage | None:
+    """The container whose id begins with `key`, if this person may know of it."""
     page = room_page(host, visible, everything=everything)
-    return next((row for row in (*page.ours, *page.others) if row["id"] == container_id), None)
+    found = [row for row in (*page.ours, *page.others) if row["id"].startswith(key)] if len(key) >= SHORT else []
+    if len(found) != 1 or page.seen is None:
+        return None
+    row = found[0]
+    serving = room_acts.is_serving(row, row.get("seat"))
+    return ContainerPage(row, page.seen, room_acts.last_act(host, row["id"]), serving)
 
 
 def _placements(host: Host, visible: QuerySet[Placement]) -> dict[int, PlacementHost]:
@@ -103,7 +150,7 @@ def _named(row: Row, placements: dict[int, PlacementHost]) -> Row:
 
 def _shown(row: Row) -> Row:
     tone, word = _state(row["state"], row["health"])
-    return {**row, "tone": tone, "word": word, "made": _moment(row["created"])}
+    return {**row, "key": row["id"][:SHORT], "tone": tone, "word": word, "made": _moment(row["created"])}
 
 
 def _state(state: str, health: str) -> tuple[str, str]:

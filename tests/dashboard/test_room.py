@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from deployments.models import Host, Operation, Placement
+from deployments.models import Host, Operation
 from deployments.states import HostState, OperationStatus
+from tests.dashboard.rooms import container, seen
 from tests.dashboard.story import Story, tell
 
 PAGE = "/servers/web-1/room/"
@@ -25,63 +25,6 @@ def story(db: None) -> Story:
 def as_ana(story: Story, client: Client) -> Client:
     client.force_login(story.ana)
     return client
-
-
-def container(named: str, placement: Placement | None = None, **more: Any) -> dict[str, Any]:
-    """A container as `worker.room.reading` describes it."""
-    return {
-        "id": named.encode().hex().ljust(64, "0")[:64],
-        "name": named,
-        "image": "registry.test/shop:1",
-        "image_id": "sha256:1",
-        "state": "running",
-        "status": "Up 3 hours",
-        "health": "healthy",
-        "ports": ["8080 → 80"],
-        "networks": ["bridge"],
-        "created": 1_700_000_000,
-        "ours": placement is not None,
-        "placement": placement.pk if placement else None,
-        "release": "1" if placement else "",
-        "service": "",
-        **more,
-    }
-
-
-def seen(host: Host, *containers: dict[str, Any], **more: Any) -> Operation:
-    """A look that has ended well."""
-    now = timezone.now()
-    image = {
-        "id": "sha256:1",
-        "name": "shop:1",
-        "tags": ["shop:1"],
-        "digests": [],
-        "size": 70_000_000,
-        "shared": 10_000_000,
-        "created": 1_700_000_000,
-        "used_by": ["web"],
-        "ours": False,
-    }
-    volume = {"name": "pgdata", "driver": "local", "created": "", "size": 9_000_000, "used_by": [], "ours": False}
-    network = {"name": "bridge", "driver": "bridge", "scope": "local", "subnets": [], "predefined": True, "used_by": []}
-    found = {
-        "containers": list(containers),
-        "images": [image],
-        "volumes": [volume],
-        "networks": [{**network, "ours": False}],
-        "disk": {"images": 70_000_000, "containers": 0, "volumes": 9_000_000, "cache": 0},
-        "left_out": {},
-        **more,
-    }
-    return Operation.objects.create(
-        kind=Operation.Kind.ROOM,
-        host=host,
-        status=OperationStatus.SUCCEEDED,
-        result=found,
-        requested_at=now,
-        ended_at=now,
-        deadline_at=now,
-    )
 
 
 def test_opening_the_page_asks_for_a_look(as_ana: Client, story: Story) -> None:
@@ -161,3 +104,60 @@ def test_names_from_the_server_are_text(as_ana: Client, story: Story) -> None:
     text = as_ana.get(PAGE).content.decode()
     assert "<script>alert" not in text
     assert "&lt;script&gt;" in text
+
+
+def test_a_container_has_its_page(as_ana: Client, story: Story) -> None:
+    row = container("storefront-staging-r1.f1", story.staging)
+    seen(story.host, row, container("somebodys-database"))
+    page = as_ana.get(f"{PAGE}{row['id'][:12]}/")
+    assert [str(each) for each in page.context["acts"]] == ["restart", "stop"]
+    theirs = as_ana.get(f"{PAGE}{container('somebodys-database')['id'][:12]}/")
+    assert theirs.context["acts"] == []
+    assert "never touched" in theirs.content.decode()
+    assert as_ana.get(f"{PAGE}{'0' * 12}/").status_code == 404
+
+
+def test_a_deployer_restarts_what_is_theirs_and_stops_nothing(client: Client, story: Story) -> None:
+    story.running.targets.update(status="succeeded")
+    row, foreign = container("mine", story.staging), container("foreign", story.production)
+    seen(story.host, row, foreign)
+    client.force_login(story.bruno)
+    path = f"{PAGE}{row['id'][:12]}/"
+    assert [str(each) for each in client.get(path).context["acts"]] == ["restart"]
+    assert client.post(f"{path}restart").status_code == 302
+    operation = Operation.objects.get(kind="container")
+    assert (operation.request["act"], operation.request["id"]) == ("restart", row["id"])
+    assert client.post(f"{path}stop").status_code == 403
+    assert client.post(f"{path}remove").status_code == 403
+    assert client.post(f"{path}explode").status_code == 404
+    assert client.post(f"{PAGE}{foreign['id'][:12]}/restart").status_code == 404
+    assert Operation.objects.filter(kind="container").count() == 1
+
+
+def test_in_production_the_name_is_typed(as_ana: Client, story: Story) -> None:
+    story.foreign.targets.update(status="succeeded")
+    row = container("shop", story.production)
+    seen(story.foreign_host, row)
+    seat = story.production.seats.get()
+    seat.running_release = story.foreign.release
+    seat.save()
+    path = f"/servers/web-3/room/{row['id'][:12]}/stop"
+    page = as_ana.get(path).content.decode()
+    assert "It serves nowhere else." in page
+    assert as_ana.post(path).status_code == 422
+    assert as_ana.post(path, {"name": "billing"}).status_code == 422
+    assert not Operation.objects.filter(kind="container").exists()
+    assert as_ana.post(path, {"name": "storefront"}).status_code == 302
+    assert Operation.objects.filter(kind="container").count() == 1
+
+
+def test_how_the_last_act_went_is_on_the_page(as_ana: Client, story: Story) -> None:
+    story.running.targets.update(status="succeeded")
+    row = container("mine", story.staging)
+    seen(story.host, row)
+    path = f"{PAGE}{row['id'][:12]}/"
+    as_ana.post(f"{path}stop")
+    assert "asked for by Ana Prado" in as_ana.get(path).content.decode()
+    failure = {"what": "It runs again.", "why": "Somebody started it.", "remedy": "Ask around."}
+    Operation.objects.filter(kind="container").update(status="failed", result=failure)
+    assert "Ask around." in as_ana.get(f"{path}?fragment=container").content.decode()

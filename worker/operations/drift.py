@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from deployments import releases, sightings
-from deployments.models import Host, PlacementHost, Target
+from deployments import releases, room_acts, sightings
+from deployments.models import Host, Placement, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
 from worker.brief import NO_TARGET, installation_name
 from worker.engine.container_host import Container, ContainerHost
@@ -51,10 +51,8 @@ def drift_words(seat: PlacementHost, sight: Sight) -> str:
             if seen is not None and sight.running
             else ""
         )
-    if seen is None:
-        return f"Release {recorded} is on record, but no container of it is there."
-    if not sight.running:
-        return f"The container of release {seen} does not run: it is {sight.status}."
+    if seen is None or not sight.running:
+        return _down(seat, recorded, seen, sight.status)
     if seen != recorded:
         return f"Release {seen} runs, release {recorded} is on record."
     if sight.health == "unhealthy":
@@ -77,3 +75,13 @@ def _identity(seat: PlacementHost) -> Identity:
         fence=seat.fence,
         incumbent_target=seat.running_target_id,
     )
+def _down(seat: PlacementHost, recorded: int, seen: int | None, status: str) -> str:
+    """Nothing serves: who took it down, where that was done here."""
+    person = room_acts.taken_down_by(seat)
+    if seen is None:
+        by_hand = f" {person} removed it by hand." if person else ""
+        return f"Release {recorded} is on record, but no container of it is there.{by_hand}"
+    by_hand = f", stopped by hand by {person}" if person else ""
+    return f"The container of release {seen} does not run: it is {status}{by_hand}."
+
+

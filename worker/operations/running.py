@@ -16,7 +16,7 @@ from deployments.webhooks import automatic
 from worker.brief import CannotBrief
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
 from worker.keeper import Held, Keeper, uptime
-from worker.operations import check, meet, plan, registry, repository, room, tags
+from worker.operations import check, meet, plan, registry, repository, room, room_acts, tags
 from worker.operations.steps import Looking, Outcome
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,7 @@ KINDS: Final = {
     Operation.Kind.PLAN: plan.plan,
     Operation.Kind.REPOSITORY: repository.look,
     Operation.Kind.ROOM: room.look,
+    Operation.Kind.CONTAINER: room_acts.act,
     Operation.Kind.REGISTRY: registry.look,
     Operation.Kind.TAGS: tags.look,
 }
