@@ -3,7 +3,7 @@
 from typing import Final
 
 from deployments.models import Target
-from worker.engine.errors import AuthenticationRefused, HostLost, SocketRefused
+from worker.engine.errors import AuthenticationRefused, BuilderLost, HostLost, SocketRefused
 
 UNTOUCHED_DELAYS: Final = (2, 5, 10, 20)
 TOUCHED_DELAYS: Final = (2, 5, 10, 20, 40, 60, 60, 60)  # a server that reboots in the middle of a swap is waited for
@@ -21,12 +21,14 @@ def delay_after(error: HostLost, target: Target, *, touched: bool) -> int | None
     lost_before = target.connections_lost
     if lost_before < len(delays):
         return delays[lost_before]
-    return WAIT_DELAY if not touched and _wish(target) == "wait" and lost_before < MOST_WAITS else None
+    is_away = not touched and not isinstance(error, BuilderLost)
+    return WAIT_DELAY if is_away and _wish(target) == "wait" and lost_before < MOST_WAITS else None
 
 
 def is_left_out(error: HostLost, target: Target, *, touched: bool) -> bool:
-    """It didn't answer, nothing was begun there, and the others shall go on without it; one that refuses us isn't away."""
-    return not touched and _wish(target) == "skip" and not isinstance(error, _REFUSALS)
+    """It didn't answer, nothing was begun there, and the others shall go on without it; one that refuses us isn't away,
+    nor is one that is well while the builder was lost."""
+    return not touched and _wish(target) == "skip" and not isinstance(error, _REFUSALS | BuilderLost)
 
 
 def _wish(target: Target) -> str:

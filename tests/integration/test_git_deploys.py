@@ -1,6 +1,7 @@
 """From a Git repository to a running container, with real processes: clone, build, ship, deploy, break, go back, cancel."""
 
 import urllib.request
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from django.db.models.functions import Now
 
 from deployments import build_settings, claims, container_settings, requests
 from deployments.inventory import applications, placements, repositories
-from deployments.models import Deployment, Host, Placement, PlacementHost, Plan, Release, Target
+from deployments.models import Deployment, Environment, Host, Placement, PlacementHost, Plan, Release, Target
 from parts import flask_sample
 from parts.dockerd import DockerEngine
 from parts.git_repo import Repo
@@ -148,6 +149,39 @@ def test_a_second_server_gets_the_same_image_without_a_registry(
         (container,) = harness.containers_as_they_are(each)
         assert each.api.json("GET", f"/containers/{container[0]}/json")["Image"] == release.image_id
     assert {seat.running_release for seat in place.seats.all()} == {release}
+
+
+def test_a_builder_that_is_away_in_the_middle_of_shipping_is_waited_for(
+    estiva: Estiva,
+    server: Server,
+    make_sshd: Callable[[], SshServer],
+    tidy_engine26: DockerEngine,
+    git_server: GitServer,
+    repo: Repo,
+) -> None:
+    processes.ready(estiva.worker("look"))
+    processes.ready(estiva.worker("deploy"))
+    estiva.reconciler()  # who comes again after a while is sent by it
+    builders_sshd, builders_engine = make_sshd(), server[1]
+    builder = harness.trusted_host(builders_sshd, builders_engine, "builder-1")
+    files = flask_sample.files("1")
+    files["Dockerfile"] += "RUN head -c 120000000 /dev/urandom > /large\n"  # long enough on its way
+    repo.commit(files, "Much to ship")
+    place = placed([harness.trusted_host(server[0], tidy_engine26, "web-2")], git_server, repo)
+    Environment.objects.update(builder=builder)
+    deployment = deploy(place)
+    wait_until(lambda: "layers come from builder-1" in log_of(deployment, "deploy"), "it ships", timeout=PATIENCE)
+
+    builders_sshd.stop()
+    target = deployment.targets.get(role=Target.Role.DEPLOY)
+    wait_until(lambda: Target.objects.get(pk=target.pk).connections_lost > 0, "the builder is missed", timeout=PATIENCE)
+    builders_sshd.start()
+
+    assert harness.ended(deployment, timeout=PATIENCE).status == "succeeded", (outcome(deployment), log_of(deployment))
+    said = log_of(deployment, "deploy")
+    assert "The image comes from builder-1, and that failed" in said
+    assert "Trying again in 2 s." in said
+    assert answer(place).startswith("python-web-app 1 ")
 
 
 def test_with_a_registry_every_server_pulls_by_digest(

@@ -24,7 +24,7 @@ from worker.connections.shipping_hub import Builder, ShippingHub
 from worker.connections.signals import Signals
 from worker.connections.ssh import HostKey, SshAddress, SshCredential
 from worker.engine.container_host import PullProgress
-from worker.engine.errors import Cancelled, HostError, HostLost, NotFound
+from worker.engine.errors import BuilderLost, Cancelled, HostError, HostLost, NotFound
 from worker.engine.spec import Secret
 
 BIG = 24_000_000  # bytes: takes long enough for something to happen meanwhile
@@ -256,11 +256,13 @@ def test_a_lost_builder_is_said_to_be_lost(yard: Yard) -> None:
             pass
         yard.builder.sshd.kill_connections()
         with pytest.raises(
-            HostError, match=r"comes from builder, and that failed: .*(was lost|ended the connection)"
+            BuilderLost, match=r"comes from builder, and that failed: .*(was lost|ended the connection)"
         ) as caught:
             list(steps)
         assert "Deploy again once builder can be reached" in caught.value.remedy
         assert host.local_image(image) is None  # and the server itself is well
+    assert yard.receive(yard.servers[0], image)[-1].status.startswith("complete"), "tried again, it arrives"
+    assert yard.servers[0].has(image)
 
 
 @pytest.mark.usefixtures("unhurried")

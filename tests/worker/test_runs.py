@@ -12,14 +12,14 @@ from django.db import OperationalError, connection
 from deployments import claims, endings, queue, requests
 from deployments.inventory import hosts, variables
 from deployments.live import decode_lines
-from deployments.models import AuditEntry, Deployment, Host, LogChunk, PlacementHost, SecretVersion, Target
+from deployments.models import AuditEntry, Deployment, Host, LogChunk, PlacementHost, Release, SecretVersion, Target
 from tests.deployments.world import OTHER_KEY, World, deployed, make_world, only_target, planned
 from tests.worker.conftest import Sent
 from worker import runs
 from worker.brief import HostConnection
 from worker.connections.fake import Behaviour, FakeHost, FakeServer
 from worker.connections.signals import Signals
-from worker.engine.errors import AuthenticationRefused, HostKeyChanged, HostLost, NewerFence
+from worker.engine.errors import AuthenticationRefused, BuilderLost, HostKeyChanged, HostLost, NewerFence
 from worker.keeper import Keeper
 from worker.servers import Opener
 
@@ -121,6 +121,47 @@ def test_a_lost_connection_is_tried_again_later_with_a_new_fence(stage: Stage, k
     assert (target.status, target.fence, target.attempts) == ("succeeded", 2, 2)
     assert target.steps.filter(fence=1, status="broken_off").count() == 1
     assert len(stage.server.containers) == 1
+
+
+def losing_the_builder(host: FakeHost) -> None:
+    """In the middle of the image that comes from there."""
+
+    def lose() -> None:
+        raise BuilderLost("The image comes from builder-1, and that failed: the connection was lost.")
+
+    host.on_call("receive_progress", 4, "before", lose)
+
+
+def shipped(stage: Stage, away: str) -> Target:
+    """A Target whose image is on a builder alone."""
+    deployment = stage.deployed()
+    image_id = stage.server.images.build("made")
+    Release.objects.update(digest="", image_id=image_id, source={"kind": "git", "commit": "c" * 40})
+    Deployment.objects.update(rollout={"away": away})
+    return only_target(deployment)
+
+
+def test_a_builder_lost_midway_is_waited_for_like_any_server(stage: Stage, keeper: Keeper) -> None:
+    stage.at_connect = [losing_the_builder]
+    target = run(shipped(stage, "fail"), keeper, stage.open)
+    assert (target.status, target.connections_lost, target.touched) == ("stalled", 1, False)
+    assert "comes from builder-1" in target.stalled_reason
+    assert log()[-1] == "Trying again in 2 s."
+    target = again(target, keeper, stage.open)
+    assert (target.status, target.attempts) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize("away", ["fail", "skip", "wait"])
+def test_a_builder_that_stays_lost_ends_it_and_the_server_is_not_blamed(
+    stage: Stage, keeper: Keeper, away: str
+) -> None:
+    stage.at_connect = [losing_the_builder] * 9
+    target = run(shipped(stage, away), keeper, stage.open)
+    while target.status == "stalled":
+        target = again(target, keeper, stage.open)
+    assert (target.status, target.attempts) == ("failed_untouched", 5)
+    assert "comes from builder-1" in target.outcome["what"]
+    assert "Nothing was changed on web-1" in target.outcome["what"]
 
 
 def test_a_server_that_is_away_is_left_out_where_that_is_wanted(stage: Stage, keeper: Keeper) -> None:

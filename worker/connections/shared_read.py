@@ -19,7 +19,16 @@ from worker.connections.log_stream import HttpBody
 from worker.connections.shipping import EngineDoor, ImageAbout
 from worker.connections.signals import Signals
 from worker.connections.socket_refusal import open_engine_socket
-from worker.engine.errors import HostError, HostLost, LeaseLost, NotFound
+from worker.engine.errors import (
+    AuthenticationRefused,
+    BuilderLost,
+    HostError,
+    HostKeyChanged,
+    HostLost,
+    LeaseLost,
+    NotFound,
+    SocketRefused,
+)
 
 GATHER_SECONDS = 0.3  # how long after its beginning others may join, at least
 LOOK_SECONDS = 20.0  # how long the others wait for one that finds out what it lacks
@@ -186,7 +195,7 @@ class SharedRead:
     def _unexpected(self, error: BaseException) -> HostError:
         return HostError(f"Server {self.builder_name}: sending the image failed ({type(error).__name__}: {error}).")
 
-    def _for_receivers(self, error: HostError | HostLost | UnknownArchive) -> HostError:
+    def _for_receivers(self, error: HostError | HostLost | UnknownArchive) -> HostError | BuilderLost:
         """The builder's trouble, in words for those who wait for the image; their own servers are well."""
         name = self.builder_name
         if isinstance(error, NotFound):
@@ -203,7 +212,8 @@ class SharedRead:
                 remedy="Deploy again; if it stays so, look into the engine's log there, or use a registry.",
             )
         if isinstance(error, HostLost):
-            return HostError(
+            lasting = isinstance(error, AuthenticationRefused | HostKeyChanged | SocketRefused)
+            return (HostError if lasting else BuilderLost)(
                 f"The image comes from {name}, and that failed: {error.message}",
                 why=error.why,
                 remedy=f"Deploy again once {name} can be reached; layers that are complete are not sent twice.",

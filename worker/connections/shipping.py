@@ -50,7 +50,7 @@ class ImageSource(Protocol):
         """Bring it to the receiver, within `deadline` seconds; at the end it was seen there, under the same ID.
 
         The first progress announces what comes from where. `NotFound` when the builder has no such image, `HostError`
-        with the reason otherwise; `HostLost` is about the receiver alone.
+        with the reason otherwise; `HostLost` is about the receiver alone, `BuilderLost` about where the image comes from.
         """
         ...
 

@@ -53,6 +53,10 @@ class HostKeyChanged(HostLost):
         self.host_name, self.where = host_name, where
 
 
+class BuilderLost(HostLost):
+    """Another server than the one that is worked on was lost: the builder, while an image came from there."""
+
+
 class AuthenticationRefused(HostLost):
     """The server refused the user or the key."""
 
