@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.http import QueryDict
 
 from deployments import build_settings, compose_settings, container_settings, rollout_settings
+from deployments.container_options import SECTIONS
 from deployments.setting_fields import Field
 from deployments.setting_words import size_text
 
@@ -72,6 +73,11 @@ class Bound:
         return bool(self.errors) or any(each.has_errors for each in inner)
 
     @property
+    def is_said(self) -> bool:
+        """Something else stands in it than what goes without saying."""
+        return bool(self.rows) if self.field.kind == "rows" else self.value != _as_typed(self.field, self.field.default)
+
+    @property
     def is_checked(self) -> bool:
         """For a toggle."""
         return self.value == "on"
@@ -86,6 +92,45 @@ class Bound:
     def bad_lines(self) -> str:
         """The lines of a text that were refused, by number, separated by spaces."""
         return " ".join(found[1] for text in self.errors if (found := _LINE.match(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Settings that belong together, by their shapes, so that what is short stands side by side."""
+
+    name: str
+    title: str
+    fields: list[Bound]
+
+    @property
+    def tables(self) -> list[Bound]:
+        """Rows."""
+        return [each for each in self.fields if each.field.kind == "rows"]
+
+    @property
+    def lines(self) -> list[Bound]:
+        """Lists, one entry a line."""
+        return [each for each in self.fields if each.field.kind == "lines"]
+
+    @property
+    def toggles(self) -> list[Bound]:
+        """Yes or no."""
+        return [each for each in self.fields if each.field.kind == "toggle"]
+
+    @property
+    def short(self) -> list[Bound]:
+        """All others: one line each."""
+        return [each for each in self.fields if each.field.kind not in {"rows", "lines", "toggle"}]
+
+    @property
+    def said(self) -> list[str]:
+        """The labels of what was set."""
+        return [str(each.field.label) for each in self.fields if each.is_said]
+
+    @property
+    def is_open(self) -> bool:
+        """Something was set in it, or refused."""
+        return bool(self.said) or any(each.has_errors for each in self.fields)
 
 
 class SettingsForm:
@@ -111,9 +156,13 @@ class SettingsForm:
         return any(each.has_errors for each in self)
 
     @property
-    def rest(self) -> list[Bound]:
-        """What the first, short form leaves folded: all but ports and health."""
-        return [each for each in self if each.field.name not in {"ports", "health"}]
+    def sections(self) -> list[Section]:
+        """What stands folded in the form of a container: all but ports and health."""
+        found = [
+            Section(name, str(title), [each for each in self if each.field.section == name])
+            for name, title in SECTIONS.items()
+        ]
+        return [each for each in found if each.name not in {"ports", "health"}]
 
     @property
     def has_unusual_errors(self) -> bool:

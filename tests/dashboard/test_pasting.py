@@ -95,7 +95,7 @@ def test_a_run_line_fills_the_form_and_the_rest_is_named(as_ana: Client) -> None
     assert "<code>-e TOKEN</code>" in text
     assert "<code>docker stop shop</code>" in text
     assert 'action="/applications/new"' in text
-    assert '<details class="more" open>' in text, "volumes and command were filled in, so they show"
+    assert '<details class="section" open>' in text, "volumes and command were filled in, so they show"
     assert not Application.objects.exists(), "nothing is saved by pasting"
     assert not AuditEntry.objects.filter(action__startswith="application").exists()
 

@@ -1,6 +1,5 @@
 """A container with every option there is, on an old and on a current Docker Engine: what was asked is what is there."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
