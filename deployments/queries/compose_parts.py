@@ -1,15 +1,17 @@
 """What pages show of a Compose application: its services and files, and what differs between two sources. Pure."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from deployments import plan
+from deployments import compose_settings
 
 MOST_LINES: Final = 400
 """Lines of a file's difference that a page shows; a diff beyond that is read in the repository."""
 _MOST_COMPARED: Final = 4_000  # lines of a file: beyond, comparing takes too long for a page
+
+_TEXT: Final = next(each.label for each in compose_settings.FIELDS if each.name == "text")
 
 Mark = Literal["plus", "minus", "at", ""]
 
@@ -59,12 +61,12 @@ class ServiceChange:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What gives a service power over its server; `is_new` where what runs doesn't have it."""
+    """What gives a service power over its server; `is_new` where what runs on one of them doesn't have it."""
 
     service: str
     key: str
     reason: str
-    is_new: bool = True
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,13 @@ def text_diff(name: str, before: str | None, after: str | None) -> FileDiff:
     return FileDiff(name, kind, marked[:MOST_LINES], left_out=max(0, len(marked) - MOST_LINES))
 
 
+def without_files(changes: list[dict[str, str]], diffs: list[FileDiff]) -> list[dict[str, str]]:
+    """A Plan's changes but for the files, where it is shown line by line how they differ."""
+    if not diffs:
+        return changes
+    return [each for each in changes if each["kind"] != "file" and (each["kind"], each["name"]) != ("compose", _TEXT)]
+
+
 def _marked(line: str) -> tuple[Mark, str]:
     marks: dict[str, Mark] = {"+": "plus", "-": "minus", "@": "at"}
     return marks.get(line[:1], ""), line
@@ -151,9 +160,8 @@ def changes_of(row: Mapping[str, Any], source: Mapping[str, Any]) -> list[Servic
     ]
 
 
-def powers_of(planned: Mapping[str, Any], running: Mapping[str, Any] | None) -> list[Power]:
-    """All that a planned source has, the new ones first."""
-    new = plan.new_powers(planned, running)
+def powers_of(planned: Mapping[str, Any], new: Sequence[list[str]] = ()) -> list[Power]:
+    """All that a source has, the new ones (`deployable.new_powers`) first."""
     every = [list(map(str, each)) for each in planned.get("powers", [])]
     found = [Power(service, key, reason, [service, key, reason] in new) for service, key, reason in every]
     return sorted(found, key=lambda each: not each.is_new)

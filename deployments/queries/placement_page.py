@@ -19,6 +19,7 @@ from deployments.queries.compose_parts import (
     services_of,
     services_seen,
     text_diff,
+    without_files,
 )
 from deployments.releases import Content
 from deployments.states import DeploymentStatus
@@ -145,13 +146,14 @@ def placement_page(placement: Placement) -> PlacementPage:
     deployments = list(Deployment.objects.filter(placement=placement).select_related("release")[: LATELY + 1])
     cell = cells_of([placement])[placement.pk]
     known = cell.motion.deployment.release if cell.motion else running
+    files = _waiting_files(placement, known)
     return PlacementPage(
         cell=cell,
         seats=[Seat(each) for each in seats],
         running=running,
         known=known,
-        waiting=waiting_changes(placement, known),
-        waiting_files=_waiting_files(placement, known),
+        waiting=without_files(waiting_changes(placement, known), files),
+        waiting_files=files,
         releases=rows[:RELEASES],
         deployments=deployments[:LATELY],
         has_more_releases=len(rows) > RELEASES,
@@ -191,24 +193,26 @@ def release_page(release: Release) -> ReleasePage:
     before = Release.objects.filter(placement=release.placement_id, number__lt=release.number).first()
     as_was = releases.content_as_recorded(release)
     seats = PlacementHost.objects.filter(placement=release.placement_id, is_active=True, running_release=release)
+    diffs = file_diffs(before.source, release.source) if before else []
+    changes = plan.differences(releases.content_as_recorded(before), as_was) if before else []
     return ReleasePage(
         release,
         settings_in_words(release),
         before,
-        plan.differences(releases.content_as_recorded(before), as_was) if before else [],
+        without_files(changes, diffs),
         list(seats.order_by("host__name").values_list("host__name", flat=True)),
         list(Deployment.objects.filter(release=release)[:LATELY]),
         build_settings.describe(release.source["build"]) if release.source.get("build") else {},
         services_of(release.source, release.built),
-        powers_of(release.source, None),
-        file_diffs(before.source, release.source) if before else [],
+        powers_of(release.source),
+        diffs,
     )
 
 
 def settings_in_words(release: Release) -> dict[str, str]:
     """By label: a container's, or for a Compose application what isn't in its files."""
     if sources.is_compose(release.source):
-        return compose_settings.describe(release.source.get("compose", {}))
+        return compose_settings.describe({**release.source.get("compose", {}), "text": ""})
     return container_settings.describe(release.settings)
 
 

@@ -6,10 +6,18 @@ from typing import Any, Final
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from deployments import builds, releases, sources
+from deployments import builds, deployable, releases, sources
 from deployments.errors import Refused
 from deployments.models import Host, Plan, Release, Target
-from deployments.queries.compose_parts import FileDiff, Power, ServiceChange, changes_of, file_diffs, powers_of
+from deployments.queries.compose_parts import (
+    FileDiff,
+    Power,
+    ServiceChange,
+    changes_of,
+    file_diffs,
+    powers_of,
+    without_files,
+)
 from deployments.states import OPERATION_OPEN, OperationStatus, TargetStatus
 
 _KINDS: Final = ("added", "recreated", "unchanged", "removed")
@@ -103,6 +111,11 @@ class PlanPage:
         return sources.is_compose(self.plan.source)
 
     @property
+    def changes(self) -> list[dict[str, str]]:
+        """What the click would change, files apart."""
+        return without_files(self.plan.changes, self.file_diffs)
+
+    @property
     def new_powers(self) -> list[Power]:
         """Those that need an admin's click."""
         return [each for each in self.powers if each.is_new]
@@ -192,7 +205,7 @@ def plan_page(plan: Plan, left_out: set[int]) -> PlanPage:
         running,
         rows,
         _build(plan, rows),
-        powers_of(plan.source, served),
+        powers_of(plan.source, deployable.new_powers(plan, [each.row["host"] for each in rows if each.is_in])),
         file_diffs(served, plan.source),
     )
 

@@ -184,6 +184,15 @@ def test_new_power_needs_an_admin(client: Client, found: dict[str, Any]) -> None
     assert 'class="button main go">' in text
 
 
+def test_power_over_one_server_is_none_over_another(client: Client, found: dict[str, Any]) -> None:
+    host = make.host("web-4")
+    found["production"].seats.create(host=host)
+    plan = quay.plan(found["production"], [found["hosts"][0], host], source=quay.source(powers=[quay.NETWORK]))
+    client.force_login(make.bruno(found["production"]))
+    assert 'aria-describedby="needs-admin"' in page(client, f"/plans/{plan.pk}/")
+    assert 'class="button main go">' in page(client, f"/plans/{plan.pk}/?leave_out={host.pk}")
+
+
 def test_power_that_runs_already_needs_nobody(client: Client, found: dict[str, Any]) -> None:
     plan = quay.plan(found["production"], found["hosts"][:1], source=quay.source(powers=[quay.NETWORK]))
     client.force_login(make.bruno(found["production"]))
