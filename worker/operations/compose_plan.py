@@ -58,6 +58,8 @@ def plan(looking: Looking, row: Plan) -> Outcome:
     found = find_compose(looking, row, _values(row.variables, opened), masker)
     looks = _looks(row, found, opened, looking.operation.request.get("hosts", []))
     masker = Masker([*(each.reveal() for each in opened.values()), *secrets_of_looks(looks)])
+    for each in looks:
+        each.mask = lambda text: masker.mask(storable(text))
     with open_secrets.using(masker):
         look_everywhere(looking, looks, _look)
         images = _agree(looking.signals, looks)
@@ -65,7 +67,8 @@ def plan(looking: Looking, row: Plan) -> Outcome:
     built = sorted({name for each in known if each.looked for name in each.looked.builds})
     _refuse(row, looks, built, images, masker)
     if known and "files" not in row.source:
-        found.source["images"] = {name: image for name, image in images.items() if name not in built}
+        pins = {name: image for name, image in images.items() if name not in built}
+        found.source["images"] = _masked(pins, masker)  # one that differs so is refused
         found.source |= {"builds": built, "powers": _masked(_powers(known), masker)}
     for each in looks:
         each.findings[:0] = found.findings

@@ -10,6 +10,7 @@ from worker.brief import NO_TARGET, installation_name
 from worker.engine.container_host import Container, ContainerHost
 from worker.engine.look import Sight, look
 from worker.engine.spec import Identity
+from worker.operations.compose_drift import compose_containers, compose_drift_words
 
 
 def ours(server: ContainerHost, installation: str) -> list[dict[str, Any]]:
@@ -37,8 +38,19 @@ def look_for_drift(host: Host, server: ContainerHost) -> None:
     busy = Target.objects.filter(host=host, status__in=TARGET_HELD).values("placement")
     seats = PlacementHost.objects.filter(host=host).exclude(placement__in=busy)
     for seat in seats.select_related("running_release", "placement__application", "placement__environment"):
-        sight = look(_identity(seat), server)
-        sightings.drift_seen(seat.placement_id, host.pk, seat.running_target_id, drift_words(seat, sight))
+        running = seat.running_release
+        if running is not None and running.source.get("kind") == Placement.Source.COMPOSE:
+            words = _compose_words(seat, running, server)
+        else:
+            words = drift_words(seat, look(_identity(seat), server))
+        sightings.drift_seen(seat.placement_id, host.pk, seat.running_target_id, words)
+
+
+def _compose_words(seat: PlacementHost, running: Release, server: ContainerHost) -> str:
+    labels = _identity(seat).labels()
+    whose = {key: labels[key] for key in ("estiva.installation", "estiva.placement")}
+    found = compose_containers(server, releases.project_name(seat.placement))
+    return compose_drift_words(seat.observed, running.number, whose, found)
 
 
 def drift_words(seat: PlacementHost, sight: Sight) -> str:
@@ -64,6 +76,16 @@ def drift_words(seat: PlacementHost, sight: Sight) -> str:
     return ""
 
 
+def _down(seat: PlacementHost, recorded: int, seen: int | None, status: str) -> str:
+    """Nothing serves: who took it down, where that was done here."""
+    person = room_acts.taken_down_by(seat)
+    if seen is None:
+        by_hand = f" {person} removed it by hand." if person else ""
+        return f"Release {recorded} is on record, but no container of it is there.{by_hand}"
+    by_hand = f", stopped by hand by {person}" if person else ""
+    return f"The container of release {seen} does not run: it is {status}{by_hand}."
+
+
 def _identity(seat: PlacementHost) -> Identity:
     return Identity(
         installation=installation_name(),
@@ -75,13 +97,3 @@ def _identity(seat: PlacementHost) -> Identity:
         fence=seat.fence,
         incumbent_target=seat.running_target_id,
     )
-def _down(seat: PlacementHost, recorded: int, seen: int | None, status: str) -> str:
-    """Nothing serves: who took it down, where that was done here."""
-    person = room_acts.taken_down_by(seat)
-    if seen is None:
-        by_hand = f" {person} removed it by hand." if person else ""
-        return f"Release {recorded} is on record, but no container of it is there.{by_hand}"
-    by_hand = f", stopped by hand by {person}" if person else ""
-    return f"The container of release {seen} does not run: it is {status}{by_hand}."
-
-

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from deployments.models import Host
@@ -28,6 +28,7 @@ class Look:
     facts: EngineFacts | None = None
     disk_free: int | None = None
     changed_key: HostKeyChanged | None = None
+    mask: Callable[[str], str] = str  # before anything that was found is written down
 
     def connect_for(self, images: Iterable[str] | None) -> None:
         """Find out how to log in, and who we are for the registries of these images (None: of all)."""
@@ -108,6 +109,9 @@ def _look(look: L, signals: Signals, look_at: Callable[[L, HostConnection, Signa
         look.findings.append(Finding("trust", "bad", f"{error.message} {error.why}".strip(), error.remedy))
     except (HostLost, HostError) as error:
         look.findings.append(Finding("reachable", "bad", f"{error.message} {error.why}".strip(), error.remedy))
+    look.findings = [
+        replace(each, message=look.mask(each.message), remedy=look.mask(each.remedy)) for each in look.findings
+    ]
 
 
 def _close(step: Step, look: Look) -> None:
