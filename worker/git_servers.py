@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 
 from deployments import repository_sightings
@@ -11,8 +12,10 @@ from deployments.states import RepositoryState
 from worker.brief import CannotBrief
 from worker.engine.spec import Secret
 from worker.sources.errors import GitRefused
-from worker.sources.git import meet_git_server, remove_unused
+from worker.sources.git import keep_within, meet_git_server, remove_unused
 from worker.sources.shapes import GitCredential, GitServer
+
+log = structlog.get_logger(__name__)
 
 UNUSED_SECONDS = 30 * 24 * 3600.0
 STATES = {
@@ -34,12 +37,15 @@ def mirrors(repository_id: int) -> Path:
 
 
 def tidy() -> None:
-    """Free the space of mirrors whose Repository is gone, and of those that nobody fetched into for a month."""
+    """Free the space of mirrors whose Repository is gone, of those that nobody fetched into for a month, and of what is too much."""
     root = Path(settings.ESTIVA_VAR) / "git"
     kept = {str(each) for each in Repository.objects.values_list("pk", flat=True)}
     for folder in root.iterdir() if root.exists() else ():
         if folder.is_dir():
             remove_unused(folder, UNUSED_SECONDS if folder.name in kept else 0)
+    emptied = keep_within(root, settings.ESTIVA_GIT_CACHE_BYTES)
+    if emptied:
+        log.info("copies of repositories removed, to keep within the limit", count=len(emptied))
 
 
 def git_server(row: Repository) -> GitServer:

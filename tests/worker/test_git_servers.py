@@ -32,3 +32,18 @@ def test_what_a_removed_repository_left_is_freed(tmp_path: Path, settings: LazyS
 
     assert mine.exists()
     assert not gone.exists()
+
+
+def test_all_mirrors_together_keep_within_the_limit(tmp_path: Path, settings: LazySettings) -> None:
+    settings.ESTIVA_VAR, settings.ESTIVA_GIT_CACHE_BYTES = tmp_path, 150
+    application = Application.objects.create(name="shop")
+    kept = Repository.objects.create(application=application, url="https://git.example.com/a.git")
+    mine = mirror(git_servers.mirrors(kept.pk))
+    (mine / "pack").write_bytes(bytes(150))
+
+    git_servers.tidy()
+    assert mine.exists()
+
+    settings.ESTIVA_GIT_CACHE_BYTES = 149
+    git_servers.tidy()
+    assert not mine.exists()

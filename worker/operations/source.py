@@ -44,6 +44,7 @@ def find(looking: Looking, row: Plan, look: "Callable[[Mirror, Plan], Found] | N
                 git_servers.refused(repository.pk, repository.url, error)
                 raise
             repository_sightings.seen(repository.pk, repository.url, RepositoryState.READY)
+            git_servers.tidy()
         except (CannotBrief, GitRefused) as error:
             why = error.why if isinstance(error, GitRefused) else ""
             step.finish(error.message, status="bad", remedy=error.remedy)

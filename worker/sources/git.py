@@ -19,7 +19,7 @@ from worker.sources.shapes import (
     Refs,
     nobody,
 )
-from worker.sources.space import mirror_folder, remove_mirror, remove_unused
+from worker.sources.space import keep_within, mirror_folder, remove_mirror, remove_unused
 
 __all__ = [
     "Commit",
@@ -34,6 +34,7 @@ __all__ = [
     "Progress",
     "Ref",
     "Refs",
+    "keep_within",
     "meet_git_server",
     "mirror_folder",
     "remove_mirror",

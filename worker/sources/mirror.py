@@ -1,8 +1,8 @@
 """One repository's copy on the worker: kept between deployments, shared by processes, thrown away when damaged."""
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -140,9 +140,12 @@ class Mirror:
                     self.throw_away()
         raise AssertionError("the last round returns or raises")
 
-    def in_use(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
         """While inside nobody throws the mirror away; others may read it, and fetch into it."""
-        return self._lock("use.lock", shared=True)
+        with self._lock("use.lock", shared=True):
+            os.utime(self.folder / "use.lock")  # the least recently used go first when space is short
+            yield
 
     def throw_away(self) -> None:
         """Remove the copy, when nobody reads it or fetches into it. Not to be called inside `in_use`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from parts.git_repo import Executable, Link
 from parts.git_server import GitServer as RealGitServer
-from worker.sources.git import GitCredential, GitRefused, mirror_folder, remove_mirror, remove_unused
+from worker.sources.git import GitCredential, GitRefused, keep_within, mirror_folder, remove_mirror, remove_unused
+from worker.sources.space import size_of
 
 from .conftest import MakeMirror, MakeRepo
 
@@ -256,3 +258,26 @@ def test_space_is_freed(make_repo: MakeRepo, make_mirror: MakeMirror, mirrors: P
     remove_mirror(mirrors, repo.http_url)
     remove_mirror(mirrors, "https://host/never-seen")
     assert not mirror.repo.exists()
+
+
+def test_too_much_space_takes_the_least_recently_used_first_and_none_in_use(
+    make_repo: MakeRepo, make_mirror: MakeMirror, mirrors: Path
+) -> None:
+    repos = [make_repo({"file": os.urandom(50_000).hex()}) for _ in range(4)]
+    made = [make_mirror(each) for each in repos]
+    commits = [each.resolve("main") for each in made]
+    for age, mirror in enumerate(made):  # the first is the oldest
+        for lock in ("fetch.lock", "use.lock"):
+            (mirror.folder / lock).touch()
+            os.utime(mirror.folder / lock, (0, 1_000_000 + age))
+    made[1].read(commits[1], "file", 200_000)  # used just now
+    sizes = [size_of(each.folder) for each in made]
+
+    assert keep_within(mirrors.parent, sum(sizes)) == []
+    with made[0].in_use():
+        os.utime(made[0].folder / "use.lock", (0, 1_000_000))
+        assert keep_within(mirrors.parent, sum(sizes) - 1) == [made[2].folder]
+        assert made[0].repo.exists()
+    assert keep_within(mirrors.parent, sizes[1]) == [made[0].folder, made[3].folder]
+    assert keep_within(mirrors.parent, 0) == [made[1].folder]
+    assert make_mirror(repos[1]).read(commits[1], "file", 200_000), "it is fetched anew"
