@@ -46,7 +46,7 @@ class Host(models.Model):
     clock_skew = models.FloatField(null=True)  # seconds, positive when the server is ahead
     containers = models.JSONField(
         default=list
-    )  # what Estiva runs there, as last seen: [{name, release, placement, state, image, since}]
+    )  # what Estiva runs there, as last seen: [{name, release, placement, state, image, since}], and `service` of Compose
 
     builds_at_once = models.PositiveSmallIntegerField(_("builds at once"), default=1)
 

@@ -71,14 +71,20 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSeen:
-    """The containers of a service on one server, as last seen; `state` as for a look, `word` in Docker's words."""
+    """The containers of a service on one server, as last seen; `state` as for a look, `word` in Docker's words.
+
+    `is_missing`: the last deploy left some there, and a later look found none.
+    """
 
     service: str
     containers: list[dict[str, Any]]
+    is_missing: bool = False
 
     @property
     def state(self) -> str:
         """Good where all of them run; one that ended by itself is no trouble."""
+        if self.is_missing:
+            return "warn"
         states = {str(each.get("state", "")) for each in self.containers}
         return "ready" if states == {"running"} else "waiting" if states <= {"running", "exited", "created"} else "warn"
 
@@ -90,7 +96,7 @@ class ServiceSeen:
     @property
     def image(self) -> str:
         """What the first of them runs."""
-        return str(self.containers[0].get("image", ""))
+        return str(self.containers[0].get("image", "")) if self.containers else ""
 
 
 def file_diffs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FileDiff]:
@@ -167,10 +173,30 @@ def powers_of(planned: Mapping[str, Any], new: Sequence[list[str]] = ()) -> list
     return sorted(found, key=lambda each: not each.is_new)
 
 
-def services_seen(containers: Iterable[Mapping[str, Any]], placement_id: int) -> list[ServiceSeen]:
-    """What a server was last seen to run of a Placement, by service; containers that don't say theirs are left out."""
+def services_seen(
+    containers: Iterable[Mapping[str, Any]],
+    placement_id: int,
+    recorded: Iterable[Mapping[str, Any]] = (),
+    *,
+    is_later: bool = False,
+) -> list[ServiceSeen]:
+    """What a server was last seen to run of a Placement, by service; containers that don't say theirs are left out.
+
+    `recorded` is what the last deploy left there (`PlacementHost.observed`); it stands alone until a look `is_later` than it.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     for row in containers:
         if row.get("service") and str(row.get("placement", "")) == str(placement_id):
             found.setdefault(str(row["service"]), []).append(dict(row))
-    return [ServiceSeen(name, found[name]) for name in sorted(found)]
+    left: dict[str, list[dict[str, Any]]] = {}
+    for row in recorded:
+        if row.get("service"):
+            left.setdefault(str(row["service"]), []).append(_as_left(row))
+    if not is_later:
+        return [ServiceSeen(name, left.get(name) or found[name]) for name in sorted(left or found)]
+    return [ServiceSeen(name, found.get(name, []), name not in found) for name in sorted({*left, *found})]
+
+
+def _as_left(row: Mapping[str, Any]) -> dict[str, Any]:
+    state = "running" if row.get("running", True) else "exited"
+    return {"name": row.get("container", ""), "state": state, "image": row.get("digest") or row.get("image_id") or ""}

@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef
 
-from deployments import build_settings, compose_settings, container_settings, plan, releases, sources
+from deployments import build_settings, compose_settings, container_settings, plan, releases, setting_words, sources
 from deployments.errors import FieldErrors
 from deployments.models import Deployment, Placement, PlacementHost, Release
 from deployments.queries.cells import Cell, cells_of
@@ -26,6 +26,7 @@ from deployments.states import DeploymentStatus
 
 LATELY: Final = 10
 RELEASES: Final = 30
+_OF_KEPT_FILE: Final = frozenset({"profiles", "wait_seconds", "settle_seconds"})  # all others are about a repository
 
 Change = dict[str, str]
 
@@ -50,7 +51,10 @@ class Seat:
     @property
     def services(self) -> list[ServiceSeen]:
         """A Compose application's, as the server was last seen."""
-        return services_seen(self.seat.host.containers, self.seat.placement_id)
+        since, looked = self.seat.running_since, self.seat.host.checked_at
+        is_later = since is not None and looked is not None and looked > since
+        recorded = self.seat.observed.get("containers", [])
+        return services_seen(self.seat.host.containers, self.seat.placement_id, recorded, is_later=is_later)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,9 @@ def release_page(release: Release) -> ReleasePage:
 def settings_in_words(release: Release) -> dict[str, str]:
     """By label: a container's, or for a Compose application what isn't in its files."""
     if sources.is_compose(release.source):
-        return compose_settings.describe({**release.source.get("compose", {}), "text": ""})
+        kept = release.source.get("compose", {})
+        names = _OF_KEPT_FILE if kept.get("text") else {each.name for each in compose_settings.FIELDS}
+        return setting_words.describe([each for each in compose_settings.FIELDS if each.name in names], kept)
     return container_settings.describe(release.settings)
 
 

@@ -355,6 +355,24 @@ def test_containers_that_do_not_say_their_service_are_left_out() -> None:
         ("job", "waiting", "b"),
         ("web", "ready", "a"),
     ]
+    assert services_seen(rows, 9) == []
+
+
+def test_what_a_deploy_left_stands_until_somebody_looked_again() -> None:
+    left = [
+        {"service": "web", "container": "shop-web-1", "digest": None, "image_id": "sha256:1", "running": True},
+        {"service": "db", "container": "shop-db-1", "digest": "sha256:2", "image_id": "sha256:3", "running": False},
+    ]
+    seen = [{"placement": "7", "service": "web", "state": "exited", "image": "a"}]
+    before, after = services_seen(seen, 7, left), services_seen(seen, 7, left, is_later=True)
+    assert [(each.service, each.word, each.image) for each in before] == [
+        ("db", "exited", "sha256:2"),
+        ("web", "running", "sha256:1"),
+    ]
+    assert [(each.service, each.word, each.state, each.is_missing) for each in after] == [
+        ("db", "", "warn", True),
+        ("web", "exited", "waiting", False),
+    ]
 
 
 def test_a_plan_without_a_repository_leads_to_the_settings(as_ana: Client, found: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from deployments import releases, room_acts, sightings
 from deployments.models import Host, Placement, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
 from worker.brief import NO_TARGET, installation_name
+from worker.engine.compose.sight import SERVICE
 from worker.engine.container_host import Container, ContainerHost
 from worker.engine.look import Sight, look
 from worker.engine.spec import Identity
@@ -23,6 +24,7 @@ def _labelled(server: ContainerHost, installation: str) -> Sequence[Container]:
 
 
 def _row(container: Container) -> dict[str, Any]:
+    service = container.labels.get(SERVICE)
     return {
         "name": container.name,
         "release": container.labels.get("estiva.release", ""),
@@ -30,6 +32,7 @@ def _row(container: Container) -> dict[str, Any]:
         "state": container.status,
         "image": container.image,
         "since": container.started_at,
+        **({"service": service} if service else {}),
     }
 
 
