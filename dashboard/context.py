@@ -25,7 +25,6 @@ _TABS: tuple[tuple["str | Promise", str, frozenset[str], str], ...] = (
     (_("Overview"), "overview", _EVERYONE, "/"),
     (_("Applications"), "applications", _EVERYONE, "/applications/"),
     (_("Servers"), "hosts", _EVERYONE, "/servers/"),
-    (_("Registries"), "registries", _EVERYONE, "/registries/"),
     (_("History"), "deployments", _EVERYONE, "/deployments/"),
     (_("Audit"), "audit", frozenset({Role.ADMIN, Role.AUDITOR}), "/audit/"),
     (_("People"), "people", frozenset({Role.ADMIN, Role.AUDITOR}), "/people/"),
@@ -51,4 +50,6 @@ def _is_current(path: str, prefix: str) -> bool:
         return path == "/"
     if path.startswith(("/plans/", "/environments/")):  # both are reached from the applications
         return prefix == "/applications/"
+    if path.startswith("/registries/"):  # servers are what signs in there
+        return prefix == "/servers/"
     return path.startswith(prefix)

@@ -16,7 +16,6 @@ class RegistryForm(forms.Form):
     kind = forms.ChoiceField(label=_("Kind"), choices=Registry.Kind.choices, initial=Registry.Kind.PLAIN)
     host = forms.CharField(
         label=_("Host"),
-        required=False,
         max_length=300,
         help_text=_("As it stands at the front of the images' names, with the port if there is one."),
         widget=forms.TextInput(attrs={**_PLAIN, "class": "mono", "placeholder": "registry.example.com"}),
@@ -66,6 +65,8 @@ class RegistryForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.is_bound and self.data.get("kind") == Registry.Kind.HUB:
+            self.fields["host"].required = False  # there is one
         choices = Host.objects.filter(retired_at=None).exclude(host_key="").order_by("name")
         field = self.fields["test_host"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - for the type checker

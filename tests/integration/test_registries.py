@@ -101,14 +101,14 @@ def test_a_private_image_is_deployed_and_the_password_stays_nowhere(
 
     assert f"/etc/docker/certs.d/{private.address}/ca.crt" in bad(planned(place))
     private.trust()
-    assert f"an admin adds {private.address} under Registries" in bad(planned(place))
+    assert f"an admin adds {private.address} under Servers, Registries" in bad(planned(place))
 
     row = save(private, host, WRONG)
     assert (row.state, row.checked_through) == (RegistryState.REFUSED, "web-1"), row.state_text
     assert f"did not accept the user {USER}" in row.state_text
     said = bad(planned(place))
     assert f"did not accept the user {USER} that Estiva keeps for {private.address}/team" in said
-    assert "under Registries" in said
+    assert "under Servers, Registries" in said
 
     row = save(private, host, PASSWORD, row)
     assert (row.state, row.state_text) == (RegistryState.READY, ""), row.state_text
@@ -216,4 +216,4 @@ def test_a_build_on_a_private_base_is_pushed_to_it(builder: Builder, private: Pr
     builder.host.tag(done.image_id, other)
     with pytest.raises(HostError) as refused:
         list(builder.host.push(other, auth=None, deadline=60))
-    assert "under Registries" in refused.value.remedy
+    assert "under Servers, Registries" in refused.value.remedy

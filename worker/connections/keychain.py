@@ -109,12 +109,12 @@ def _who_was_refused(error: HostError, host: str, login: Login | None) -> tuple[
     if login is None or login.auth is None:
         return (
             error.why or "The registry gives this image to those who sign in alone, or has none of that name.",
-            f"Check the image's name. If it is private, an admin adds {host} under Registries with a user and a token.",
+            f"Check the image's name. If it is private, an admin adds {host} under Servers, Registries, with a user and a token.",
         )
     return (
         f"The registry did not accept the user {login.auth.username} that Estiva keeps for {login.name}: the password or "
         "token is wrong or has expired, or it may not read this image.",
-        f"An admin sets it again under Registries, {login.name}, and tests it there.",
+        f"An admin sets it again under Servers, Registries, {login.name}, and tests it there.",
     )
 
 

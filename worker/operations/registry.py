@@ -105,7 +105,7 @@ def _state_of(error: HostError) -> RegistryState:
 
 
 def _failed(looking: Looking, row: Registry, state: RegistryState, what: str, why: str, remedy: str) -> Outcome:
-    _write(looking, row, state, f"{what} {why}".strip(), remedy)
+    _write(looking, row, state, why or what, remedy)  # the engine's own words stand at the step
     told: dict[str, Any] = {"what": what, "why": why, "remedy": remedy, "state": str(state)}
     return Outcome(OperationStatus.FAILED, told)
 

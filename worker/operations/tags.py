@@ -82,6 +82,6 @@ def _unknown(host: str) -> Outcome:
         {
             "what": f"Estiva asks only registries that an admin has added, and {host} is none of them.",
             "why": "The worker may reach addresses that are nobody else's business.",
-            "remedy": f"An admin adds {host} under Registries (a public one without a user); or type the tag.",
+            "remedy": f"An admin adds {host} under Servers, Registries (a public one without a user); or type the tag.",
         },
     )

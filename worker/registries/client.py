@@ -142,7 +142,7 @@ class RegistryClient:
             raise RegistryRefused(
                 f"The worker does not trust the certificate of {self.host}.",
                 why="It was issued by a CA that is not public, or for another name.",
-                remedy="Paste the CA's certificate under Registries.",
+                remedy="Paste the CA's certificate under Servers, Registries.",
             ) from error
         except (requests.RequestException, UnicodeError) as error:
             raise RegistryRefused(
@@ -169,7 +169,7 @@ class RegistryClient:
             return RegistryRefused(
                 f"{self.host} does not let {who} read {self.repository}.",
                 why="The password or token is wrong or has expired, or it may not read this image.",
-                remedy="An admin looks at it under Registries.",
+                remedy="An admin looks at it under Servers, Registries.",
                 status=answer.status,
             )
         if answer.status == 404:

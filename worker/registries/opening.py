@@ -12,7 +12,7 @@ from worker.engine.build_events import RegistryAuth
 from worker.engine.spec import Secret
 from worker.registries import ecr
 
-_SET_AGAIN: Final = "An admin sets it again under Registries."
+_SET_AGAIN: Final = "An admin sets it again under Servers, Registries."
 
 
 def keychain(references: Iterable[str] | None = None) -> Keychain:

@@ -39,10 +39,10 @@ export class Stream extends EventTarget {
     this.#connect();
   }
 
-  // What the page shows may have changed: connect anew if something isn't watched yet.
+  // What the page shows may have changed: connect anew if something isn't watched yet, also where nothing was so far.
   watchedMayHaveChanged() {
     const asked = new Set(this.asked.split(" "));
-    if (this.#source && [...this.#watched()].some((word) => !asked.has(word))) this.#connect();
+    if ((this.#source || !this.asked) && [...this.#watched()].some((word) => !asked.has(word))) this.#connect();
   }
 
   #connect() {
@@ -54,7 +54,7 @@ export class Stream extends EventTarget {
     this.#source = source;
     source.addEventListener("open", () => this.#isOpen());
     source.addEventListener("error", () => this.#isBroken(source));
-    for (const kind of ["log", "changed", "progress"]) {
+    for (const kind of ["log", "changed", "progress", "usage"]) {
       source.addEventListener(kind, (event) => this.dispatchEvent(new CustomEvent(kind, { detail: JSON.parse(event.data) })));
     }
     source.addEventListener("bye", () => this.#signedOut());
