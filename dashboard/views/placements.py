@@ -169,4 +169,5 @@ def _begun_with(request: Request, look: Look | None, known: Placement | None) ->
         initial = {"source": Placement.Source.COMPOSE, "compose_from": PlacementForm.REPOSITORY}
         return {"initial": initial, "compose": {**compose_settings.defaults(), **kept, "ref": look.ref}}
     built = {**(known.build if known else {}), **look.build}
-    return {"initial": {"source": Placement.Source.GIT}, "build": built, "offered": look.generated}
+    suggested = {"settings": look.settings} if known is None else {}
+    return {"initial": {"source": Placement.Source.GIT}, "build": built, "offered": look.generated, **suggested}

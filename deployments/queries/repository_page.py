@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.db.models import Q
 
-from deployments import build_settings
+from deployments import build_settings, container_settings
 from deployments.models import Application, Environment, Operation, Placement, Repository, User
 from deployments.permissions import visible_placements
 from deployments.states import OPERATION_OPEN, OperationStatus
@@ -28,6 +28,7 @@ class Look:
     detected: dict[str, Any] | None = None
     problems: list[Any] = field(default_factory=list)
     file: dict[str, Any] | None = None
+    ports: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
@@ -66,6 +67,12 @@ class Look:
         """Build settings to begin with; a generated Dockerfile is in them only to be looked at and accepted."""
         said = {"ref": self.ref, "subdirectory": self.subdirectory, "dockerfile": self.dockerfile}
         return build_settings.normalise({**said, "dockerfile_text": self.generated})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """A container's settings to begin with: what the Dockerfile exposes is published under the same number."""
+        rows = [{**port, "host_port": port["container_port"]} for port in self.ports]
+        return container_settings.normalise({"ports": rows})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,7 @@ def read(operation: Operation | None) -> Look | None:
         result.get("detected") or None,
         list(result.get("problems") or []),
         result.get("file") or None,
+        list(result.get("ports") or []),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -168,6 +169,19 @@ def test_a_written_dockerfile_is_read_before_it_is_used(as_ana: Client) -> None:
     made = application.placements.get()
     assert (made.source, made.build["dockerfile_text"]) == ("git", "FROM python:3.11\nCMD true\n")
     assert made.build["lfs"] is True
+
+
+def test_ports_of_a_new_one_begin_with_what_the_dockerfile_exposes(as_ana: Client) -> None:
+    application = Application.objects.create(name="timetable")
+    repository = shipyard.repository(Placement(application=application))
+    ports = [{"container_port": 5000, "protocol": "tcp"}, {"container_port": 5353, "protocol": "udp"}]
+    text = page(as_ana, f"/applications/timetable/add?look={shipyard.look(repository, ports=ports).pk}")
+    for name in ("container_port", "host_port"):
+        assert re.search(rf'name="settings.ports.0.{name}"[^>]* value="5000"', text)
+        assert re.search(rf'name="settings.ports.1.{name}"[^>]* value="5353"', text)
+    assert "filled in from EXPOSE" in text
+    without = page(as_ana, f"/applications/timetable/add?look={shipyard.look(repository).pk}")
+    assert "filled in from EXPOSE" not in without
 
 
 def test_the_plan_shows_commits_and_where_it_builds(as_ana: Client, found: dict[str, Any]) -> None:

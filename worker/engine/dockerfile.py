@@ -94,25 +94,28 @@ def _stages(text: str, args: Mapping[str, str]) -> list[_Stage]:
         if each.word == "FROM":
             words = [word for word in each.rest.split() if not word.startswith("--")]
             named = words[2] if len(words) > 2 and words[1].lower() == "as" else ""
-            stages.append(_Stage(_expand(words[0], known) if words else "", named))
+            stages.append(_Stage(expand(words[0], known) if words else "", named))
         elif each.word == "ARG" and not stages:
-            known = _with_defaults(each.rest, known, args)
+            known = with_defaults(each.rest, known, args)
         elif stages and each.word in ("COPY", "RUN", "ADD"):
             flags = " ".join(takewhile(lambda word: word.startswith("--"), each.rest.split()))
             stages[-1].copies_from += _FROM_OPTION.findall(flags.replace("--from=", " from="))
     return [stage for stage in stages if stage.base]
 
 
-def _with_defaults(rest: str, known: Mapping[str, str], args: Mapping[str, str]) -> dict[str, str]:
+def with_defaults(rest: str, known: Mapping[str, str], args: Mapping[str, str]) -> dict[str, str]:
+    """What is known once `NAME=value …` was read too, for names that `args` don't set."""
     result = dict(known)
     for word in re.findall(r"(?:[^\s\"']|\"[^\"]*\"|'[^']*')+", rest):
         name, has_default, value = word.partition("=")
         if has_default and name not in args:
-            result[name] = _expand(value.replace('"', "").replace("'", ""), result)
+            result[name] = expand(value.replace('"', "").replace("'", ""), result)
     return result
 
 
-def _expand(text: str, known: Mapping[str, str]) -> str:
+def expand(text: str, known: Mapping[str, str]) -> str:
+    """The text with what is known put in; the rest stays as written."""
+
     def put_in(match: re.Match[str]) -> str:
         if match[0] == "\\$":
             return "$"

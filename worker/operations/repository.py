@@ -1,15 +1,17 @@
 """REPOSITORY: reach a Git server, list branches and tags; with a ref its commits, its Dockerfiles, what project it is.
 
 The result: `{"state", "refs"}`; where it shows a host key first `"key_type", "key", "fingerprint"`; with a ref in the request also
-`"commits"`, `"dockerfiles"` (paths), `"detected"` (`{"kind", "reasons", "doubts", "dockerfile"}` or None), `"problems"` of `.estiva.yml`.
+`"commits"`, `"dockerfiles"` (paths), `"detected"` (`{"kind", "reasons", "doubts", "dockerfile"}` or None), `"problems"` of `.estiva.yml`,
+`"ports"` that the Dockerfile exposes (`{"container_port", "protocol"}`), none where `.estiva.yml` says them.
 """
 
 from typing import Any, Final
 
-from deployments import estiva_yml, fingerprints, repository_sightings
+from deployments import build_settings, estiva_yml, fingerprints, repository_sightings
 from deployments.models import Repository
 from deployments.states import OperationStatus, RepositoryState
 from worker import git_servers
+from worker.engine.dockerfile_ports import exposed_ports
 from worker.operations.source import ESTIVA_FILE
 from worker.operations.steps import Looking, Outcome
 from worker.sources import detect
@@ -85,6 +87,8 @@ def _at(mirror: Mirror, ref: str, subdirectory: str) -> dict[str, Any]:
     dockerfiles = [each.path for each in listing if each.kind == "file" and "dockerfile" in each.name.lower()]
     found = None if dockerfiles else detect.detect_at(mirror, commit, subdirectory)
     own = mirror.read(commit, ESTIVA_FILE, _MOST_FILE)
+    generated = detect.generated_dockerfile(found) if found else ""
+    text = _written(mirror, commit, subdirectory, dockerfiles) if dockerfiles else generated
     return {
         "commits": [each.as_dict() for each in mirror.commits(commit, limit=COMMITS)],
         "dockerfiles": dockerfiles,
@@ -92,12 +96,36 @@ def _at(mirror: Mirror, ref: str, subdirectory: str) -> dict[str, Any]:
             "kind": found.kind,
             "reasons": list(found.reasons),
             "doubts": list(found.doubts),
-            "dockerfile": detect.generated_dockerfile(found),
+            "dockerfile": generated,
         }
         if found
         else None,
         "problems": _problems(own) if own is not None else [],
+        "ports": []
+        if _says_ports(own)
+        else [{"container_port": port, "protocol": kind} for port, kind in exposed_ports(text)],
     }
+
+
+def _written(mirror: Mirror, commit: str, subdirectory: str, dockerfiles: list[str]) -> str:
+    """The Dockerfile that is proposed, as `deployments.queries.repository_page.Look.dockerfile` chooses."""
+    name = build_settings.DOCKERFILE if build_settings.DOCKERFILE in dockerfiles else dockerfiles[0]
+    try:
+        found = mirror.read(commit, f"{subdirectory}/{name}" if subdirectory else name, _MOST_FILE)
+    except GitRefused as error:
+        if error.kind != "too_large":
+            raise
+        return ""  # hardly one; the plan says so
+    return (found or b"").decode("utf-8", "replace")
+
+
+def _says_ports(text: bytes | None) -> bool:
+    if text is None:
+        return False
+    try:
+        return "ports" in estiva_yml.read(text.decode("utf-8", "replace")).settings
+    except estiva_yml.EstivaFileError:
+        return False
 
 
 def _problems(text: bytes) -> list[str]:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from worker.engine.build_log import dockerfile_line
 from worker.engine.dockerfile import base_images, directives, instructions
+from worker.engine.dockerfile_ports import exposed_ports
 
 
 @pytest.mark.parametrize(
@@ -79,3 +80,36 @@ def test_instructions_know_their_lines() -> None:
 def test_no_text_breaks_the_reader(text: str, target: str) -> None:
     base_images(text, {}, target)
     base_images(f"# escape=`\n{text}", {"a": "b"}, target)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("FROM python:3.7\nEXPOSE 5000\n", [(5000, "tcp")]),
+        ("FROM a\nEXPOSE 80/tcp 53/UDP\nEXPOSE 80\n", [(80, "tcp"), (53, "udp")]),
+        ("FROM a\nexpose 8000-8002\n", [(8000, "tcp"), (8001, "tcp"), (8002, "tcp")]),
+        ("FROM a\nEXPOSE 1-9000 70000 0 x ${UNKNOWN} 22/sctp\n", []),
+        ("FROM a\nENV PORT=3000 OTHER=1\nEXPOSE $PORT ${PORT}/udp\n", [(3000, "tcp"), (3000, "udp")]),
+        ("FROM a\nENV PORT 3000\nEXPOSE $PORT\n", [(3000, "tcp")]),
+        ("ARG PORT=80\nFROM a\nARG PORT\nEXPOSE $PORT\n", [(80, "tcp")]),
+        ("ARG PORT=80\nFROM a\nEXPOSE $PORT\n", []),
+        ("FROM a AS build\nEXPOSE 1\nFROM b AS base\nEXPOSE 2\nFROM base\nEXPOSE 3\n", [(2, "tcp"), (3, "tcp")]),
+        ("FROM a\n# EXPOSE 9\nRUN <<EOF\nEXPOSE 8\nEOF\nEXPOSE 7 \\\n  6\n", [(7, "tcp"), (6, "tcp")]),
+        ("EXPOSE 80\n", []),
+        ("", []),
+    ],
+)
+def test_what_is_exposed(text: str, found: list[tuple[int, str]]) -> None:
+    assert exposed_ports(text) == found
+
+
+def test_no_more_ports_than_somebody_looks_through() -> None:
+    lines = "".join(f"EXPOSE {number}\n" for number in range(1, 100))
+    assert len(exposed_ports(f"FROM a\n{lines}")) == 20
+
+
+@given(st.text(alphabet="EXPOSEFROM ARGNV=$P{}-/0189\n\\", max_size=200))
+def test_no_text_breaks_what_is_exposed(text: str) -> None:
+    for port, protocol in exposed_ports(f"FROM a\nEXPOSE {text}"):
+        assert 1 <= port <= 65535
+        assert protocol in {"tcp", "udp"}
