@@ -181,6 +181,16 @@ def test_what_the_end_needs_is_kept(recorder: Recorder) -> None:
     assert recorder.ended["verdict"] == "succeeded"
 
 
+def test_of_several_services_those_of_the_last_look_are_kept(recorder: Recorder) -> None:
+    web = Observed("p-web-1", "i", "image", None, 3, "now", (("127.0.0.1", 80, 5000, "tcp"),), "web")
+    db = Observed("p-db-1", "j", "image", None, 2, "now", (("127.0.0.1", 81, 5001, "tcp"),), "db")
+    feed(recorder, StepStarted("verify"), web, db, StepEnded("verify", "bad", "not so"))
+    feed(recorder, StepStarted("restore"), web, StepEnded("restore", "good"))
+    assert recorder.observed is not None
+    assert [each["service"] for each in recorder.observed["containers"]] == ["web"]
+    assert recorder.published == [["127.0.0.1", 80, 5000, "tcp"]]
+
+
 def test_keeping_stops_at_the_limit_and_says_where(recorder: Recorder, settings: Any) -> None:
     settings.ESTIVA_LOG_LIMIT_BYTES = 1000
     feed(recorder, *[Line("x" * 100, "stdout") for _ in range(50)], Line("the verdict", level="bad"))
