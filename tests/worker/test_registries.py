@@ -155,3 +155,29 @@ def test_a_test_whose_server_is_gone_says_so(world: World, keeper: Keeper) -> No
     operation.refresh_from_db()
     assert (operation.status, row.state) == (OperationStatus.FAILED, RegistryState.NEW)
     assert "web-1" in f"{operation.result['what']} {row.state_text}"
+
+
+def test_a_registry_that_repeats_the_password_is_masked(
+    world: World, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def echo(looking: Any, row: Registry, login: Login, connection: Any) -> None:
+        assert login.auth is not None
+        raise HostError(f"denied: {login.auth.password.reveal()}", why=f"{login.auth.password.reveal()} is wrong")
+
+    monkeypatch.setattr("worker.operations.registry._through_the_server", echo)
+    row, operation = registries.save_registry(
+        actor=world.actor,
+        registry=None,
+        kind="plain",
+        host="registry.example.com",
+        username="ci",
+        password=TOKEN,
+        test_host=world.hosts[0],
+    )
+    assert operation is not None
+    running.run(operation.pk, keeper)
+    row.refresh_from_db()
+    operation.refresh_from_db()
+    assert row.state == RegistryState.REFUSED
+    assert TOKEN not in f"{operation.result} {operation.steps} {row.state_text}"
+    assert "[redacted]" in row.state_text

@@ -61,7 +61,10 @@ def plan(looking: Looking) -> Outcome:
         found = find(looking, row)
     content = plan_content(row, found)
     looks = _looks(row, content, looking.operation.request.get("hosts", []))
-    with open_secrets.using(Masker(secrets_of_looks(looks))):
+    masker = Masker(secrets_of_looks(looks))
+    for each in looks:
+        each.mask = masker.mask
+    with open_secrets.using(masker):
         look_everywhere(looking, looks, _look)
         digest = row.digest or next((each.digest for each in looks if each.digest), "")
         _agree(looking.signals, looks, digest)
@@ -114,8 +117,7 @@ def _agree(signals: Signals, looks: list[ImageLook], digest: str) -> None:
             with open_server(each.connection, signals) as server:
                 server.remote_image(f"{name}@{digest}")
         except (HostLost, HostError) as error:
-            each.findings.append(
-                Finding("image", "bad", f"{said} It can't get that one: {error.message}", error.remedy)
-            )
+            why = each.mask(error.message)
+            each.findings.append(Finding("image", "bad", f"{said} It can't get that one: {why}", error.remedy))
         else:
             each.findings.append(Finding("image", "warn", f"{said} The latter is deployed."))

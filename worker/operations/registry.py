@@ -11,7 +11,7 @@ from deployments.models import Registry
 from deployments.states import OperationStatus, RegistryState
 from worker.brief import CannotBrief, HostConnection, host_connection, secrets_of, with_registries
 from worker.connections.docker import DockerHost
-from worker.connections.keychain import Login
+from worker.connections.keychain import Keychain, Login
 from worker.connections.signals import Signals
 from worker.engine.errors import HostError, HostLost
 from worker.logs import open_secrets
@@ -41,19 +41,19 @@ def look(looking: Looking) -> Outcome:
     login = opening.login_of(row)
     try:
         connection = host_connection(host)
-        if row.test_image:
-            connection = with_registries(connection, [row.test_image])
-        known = [each.reveal() for each in (*secrets_of(connection), *login.also_secret)]
-        password = [login.auth.password.reveal()] if login.auth is not None else []
-        with open_secrets.using(Masker([*known, *password])):
-            _through_the_server(looking, row, login, connection)
-            _from_the_worker(looking, row, login)
-    except HostError as error:
-        return _failed(looking, row, _state_of(error), error.message, error.why, error.remedy)
-    except HostLost as error:
-        return _failed(looking, row, RegistryState.NEW, error.message, error.why, error.remedy)
     except CannotBrief as error:
         return _failed(looking, row, RegistryState.NEW, error.message, "", error.remedy)
+    if row.test_image:
+        connection = with_registries(connection, [row.test_image])
+    known = (*secrets_of(connection), *Keychain((login,)).secrets)
+    with open_secrets.using(Masker([each.reveal() for each in known])):
+        try:
+            _through_the_server(looking, row, login, connection)
+            _from_the_worker(looking, row, login)
+        except HostError as error:
+            return _failed(looking, row, _state_of(error), error.message, error.why, error.remedy)
+        except HostLost as error:
+            return _failed(looking, row, RegistryState.NEW, error.message, error.why, error.remedy)
     _write(looking, row, RegistryState.READY, "", "")
     return Outcome(OperationStatus.SUCCEEDED, {"state": str(RegistryState.READY)})
 
@@ -105,6 +105,7 @@ def _state_of(error: HostError) -> RegistryState:
 
 
 def _failed(looking: Looking, row: Registry, state: RegistryState, what: str, why: str, remedy: str) -> Outcome:
+    what, why = open_secrets.mask(what), open_secrets.mask(why)
     _write(looking, row, state, why or what, remedy)  # the engine's own words stand at the step
     told: dict[str, Any] = {"what": what, "why": why, "remedy": remedy, "state": str(state)}
     return Outcome(OperationStatus.FAILED, told)

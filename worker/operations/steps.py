@@ -16,6 +16,7 @@ from worker.brief import CannotBrief
 from worker.engine.errors import HostError, HostLost, LeaseLost
 from worker.keeper import Held
 from worker.live_tail import LiveTail
+from worker.logs import open_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Step:
     seconds: float | None = None
 
     def finish(self, message: str, *, status: str = "good", remedy: str = "") -> None:
-        """What came out: good, warn or bad."""
-        self.status, self.message, self.remedy = status, message, remedy
+        """What came out: good, warn or bad. What is secret now is masked: servers and registries may repeat what they were told."""
+        self.status, self.message, self.remedy = status, open_secrets.mask(message), open_secrets.mask(remedy)
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored."""

@@ -10,8 +10,7 @@ from deployments import image_reference, registry_address
 from deployments.image_reference import DOCKER_HUB, ImageReference
 from deployments.models import Registry
 from deployments.states import OperationStatus
-from worker.connections.keychain import Login
-from worker.engine.build_events import RegistryAuth
+from worker.connections.keychain import Keychain, Login
 from worker.logs import open_secrets
 from worker.operations.steps import Looking, Outcome
 from worker.redact import Masker
@@ -53,7 +52,7 @@ def look(looking: Looking) -> Outcome:
 def _find(reference: ImageReference, login: Login | None, ca: str) -> tags.Found:
     if login is not None and login.problem:
         raise RegistryRefused(login.problem, remedy=login.remedy)
-    auth: RegistryAuth | None = login.auth if login is not None else None
+    auth = login.auth if login is not None else None
     client = RegistryClient(reference.registry, reference.repository, auth, ca, time.monotonic() + SECONDS + 5)
     try:
         return tags.find(client, SECONDS)
@@ -71,8 +70,7 @@ def _ca(rows: list[Registry], row: Registry | None) -> str:
 def _secrets(login: Login | None) -> list[str]:
     if login is None:
         return []
-    password = [login.auth.password] if login.auth is not None else []
-    return [each.reveal() for each in (*password, *login.also_secret)]
+    return [each.reveal() for each in Keychain((login,)).secrets]
 
 
 def _unknown(host: str) -> Outcome:
