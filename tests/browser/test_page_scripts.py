@@ -9,7 +9,7 @@ import pytest
 from django.template.loader import render_to_string
 from playwright.sync_api import Browser, Page, Route
 
-from dashboard.forms.settings import SettingsForm
+from dashboard.forms.settings import COMPOSE, SettingsForm
 from dashboard.templatetags.estiva import ago, elapsed
 from deployments import container_settings
 from tests.browser.stage import STATIC
@@ -90,6 +90,25 @@ def test_without_scripts_no_button_promises_what_it_can_not_do(shown: Shown) -> 
     page = shown(ports(1), "")
     assert page.get_by_role("button").count() == 0
     assert len(names(page)) == 2, "a blank row stands at the end"
+
+
+def test_a_files_lines_are_numbered_and_the_refused_ones_marked(shown: Shown) -> None:
+    text = "services:\n  web:\n\timage: x\n" + "\n".join(f"# {each}" for each in range(200))
+    form = SettingsForm({"text": text}, {"compose.text": ["Line 3: A tab stands here."]}, COMPOSE)
+    body = render_to_string("placements/_compose_text.html", {"bound": form["text"]})
+    page = shown(
+        f"<style>textarea, .editor-lines {{ height: 90px; overflow: auto }} .editor-lines > span {{ display: block }}</style>{body}",
+        "pages/editor.js",
+    )
+    lines = page.locator(".editor-lines > span")
+    assert lines.count() == 203
+    assert page.locator(".editor-lines > .bad").all_inner_texts() == ["3"]
+    field = page.locator("textarea")
+    field.evaluate("(each) => { each.scrollTop = 500; each.dispatchEvent(new Event('scroll')); }")
+    assert page.locator(".editor-lines").evaluate("(each) => each.scrollTop") > 100
+    field.fill("services:\n  web: {image: x}\n")
+    assert lines.count() == 3
+    assert field.get_attribute("aria-describedby") == "id_compose_text_help id_compose_text_error"
 
 
 @pytest.mark.parametrize(

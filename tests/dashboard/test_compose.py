@@ -10,10 +10,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from deployments import compose_settings
 from deployments.models import Deployment, Environment, Host, Placement, Plan, Repository, Role, User
 from deployments.queries.compose_parts import file_diffs, services_seen, text_diff
 from tests import factories as make
 from tests.dashboard import quay, shipyard
+from tests.worker.sources.test_injection import COMMANDS
 
 pytestmark = pytest.mark.django_db
 
@@ -275,6 +277,16 @@ def test_every_other_page_takes_it(as_ana: Client, found: dict[str, Any]) -> Non
     other = make.placement(make.application("quiet"), Environment.objects.get(name="staging"))
     quay.composed(other, quay.KEPT)
     assert "a Compose file" in page(as_ana, "/")
+
+
+@pytest.mark.parametrize("text", [each.format("canary") for each in COMMANDS])
+def test_whatever_is_typed_is_taken_or_refused_and_stays_text(as_ana: Client, found: dict[str, Any], text: str) -> None:
+    names = [each.name for each in compose_settings.FIELDS if each.kind != "toggle"]
+    form = typed(found, **{f"compose.{name}": f"{text}<b>" for name in names}, compose_from="repository")
+    answer = as_ana.post(SETTINGS, form)
+    assert answer.status_code == 422, "a number can't be any of these"
+    assert "<b>" not in answer.content.decode()
+    assert Placement.objects.get(pk=found["staging"].pk).compose["text"] == quay.KEPT
 
 
 def test_markup_in_a_file_stays_text(as_ana: Client, found: dict[str, Any]) -> None:
