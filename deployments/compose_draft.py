@@ -40,7 +40,7 @@ class ServiceDraft(SettingsDraft):
         elif (refusal := self.accept(name, unescaped(value))) is not None:
             self.puzzle(text, refusal, node.line)
 
-    def put(self, text: str, node: Node, name: str, rows: list[dict[str, Any]]) -> None:
+    def put(self, text: str, node: Node, name: str, rows: list[Any]) -> None:
         """Rows more of one setting, by the same rule."""
         if missing := replaced(str(rows)):
             self.puzzle(text, missing, node.line)

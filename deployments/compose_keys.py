@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-_RIGHTS: Final = _("Estiva has no setting that gives a container more rights on the server.")
 _ORDER: Final = _("Each application is deployed on its own: deploy what it needs first.")
 _TERMINAL: Final = _("Nobody sits at a terminal of it: its output is kept as the log.")
 _FILE: Final = _("The files beside this one can't be seen here. Paste what they say.")
@@ -23,28 +22,14 @@ LEFT_OUT: Final[dict[str, "StrPromise"]] = {
     "tty": _TERMINAL,
 }
 NOT_SUPPORTED: Final[dict[str, "StrPromise"]] = {
-    "cap_add": _RIGHTS,
     "configs": _("Estiva has no configs: put the file in the image."),
     "depends_on": _ORDER,
-    "devices": _RIGHTS,
     "env_file": _("Paste the file's content on the page Variables, under Import .env."),
     "extends": _FILE,
-    "healthcheck": _(
-        "Estiva uses the check that is in the image; write it in the Dockerfile, or choose another kind under Health."
-    ),
-    "hostname": _("Estiva leaves the container its own host name; others reach it by “Names in the network”."),
-    "labels": _("Estiva sets only its own labels; others go into the image."),
     "links": _("Links are Compose's past: give the other application a “Name in the network”, and this one, too."),
-    "logging": _("Estiva keeps the output of a deploy; how the server keeps the rest is Docker's own setting there."),
-    "network_mode": _NETWORK,
     "networks": _NETWORK,
-    "pid": _RIGHTS,
-    "privileged": _RIGHTS,
     "profiles": _("Estiva has no profiles: leave out the applications you don't want."),
     "scale": _("One container runs on each server; choose several servers for more."),
     "secrets": _("Keep them as secret variables of the application."),
-    "security_opt": _RIGHTS,
-    "tmpfs": _("Estiva has no setting for folders in memory."),
     "volumes_from": _("Name each volume instead: two applications can use one of the same name."),
-    "working_dir": _("Estiva starts in the image's working directory; write WORKDIR in the Dockerfile."),
 }

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _t
@@ -12,22 +12,24 @@ from django.utils.translation import gettext_lazy as _
 from deployments import dotenv, image_reference
 from deployments.compose_draft import ServiceDraft, replaced, short, unescaped, written
 from deployments.compose_keys import LEFT_OUT, NOT_SUPPORTED
+from deployments.compose_options import FIRST
+from deployments.compose_options import NOT_THIS as _NOT_THIS
+from deployments.compose_options import TAKERS as OPTION_TAKERS
 from deployments.run_line.result import Build, Note, Variable
 from deployments.secret_guess import looks_secret
-from deployments.short_forms import ShortFormError, read_port, read_volume, volume_row
+from deployments.short_forms import Mounted, ShortFormError, mounted, read_port, read_volume
 from deployments.yaml_lines import Node
 
 if TYPE_CHECKING:
     pass
 
+_LIMITS: Final = {"cpus": "cpus", "memory": "memory", "pids": "pids_limit"}
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:\d+(?:ms|us))?")
-_NO_NAME: Final = _("A volume without a name begins empty with each container. Give it one.")
-_NOT_THIS: Final = _("This is not how it is written in a compose file.")
 
 
 def take_service(draft: ServiceDraft, service: Node) -> None:
     """Every key of the service, to a setting or a note."""
-    for key, node in service.entries.items():
+    for key, node in sorted(service.entries.items(), key=lambda each: each[0] not in FIRST):
         line = service.keys[key][0]
         if key in LEFT_OUT or key.startswith("x-"):
             why = LEFT_OUT.get(key, _("Compose itself doesn't look at it."))
@@ -148,12 +150,14 @@ def _volumes(draft: ServiceDraft, key: str, node: Node) -> None:
             each.text if each.is_scalar else ", ".join(f"{name}: {value.text}" for name, value in each.entries.items())
         )
         try:
-            row = read_volume(each.text) if each.is_scalar else _long_volume(each)
+            setting, row = read_volume(each.text) if each.is_scalar else _long_volume(each)
         except ShortFormError as error:
             draft.puzzle(f"{key}: {text}", error.message, each.line)
             continue
         before = len(draft.not_understood)
-        draft.put(f"{key}: {text}", each, "volumes", [row])
+        draft.put(f"{key}: {text}", each, setting, [row])
+        if setting != "volumes":
+            continue
         on_server = draft.volumes(row["name"])
         if len(draft.not_understood) == before and on_server != row["name"]:
             why = _(
@@ -162,17 +166,20 @@ def _volumes(draft: ServiceDraft, key: str, node: Node) -> None:
             draft.puzzle(f"{key}: {text}", format_lazy(why, name=on_server), each.line)
 
 
-def _long_volume(node: Node) -> dict[str, Any]:
+def _long_volume(node: Node) -> Mounted:
     texts = {name: each.text for name, each in node.entries.items() if each.is_scalar}
     kind, source, target = texts.get("type", "volume"), texts.get("source", ""), texts.get("target", "")
-    if kind == "bind":
-        return read_volume(f"./:{target}")  # refused with the reason for every folder of the server
-    if kind != "volume":
+    if kind == "tmpfs":
+        more = node.entries.get("tmpfs", node).entries
+        return "tmpfs", {"path": target, **{name: more[name].text for name in ("size", "mode") if name in more}}
+    if kind not in {"bind", "volume"}:
         raise ShortFormError(format_lazy(_("Estiva has no mounts of the type {kind}."), kind=kind))
-    if not source:
-        raise ShortFormError(_NO_NAME)
-    options = [name for name in node.entries if name not in {"type", "source", "target", "read_only"}]
-    return volume_row(source, target, [*options, "ro"] if node.entries.get("read_only", node).is_true else options)
+    options = ["ro"] if node.entries.get("read_only", node).is_true else []
+    known = {"type", "source", "target", "read_only"}
+    if kind == "bind" and "bind" in node.entries:
+        known.add("bind")
+        options += [each.text for name, each in node.entries["bind"].entries.items() if name == "propagation"]
+    return mounted(kind, source, target, [*options, *(name for name in node.entries if name not in known)])
 
 
 def _arguments(draft: ServiceDraft, key: str, node: Node) -> None:
@@ -214,8 +221,8 @@ def _deploy(draft: ServiceDraft, key: str, node: Node) -> None:
     resources = node.entries.get("resources")
     limits = resources.entries.get("limits") if resources else None
     for name, each in (limits.entries if limits else {}).items():
-        if name in {"memory", "cpus"} and each.is_scalar:
-            draft.set(f"{key}: {name}: {each.text}", each, name, each.text)
+        if name in _LIMITS and each.is_scalar:
+            draft.set(f"{key}: {name}: {each.text}", each, _LIMITS[name], each.text)
         else:
             draft.puzzle(f"{key}: resources: limits: {name}", _("Estiva has no such limit."), each.line)
     others = [(name, node.keys[name][0]) for name in node.entries if name != "resources"]
@@ -230,28 +237,16 @@ def _deploy(draft: ServiceDraft, key: str, node: Node) -> None:
         draft.puzzle(key, _NOT_THIS, node.line)
 
 
-def _plain(setting: str) -> Callable[[ServiceDraft, str, Node], None]:
-    def take(draft: ServiceDraft, key: str, node: Node) -> None:
-        if node.is_scalar:
-            draft.set(written(key, node), node, setting, node.text)
-        else:
-            draft.puzzle(key, _NOT_THIS, node.line)
-
-    return take
-
-
 _TAKERS: Final[dict[str, Callable[[ServiceDraft, str, Node], None]]] = {
+    **OPTION_TAKERS,
     "build": _build,
     "command": _arguments,
-    "cpus": _plain("cpus"),
     "deploy": _deploy,
     "entrypoint": _arguments,
     "environment": _environment,
     "image": _image,
-    "mem_limit": _plain("memory"),
     "ports": _ports,
     "restart": _restart,
     "stop_grace_period": _stop_grace,
-    "user": _plain("user"),
     "volumes": _volumes,
 }

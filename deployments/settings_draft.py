@@ -10,6 +10,20 @@ from deployments.errors import FieldErrors
 
 _MOST_EFFORT: Final = 60_000  # in units of about ten microseconds
 _A_TRY: Final = 12
+_GROUPS: Final = (
+    ("ports", "network_aliases", "networks", "mac_address", "network_mode"),
+    ("health", "network_mode"),
+    ("hostname", "domainname", "uts_mode"),
+    ("volumes", "binds", "tmpfs", "anonymous_volumes"),
+    ("memory", "memory_swap", "memory_reservation"),
+    ("cpus", "cpu_quota", "cpu_period"),
+    ("log_driver", "log_options"),
+)
+_TOGETHER: Final[dict[str, tuple[str, ...]]] = {
+    name: tuple({other for group in _GROUPS if name in group for other in group} - {name})
+    for name in {each for group in _GROUPS for each in group}
+}
+"""Settings that are judged together: what was taken of the others counts when one is tried."""
 
 
 @dataclass(slots=True)
@@ -33,10 +47,13 @@ class SettingsDraft:
 
     def accept(self, name: str, value: Any) -> str | None:
         """Take one setting; returns the sentence why it can't be, None where it was taken."""
-        if not self.effort.spend(min(len(value), 100) if isinstance(value, list) else 0):
+        others: dict[str, Any] = {each: self.settings[each] for each in _TOGETHER.get(name, ()) if each in self.settings}
+        if not self.effort.spend(
+            sum(min(len(each), 100) for each in (value, *others.values()) if isinstance(each, list))
+        ):
             return _t("There is too much in this text, so no setting was taken from here on. Paste less at once.")
         try:
-            container_settings.normalise({name: value})
+            container_settings.normalise({**others, name: value})
         except FieldErrors as refused:
             return " ".join(dict.fromkeys(str(text) for texts in refused.errors.values() for text in texts))
         self.settings[name] = value

@@ -22,9 +22,11 @@ _HOST_ONLY: Final = re.compile(r"\d{0,5}(?:-\d{1,5})?")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _VOLUME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _HARMLESS: Final = frozenset({"", "rw", "z", "Z"})
-_BIND: Final = _(
-    "A folder or file of the server, which Estiva doesn't mount. Put the data in a named volume, or the file in the image."
+_PROPAGATIONS: Final = frozenset({"private", "rprivate", "rshared", "rslave", "shared", "slave"})
+_ELSEWHERE: Final = _(
+    "A folder on the machine where this ran. Put the data in a named volume, the file in the image, or write the full path of a folder of the servers."
 )
+Mounted = tuple[str, Any]
 
 
 class ShortFormError(ValueError):
@@ -74,52 +76,75 @@ def _range(text: str) -> list[int]:
     return list(range(low, high + 1))
 
 
-def read_volume(text: str) -> dict[str, Any]:
-    """The row of `name:/path[:options]`; binds and nameless volumes are refused, as are options that would be lost."""
-    if text.startswith(("/", ".", "~", "\\", "$", "%")) or _DRIVE.match(text):
-        if ":" not in text and text.startswith("/"):
-            raise ShortFormError(
-                _("A volume without a name begins empty with each container. Give it one: name:/path.")
-            )
-        raise ShortFormError(_BIND)
+def read_volume(text: str) -> Mounted:
+    """The setting and what to add to it, of `name:/path[:options]`, `/folder/of/the/server:/path[:options]` or `/path` alone."""
+    if text.startswith((".", "~", "\\", "$", "%")) or _DRIVE.match(text):
+        raise ShortFormError(_ELSEWHERE)
+    if text.startswith("/") and ":" not in text:
+        return "anonymous_volumes", text
     name, colon, rest = text.partition(":")
     path, _colon, options = rest.partition(":")
     if not colon or not path:
         raise ShortFormError(_("This is no volume. Write name:/path/in/the/container."))
+    if name.startswith("/"):
+        return "binds", bind_row(name, path, options.split(","))
     if not _VOLUME.fullmatch(name):
-        raise ShortFormError(_BIND if "/" in name or "\\" in name else _("This is no name of a volume."))
-    return volume_row(name, path, options.split(","))
+        raise ShortFormError(_ELSEWHERE if "/" in name or "\\" in name else _("This is no name of a volume."))
+    return "volumes", volume_row(name, path, options.split(","))
 
 
 def volume_row(name: str, path: str, options: list[str]) -> dict[str, Any]:
     """A row, its options checked."""
-    if lost := [each for each in options if each not in _HARMLESS | {"ro"}]:
-        raise ShortFormError(
-            format_lazy(_("Estiva has no such option of a volume: {options}."), options=", ".join(lost))
-        )
+    _refuse_options([each for each in options if each not in _HARMLESS | {"ro"}])
     return {"name": name, "path": path, "read_only": "ro" in options}
 
 
-def read_mount(text: str) -> dict[str, Any]:
-    """The row of `type=volume,source=data,target=/data,readonly`."""
+def bind_row(source: str, path: str, options: list[str]) -> dict[str, Any]:
+    """A row, its options checked."""
+    _refuse_options([each for each in options if each not in _HARMLESS | {"ro"} | _PROPAGATIONS])
+    chosen = [each for each in options if each in _PROPAGATIONS]
+    row = {"source": source, "path": path, "read_only": "ro" in options}
+    return {**row, "propagation": chosen[0]} if chosen else row
+
+
+def _refuse_options(lost: list[str]) -> None:
+    if lost:
+        raise ShortFormError(
+            format_lazy(_("Estiva has no such option of a volume: {options}."), options=", ".join(lost))
+        )
+
+
+def read_mount(text: str) -> Mounted:
+    """The setting and its row, of `type=volume,source=data,target=/data,readonly` and its like."""
     pairs = {key.strip().lower(): value for key, _equals, value in (each.partition("=") for each in text.split(","))}
     kind = pairs.pop("type", "volume")
-    if kind == "bind":
-        raise ShortFormError(_BIND)
-    if kind != "volume":
+    if kind not in {"volume", "bind", "tmpfs"}:
         raise ShortFormError(format_lazy(_("Estiva has no mounts of the type {kind}."), kind=kind))
-    name = _first(pairs, "source", "src")
+    source = _first(pairs, "source", "src")
     path = _first(pairs, "target", "destination", "dst")
     is_read_only = _first(pairs, "readonly", "ro") not in {None, "false", "0"}
-    if pairs:
-        raise ShortFormError(
-            format_lazy(_("Estiva has no such option of a volume: {options}."), options=", ".join(pairs))
-        )
-    if not name:
-        raise ShortFormError(_("A volume without a name begins empty with each container. Give it one: source=name."))
     if not path:
         raise ShortFormError(_("The path in the container is missing: target=/path."))
-    return {"name": name, "path": path, "read_only": is_read_only}
+    if kind == "tmpfs":
+        row = {"path": path, "size": pairs.pop("tmpfs-size", ""), "mode": pairs.pop("tmpfs-mode", "").removeprefix("0")}
+        _refuse_options(list(pairs))
+        return "tmpfs", row
+    chosen = pairs.pop("bind-propagation", "") if kind == "bind" else ""
+    _refuse_options(list(pairs))
+    return mounted(kind, source or "", path, [*(["ro"] if is_read_only else []), chosen])
+
+
+def mounted(kind: str, source: str, path: str, options: list[str]) -> Mounted:
+    """The setting and its row for a mount that is written out; a volume without a name is a nameless one."""
+    if kind == "bind":
+        if not source.startswith("/"):
+            raise ShortFormError(_ELSEWHERE)
+        return "binds", bind_row(source, path, options)
+    if not source and not any(options):
+        return "anonymous_volumes", path
+    if not source:
+        raise ShortFormError(_("A volume without a name can't have options. Give it one: source=name."))
+    return "volumes", volume_row(source, path, options)
 
 
 def _first(pairs: dict[str, str], *names: str) -> str | None:

@@ -1,98 +1,38 @@
 """The flags of `docker run`, one by one, into a container's settings."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from django.utils.text import format_lazy
-from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from deployments import dotenv
-from deployments.run_line.ledger import Ledger
+from deployments.run_line.drafting import Draft
+from deployments.run_line.options import FIRST, plain
+from deployments.run_line.options import TAKERS as OPTION_TAKERS
 from deployments.run_line.parsing import Flag
 from deployments.run_line.result import Variable
-from deployments.run_line.shell import Word
 from deployments.run_line.unsupported import LEFT_OUT, NOT_SUPPORTED
 from deployments.secret_guess import looks_secret
-from deployments.settings_draft import SettingsDraft
 from deployments.short_forms import ShortFormError, read_mount, read_port, read_volume
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
+
+def take_flags(draft: Draft, flags: Iterable[Flag]) -> None:
+    """Read every flag: into a setting, or into the lists of what is not."""
+    for flag in sorted(flags, key=lambda each: each.name not in FIRST):
+        _take(draft, flag)
 
 
-_SHOWN: Final = 200  # characters of a value in a hint
-
-
-class Draft(SettingsDraft):
-    """What the flags of one container come to."""
-
-    def __init__(self, ledger: Ledger, shell_variables: Mapping[str, str]) -> None:
-        super().__init__()
-        self.ledger = ledger
-        self.shell_variables = shell_variables
-        self.variables: dict[str, Variable] = {}
-        self.name = ""
-
-    def take(self, flag: Flag) -> None:
-        """Read one flag: into a setting, or into the lists of what is not."""
-        if flag.name in LEFT_OUT:
-            self.ledger.leave(flag.words, LEFT_OUT[flag.name], flag.text)
-        elif flag.name in NOT_SUPPORTED or flag.name not in _TAKERS:
-            why = NOT_SUPPORTED.get(flag.name, _("Estiva has no such setting."))
-            self.ledger.puzzle(flag.words, why, flag.text)
-        elif flag.unresolved and flag.name not in {"--env", "--mount", "--volume"}:
-            self.ledger.puzzle(flag.words, self.needs_value(flag.unresolved), flag.text)
-        else:
-            _TAKERS[flag.name](self, flag)
-
-    def needs_value(self, unresolved: tuple[str, ...]) -> str:
-        """Why something with a shell's variable in it was not taken, and what is known about it."""
-        known = [
-            f"{each} = {self.shell_variables[name][:_SHOWN]}"
-            for each in unresolved
-            if (name := _bare(each)) in self.shell_variables
-        ]
-        said = _t("Nothing is replaced here: write your own value for %(what)s.") % {
-            "what": ", ".join(dict.fromkeys(unresolved))
-        }
-        return (
-            said
-            if not known
-            else f"{said} {_t('Set further up: %(known)s.') % {'known': ', '.join(dict.fromkeys(known))}}"
-        )
-
-    def set(self, flag: Flag, name: str, value: Any) -> None:
-        """One setting, if the domain takes it."""
-        self._told(flag, self.accept(name, value))
-
-    def put(self, flag: Flag, name: str, rows: list[Any]) -> None:
-        """Rows more of one setting, if the domain takes them."""
-        self._told(flag, self.add(name, rows))
-
-    def _told(self, flag: Flag, refusal: str | None) -> None:
-        if refusal is None:
-            self.ledger.use(flag.words)
-        else:
-            self.ledger.puzzle(flag.words, refusal, flag.text)
-
-    def command(self, words: list[Word]) -> None:
-        """What follows the image; a shell's variables in it stay as written, and are named."""
-        if not words:
-            return
-        refusal = self.accept("command", [word.value for word in words])
-        if refusal is not None:
-            self.ledger.puzzle(words, refusal)
-            return
-        self.ledger.use(words)
-        if unresolved := tuple(each for word in words for each in word.unresolved):
-            remark = _t("It is in the command as written; change it there.")
-            self.ledger.puzzle(words, f"{self.needs_value(unresolved)} {remark}")
-
-
-def _bare(written: str) -> str:
-    """`NAME` of `$NAME` and `${NAME}`."""
-    return written.strip("${}%")
+def _take(draft: Draft, flag: Flag) -> None:
+    if flag.name in LEFT_OUT:
+        draft.ledger.leave(flag.words, LEFT_OUT[flag.name], flag.text)
+    elif flag.name in NOT_SUPPORTED or flag.name not in _TAKERS:
+        why = NOT_SUPPORTED.get(flag.name, _("Estiva has no such setting."))
+        draft.ledger.puzzle(flag.words, why, flag.text)
+    elif flag.unresolved and flag.name not in {"--env", "--mount", "--volume"}:
+        draft.ledger.puzzle(flag.words, draft.needs_value(flag.unresolved), flag.text)
+    else:
+        _TAKERS[flag.name](draft, flag)
 
 
 def _port(draft: Draft, flag: Flag) -> None:
@@ -106,14 +46,14 @@ def _port(draft: Draft, flag: Flag) -> None:
 
 def _volume(draft: Draft, flag: Flag) -> None:
     try:
-        row = read_mount(flag.value) if flag.name == "--mount" else read_volume(flag.value)
+        setting, row = read_mount(flag.value) if flag.name == "--mount" else read_volume(flag.value)
     except ShortFormError as error:
         draft.ledger.puzzle(flag.words, error.message, flag.text)
         return
     if flag.unresolved:
         draft.ledger.puzzle(flag.words, draft.needs_value(flag.unresolved), flag.text)
         return
-    draft.put(flag, "volumes", [row])
+    draft.put(flag, setting, [row])
 
 
 def _variable(draft: Draft, flag: Flag) -> None:
@@ -164,42 +104,46 @@ def _name(draft: Draft, flag: Flag) -> None:
 
 
 def _network(draft: Draft, flag: Flag) -> None:
-    kind = flag.value.partition(":")[0]
+    kind, colon, _rest = flag.value.partition(":")
     if kind in {"bridge", "default"}:
         draft.ledger.leave(flag.words, _("This is Docker's own default."), flag.text)
-        return
-    why: str | StrPromise = _(
-        "Estiva joins no networks of others. Containers with “Names in the network” reach each other within an environment."
-    )
-    if kind in {"host", "none", "container", "ns", "slirp4netns", "pasta"}:
+    elif kind in {"host", "none"}:
+        draft.set(flag, "network_mode", kind)
+    elif colon or "=" in kind or kind in {"container", "ns", "private", "slirp4netns", "pasta"}:
         why = format_lazy(_("Estiva has no setting for the network “{kind}”: publish ports instead."), kind=kind)
-    draft.ledger.puzzle(flag.words, why, flag.text)
+        draft.ledger.puzzle(flag.words, why, flag.text)
+    else:
+        draft.put(flag, "networks", [{"name": kind}])
 
 
-def _plain(setting: str) -> Callable[[Draft, Flag], None]:
-    """A flag whose value is the setting's, as text."""
+def _address(column: str) -> Callable[[Draft, Flag], None]:
+    """A fixed address, in the one network that is named."""
 
     def take(draft: Draft, flag: Flag) -> None:
-        if flag.value.strip():
-            draft.set(flag, setting, flag.value)
+        networks = draft.settings.get("networks", [])
+        if len(networks) != 1:
+            draft.ledger.puzzle(flag.words, _("Say in which network: --network name."), flag.text)
         else:
-            draft.ledger.puzzle(flag.words, _("Its value is empty."), flag.text)
+            draft.set(flag, "networks", [{**networks[0], column: flag.value}])
 
     return take
 
 
 _TAKERS: Final[dict[str, Callable[[Draft, Flag], None]]] = {
-    "--cpus": _plain("cpus"),
+    **OPTION_TAKERS,
+    "--cpus": plain("cpus"),
     "--entrypoint": _entrypoint,
     "--env": _variable,
-    "--memory": _plain("memory"),
+    "--memory": plain("memory"),
+    "--ip": _address("ipv4"),
+    "--ip6": _address("ipv6"),
     "--mount": _volume,
     "--name": _name,
     "--network": _network,
     "--network-alias": _alias,
     "--publish": _port,
     "--restart": _restart,
-    "--stop-timeout": _plain("stop_timeout"),
-    "--user": _plain("user"),
+    "--stop-timeout": plain("stop_timeout"),
+    "--user": plain("user"),
     "--volume": _volume,
 }

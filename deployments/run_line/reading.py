@@ -8,7 +8,8 @@ from typing import Final
 from deployments import image_reference
 from deployments.run_line import around
 from deployments.run_line.builds import read_build, read_clone
-from deployments.run_line.container import Draft
+from deployments.run_line.container import take_flags
+from deployments.run_line.drafting import Draft
 from deployments.run_line.flags import GLOBAL, RUN, SSH, SUDO
 from deployments.run_line.ledger import Ledger
 from deployments.run_line.parsing import Parsed, dashed, parse
@@ -84,8 +85,7 @@ def _container(found: Found) -> RunLine:
         best.ledger.puzzle([word], around.UNKNOWN_FLAG)
     for word in best.parsed.valueless:
         best.ledger.puzzle([word], around.VALUELESS)
-    for flag in best.parsed.flags:
-        draft.take(flag)
+    take_flags(draft, best.parsed.flags)
     best.ledger.shell(best.parsed.dashes)
     image = _image(best, draft)
     draft.command(best.parsed.rest[1:])

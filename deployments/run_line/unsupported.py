@@ -9,10 +9,7 @@ if TYPE_CHECKING:
 
 _TERMINAL: Final = _("Nobody sits at a terminal of it: its output is kept as the log.")
 _PULLED: Final = _("Estiva pulls the planned image itself.")
-_CHECK: Final = _(
-    "Estiva uses the check that is in the image; write it in the Dockerfile, or choose another kind under Health."
-)
-_RIGHTS: Final = _("Estiva has no setting that gives a container more rights on the server.")
+_CHECK: Final = _("Choose the kind of check under Health; the image's own counts only where that is chosen.")
 _NO_FILE: Final = _("This is a file on the machine where it ran, which Estiva can't see.")
 
 LEFT_OUT: Final[dict[str, "StrPromise"]] = {
@@ -33,28 +30,12 @@ LEFT_OUT: Final[dict[str, "StrPromise"]] = {
     "--tty": _TERMINAL,
 }
 NOT_SUPPORTED: Final[dict[str, "StrPromise"]] = {
-    "--cap-add": _RIGHTS,
-    "--device": _RIGHTS,
     "--env-file": _("Paste the file's content on the page Variables, under Import .env."),
-    "--gpus": _("Estiva has no setting for graphics cards."),
-    "--health-cmd": _CHECK,
-    "--health-interval": _CHECK,
-    "--health-retries": _CHECK,
     "--health-start-interval": _CHECK,
-    "--health-start-period": _CHECK,
-    "--health-timeout": _CHECK,
     "--no-healthcheck": _CHECK,
-    "--hostname": _("Estiva leaves the container its own host name; others reach it by “Names in the network”."),
-    "--label": _("Estiva sets only its own labels; others go into the image."),
     "--label-file": _NO_FILE,
     "--link": _("Links are Docker's past: give the other application a “Name in the network”, and this one, too."),
-    "--pid": _RIGHTS,
-    "--privileged": _RIGHTS,
     "--publish-all": _("Estiva doesn't know which ports the image exposes. Write them under Ports."),
-    "--security-opt": _RIGHTS,
-    "--tmpfs": _("Estiva has no setting for folders in memory."),
-    "--userns": _RIGHTS,
-    "--volume-driver": _("Estiva makes volumes with Docker's own driver."),
+    "--volume-driver": _("Choose the driver under Volume options."),
     "--volumes-from": _("Name each volume instead: two applications can use one of the same name."),
-    "--workdir": _("Estiva starts in the image's working directory; write WORKDIR in the Dockerfile."),
 }

@@ -23,7 +23,7 @@ services:
   web:
     image: registry.example.com/shop:2
     ports: ["8080:5000"]
-    privileged: true
+    scale: 2
   db:
     image: postgres:15
     environment: {POSTGRES_PASSWORD: hunter22}
@@ -171,7 +171,7 @@ def test_of_a_compose_file_one_service_is_chosen(as_ana: Client) -> None:
     assert found["variables-text"] == "POSTGRES_PASSWORD=hunter22\n"
     assert found["variables-secret_names"] == "POSTGRES_PASSWORD"
     html = unescape(page(as_ana, COMPOSE, "compose", service="web"))
-    assert "<code>privileged: true</code>" in html
+    assert "<code>scale: 2</code>" in html
     assert "line 5" in html
 
 

@@ -103,6 +103,7 @@ def test_what_fits(web: ComposeService) -> None:
             {"name": "kept", "path": "/kept", "read_only": False},
         ],
         "network_aliases": ["web"],
+        "health": {"kind": "command", "command": ["/bin/sh", "-c", "curl -f http://localhost"]},
     }
     assert web.variables == (
         Variable("FLASK_ENV", "production", is_secret=False),
@@ -121,7 +122,6 @@ def test_what_does_not_is_listed_by_line(web: ComposeService) -> None:
         (34, "volumes: data:/data:ro"),
         (35, "volumes: ./src:/src"),
         (37, "depends_on"),
-        (38, "healthcheck"),
     ]
     assert "shop_data" in web.not_understood[3].why
     assert [note.text for note in web.left_out] == ["container_name: shop", "web"]
@@ -193,10 +193,6 @@ def test_mistakes_have_lines(text: str, line: int, words: str) -> None:
         ("ports: [http]", "no port"),
         ("ports: ['${PORT}:80']", "${PORT}"),
         ("ports: [{target: 80, size: 1}]", "no such option of a port"),
-        ("volumes: ['/srv:/data']", "folder or file"),
-        ("volumes: [{type: bind, source: /srv, target: /data}]", "folder or file"),
-        ("volumes: [{type: tmpfs, target: /data}]", "tmpfs"),
-        ("volumes: [{type: volume, target: /data}]", "without a name"),
         ("command: echo 'x", "never closed"),
         ("command: []", "take away"),
         ("command: {a: b}", "not how it is written"),
@@ -205,8 +201,24 @@ def test_mistakes_have_lines(text: str, line: int, words: str) -> None:
         ("mem_limit: 1k", "no less"),
         ("environment: ['=x']", "name is missing"),
         ("environment: {A: [1]}", "not how it is written"),
-        ("deploy: {resources: {limits: {pids: 1}}}", "no such limit"),
-        ("privileged: true", "more rights"),
+        ("deploy: {resources: {limits: {gpus: 1}}}", "no such limit"),
+        ("volumes: ['./srv:/data']", "machine where this ran"),
+        ("volumes: [{type: bind, source: srv, target: /data}]", "machine where this ran"),
+        ("volumes: [{type: image, source: srv, target: /data}]", "type image"),
+        ("network_mode: service:db", "another container"),
+        ("healthcheck: {interval: 5s}", "in the image"),
+        ("healthcheck: {test: [RUN, a]}", "not how it is written"),
+        ("healthcheck: {test: a, interval: soon}", "30s"),
+        ("healthcheck: {test: a, start_interval: 5s}", "no such part"),
+        ("labels: [estiva.x=1]", "own"),
+        ("labels: {'com.docker.compose.project': x}", "own"),
+        ("ulimits: [nofile]", "not how it is written"),
+        ("ulimits: {nofile: {hard: 5}}", "nofile=1024:2048"),
+        ("logging: {driver: pigeon}", "Choose one of"),
+        ("cap_add: [[a]]", "not how it is written"),
+        ("pid: service:db", "Choose one of"),
+        ("sysctls: {a: [[1]]}", "not how it is written"),
+        ("blkio_config: {weight: 5}", "10 to 1000"),
         ("frobnicate: true", "no such setting"),
     ],
 )
@@ -215,8 +227,85 @@ def test_what_a_service_can_not_have(service: str, reason: str) -> None:
     assert any(reason in note.why and note.line == 3 for note in web.not_understood), web.not_understood
 
 
+OPTIONS = """
+services:
+  web:
+    image: shop:2
+    privileged: true
+    init: false
+    working_dir: /app
+    hostname: web
+    memswap_limit: 2g
+    mem_limit: 1g
+    deploy: {resources: {limits: {pids: 5}}}
+    cap_add: [NET_ADMIN]
+    dns: 10.0.0.53
+    dns_search: [a.test, b.test]
+    labels: {team: web, price: $$5, empty: }
+    sysctls: {net.core.somaxconn: 5}
+    extra_hosts: {db: 10.0.0.1}
+    tmpfs: /run:size=1m
+    ulimits: {nofile: {soft: 1, hard: 2}, core: 0}
+    devices: ["/dev/a:/dev/b:r"]
+    logging: {options: {max-size: 1m}}
+    healthcheck: {test: [CMD, check, "a b"], interval: 1m, retries: 2}
+    network_mode: none
+    gpus: all
+    blkio_config: {weight: 20}
+    volumes:
+      - /srv:/srv:ro
+      - /only
+      - {type: bind, source: /a, target: /a, bind: {propagation: rslave}}
+      - {type: tmpfs, target: /t, tmpfs: {size: 4096}}
+"""
+
+
+def test_container_options() -> None:
+    (web,) = read_compose(OPTIONS).services
+    assert web.not_understood == ()
+    assert web.settings == {
+        "privileged": "true",
+        "init": "false",
+        "working_dir": "/app",
+        "hostname": "web",
+        "memory": "1g",
+        "memory_swap": "2g",
+        "pids_limit": "5",
+        "cap_add": ["NET_ADMIN"],
+        "dns": ["10.0.0.53"],
+        "dns_search": ["a.test", "b.test"],
+        "labels": ["team=web", "price=$5", "empty="],
+        "sysctls": ["net.core.somaxconn=5"],
+        "extra_hosts": ["db=10.0.0.1"],
+        "tmpfs": [{"path": "/run", "size": "1m"}, {"path": "/t", "size": "4096"}],
+        "ulimits": [{"name": "nofile", "soft": "1", "hard": "2"}, {"name": "core", "soft": "0", "hard": "0"}],
+        "devices": [{"source": "/dev/a", "path": "/dev/b", "permissions": "r"}],
+        "log_driver": "json-file",
+        "log_options": ["max-size=1m"],
+        "health": {"kind": "command", "command": ["check", "a b"], "interval": 60.0, "retries": "2"},
+        "network_mode": "none",
+        "gpus": "all",
+        "blkio_weight": "20",
+        "binds": [
+            {"source": "/srv", "path": "/srv", "read_only": True},
+            {"source": "/a", "path": "/a", "read_only": False, "propagation": "rslave"},
+        ],
+        "anonymous_volumes": ["/only"],
+    }
+    assert container_settings.normalise(web.settings)["labels"] == ["team=web", "price=$5", "empty="]
+
+
 KEYS = st.sampled_from(
     [
+        "healthcheck",
+        "logging",
+        "ulimits",
+        "tmpfs",
+        "labels",
+        "devices",
+        "network_mode",
+        "blkio_config",
+        "memswap_limit",
         "image",
         "build",
         "ports",

@@ -125,25 +125,29 @@ def test_ports(written: str, rows: list[dict[str, Any]]) -> None:
         ("-p 8000-8010:80", "differ in length"),
         ("-p 80:80/sctp", "not sctp"),
         ("-p localhost:80:80", "address of the server"),
-        ("-v /srv/data:/data", "folder or file of the server"),
-        ("-v ./data:/data", "folder or file of the server"),
-        ("-v data/x:/data", "folder or file of the server"),
-        ("-v $(pwd):/app", "folder or file of the server"),
-        ('-v "${PWD}/x:/app"', "folder or file of the server"),
-        ("-v %cd%:/app", "folder or file of the server"),
-        ("-v ~/x:/app", "folder or file of the server"),
-        ("-v 'C:\\Users\\me:/app'", "folder or file of the server"),
-        ("-v /data", "without a name"),
+        ("-v ./data:/data", "machine where this ran"),
+        ("-v data/x:/data", "machine where this ran"),
+        ("-v $(pwd):/app", "machine where this ran"),
+        ('-v "${PWD}/x:/app"', "machine where this ran"),
+        ("-v %cd%:/app", "machine where this ran"),
+        ("-v ~/x:/app", "machine where this ran"),
+        ("-v 'C:\\Users\\me:/app'", "machine where this ran"),
         ("-v data:/data:nocopy", "nocopy"),
         ("-v data:relative", "full path"),
-        ("--mount type=bind,source=/srv,target=/data", "folder or file of the server"),
-        ("--mount type=tmpfs,target=/data", "tmpfs"),
-        ("--mount target=/data", "source=name"),
-        ("--tmpfs /run", "folders in memory"),
-        ("--network host", "publish ports"),
-        ("--net=backend", "Names in the network"),
-        ("--privileged", "more rights"),
-        ("--cap-add NET_ADMIN", "more rights"),
+        ("--mount type=image,target=/data", "type image"),
+        ("--mount type=tmpfs,target=/data,size=1", "size"),
+        ("--mount type=bind,source=src,target=/data", "machine where this ran"),
+        ("--network container:db", "publish ports"),
+        ("--tmpfs /run:uid=5", "uid=5"),
+        ("--ulimit nofile", "nofile=1024:2048"),
+        ("--ip 10.0.0.9", "in which network"),
+        ("--health-interval soon --health-cmd x", "30s"),
+        ("--health-retries 3", "in the image"),
+        ("--label estiva.placement=7", "Estiva's and Docker's own"),
+        ("--pid container:db", "Choose one of"),
+        ("--memory-swap 1g", "memory limit"),
+        ("--hostname 'a b'", "letters, digits"),
+        ("--volumes-from db", "each volume"),
         ("-P", "Write them under Ports"),
         ("--env-file .env", "Import .env"),
         ("-e TOKEN", "came from the machine"),
@@ -156,9 +160,6 @@ def test_ports(written: str, rows: list[dict[str, Any]]) -> None:
         ("--restart sometimes", "Choose one of"),
         ("--restart on-failure:many", "on-failure:5"),
         ("--entrypoint ''", "entrypoint away"),
-        ("--health-cmd 'curl -f localhost'", "image"),
-        ("-w /app", "working directory"),
-        ("--hostname web", "host name"),
         ("--frobnicate", "no such flag"),
         ("--frobnicate=7", "no such flag"),
         ("-dZ", "no such flag"),
@@ -168,8 +169,91 @@ def test_ports(written: str, rows: list[dict[str, Any]]) -> None:
 def test_what_is_listed(flag: str, reason: str) -> None:
     line = read_run_line(f"docker run {flag} nginx")
     assert line.image == "nginx"
-    assert line.settings == {}
+    assert set(line.settings) <= {"health"}
     assert any(reason in note.why for note in line.not_understood), line.not_understood
+
+
+@pytest.mark.parametrize(
+    ("flag", "settings"),
+    [
+        (
+            "-v /srv/data:/data:ro,rslave",
+            {"binds": [{"source": "/srv/data", "path": "/data", "read_only": True, "propagation": "rslave"}]},
+        ),
+        ("--mount type=bind,src=/srv,dst=/a", {"binds": [{"source": "/srv", "path": "/a", "read_only": False}]}),
+        ("-v /data --mount target=/more", {"anonymous_volumes": ["/data", "/more"]}),
+        (
+            "--tmpfs /run:size=64m,mode=01777,exec",
+            {"tmpfs": [{"path": "/run", "size": "64m", "mode": "1777", "exec": "on"}]},
+        ),
+        ("--mount type=tmpfs,target=/t,tmpfs-size=1m", {"tmpfs": [{"path": "/t", "size": "1m", "mode": ""}]}),
+        ("--network host", {"network_mode": "host"}),
+        ("--ip 10.0.0.9 --net=backend", {"networks": [{"name": "backend", "ipv4": "10.0.0.9"}]}),
+        ("--privileged --init=false --read-only", {"privileged": "on", "init": "off", "read_only": "on"}),
+        ("--cap-add NET_ADMIN --cap-drop ALL", {"cap_add": ["NET_ADMIN"], "cap_drop": ["ALL"]}),
+        (
+            "--health-retries 2 --health-interval 1m30s --health-cmd 'curl -f localhost'",
+            {
+                "health": {
+                    "kind": "command",
+                    "command": ["/bin/sh", "-c", "curl -f localhost"],
+                    "retries": "2",
+                    "interval": 90.0,
+                }
+            },
+        ),
+        (
+            "-w /app -h web --domainname shop.test",
+            {"working_dir": "/app", "hostname": "web", "domainname": "shop.test"},
+        ),
+        ("--memory-swap 2g -m 1g", {"memory": "1g", "memory_swap": "2g"}),
+        (
+            "--log-opt max-size=1m --log-opt max-file=2",
+            {"log_driver": "json-file", "log_options": ["max-size=1m", "max-file=2"]},
+        ),
+        ("--log-opt tag=x --log-driver journald", {"log_driver": "journald", "log_options": ["tag=x"]}),
+        (
+            "--ulimit nofile=1:2 --ulimit core=0",
+            {"ulimits": [{"name": "nofile", "soft": "1", "hard": "2"}, {"name": "core", "soft": "0", "hard": "0"}]},
+        ),
+        (
+            "--device /dev/a --device /dev/b:rw --device /dev/c:/dev/d:r",
+            {
+                "devices": [
+                    {"source": "/dev/a", "path": "", "permissions": "rwm"},
+                    {"source": "/dev/b", "permissions": "rw"},
+                    {"source": "/dev/c", "path": "/dev/d", "permissions": "r"},
+                ]
+            },
+        ),
+        ("--gpus '\"device=0,1\"'", {"gpus": "device=0,1"}),
+        (
+            "--add-host db:10.0.0.1 --dns 10.0.0.53 --sysctl net.core.somaxconn=1 -l a=b",
+            {
+                "extra_hosts": ["db:10.0.0.1"],
+                "dns": ["10.0.0.53"],
+                "sysctls": ["net.core.somaxconn=1"],
+                "labels": ["a=b"],
+            },
+        ),
+        (
+            "--pid host --ipc private --shm-size 1g --stop-signal SIGINT",
+            {"pid_mode": "host", "ipc_mode": "private", "shm_size": "1g", "stop_signal": "SIGINT"},
+        ),
+    ],
+)
+def test_container_options(flag: str, settings: dict[str, Any]) -> None:
+    line = read_run_line(f"docker run {flag} nginx")
+    assert line.not_understood == ()
+    assert line.settings == settings
+    container_settings.normalise(line.settings)
+
+
+def test_what_does_not_go_together_is_taken_once() -> None:
+    line = read_run_line("docker run -p 80:80 --network none --tmpfs /a -v data:/a nginx")
+    assert line.settings == {"network_mode": "none", "tmpfs": [{"path": "/a"}]}
+    assert len(line.not_understood) == 2
+    container_settings.normalise(line.settings)
 
 
 def test_everything_that_fits() -> None:
