@@ -16,7 +16,7 @@ _UNUSABLE: Final = frozenset({HostState.RETIRED, HostState.KEY_CHANGED, HostStat
 
 def builder_of(placement: Placement, hosts: Sequence[Host]) -> Host:
     """Where its images are built: the Environment's builder, else the first of these servers. Refused when that can't be."""
-    builder = placement.environment.builder or hosts[0]
+    builder = placement.environment.builder or next((each for each in hosts if each.state == HostState.READY), hosts[0])
     if builder.state in _UNUSABLE:
         raise Refused(
             _("%(server)s, which builds for %(environment)s, can't be used.")

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from dashboard.access import (
+    ACT,
     ACTING,
     EVERYONE,
     FORM,
@@ -20,7 +21,7 @@ from dashboard.access import (
 )
 from dashboard.forms.applications import EnvironmentChoiceForm, PlacementForm
 from dashboard.forms.placements import PlacementForms
-from deployments import compose_settings, permissions
+from deployments import catching_up, compose_settings, permissions
 from deployments.errors import Refused
 from deployments.inventory import applications as inventory
 from deployments.models import Application, Environment, Host, Placement, Repository
@@ -149,6 +150,21 @@ def _save(request: Request, placement: Placement, forms: PlacementForms) -> bool
     return True
 
 
+@seen_by(*ACTING, methods=ACT)
+def catch_up(request: Request, application: str, environment: str) -> HttpResponse:
+    """Bring the server that is named to the Release that it missed while it was away."""
+    placement = get_placement(request, application, environment)
+    seat = placement.seats.filter(host__name=request.POST.get("server", "")).first()
+    try:
+        if seat is None:
+            raise Refused(_("It is not on this server."))
+        deployment = catching_up.catch_up(actor=request.actor, seat_id=seat.pk)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("placement", application, environment)
+    return redirect("deployment", deployment.pk)
+
+
 def _look(request: Request, application: Application) -> tuple[Look | None, Repository | None]:
     """What was seen at the branch that is to be built (`?look=` names the Operation), and the repository."""
     repository = repository_of(application)
@@ -164,7 +180,8 @@ def _begun_with(request: Request, look: Look | None, known: Placement | None) ->
     kept: dict[str, Any] = known.compose if known else {}
     is_composed = request.GET.get("source") == Placement.Source.COMPOSE or bool(kept)
     if look is None:
-        return {"initial": {"source": Placement.Source.COMPOSE} if is_composed else {}}
+        chosen = {"image": request.GET["image"][:400]} if "image" in request.GET else {}  # a tag from its list
+        return {"initial": {**chosen, **({"source": Placement.Source.COMPOSE} if is_composed else {})}}
     if is_composed:
         initial = {"source": Placement.Source.COMPOSE, "compose_from": PlacementForm.REPOSITORY}
         return {"initial": initial, "compose": {**compose_settings.defaults(), **kept, "ref": look.ref}}

@@ -142,7 +142,7 @@ def placement_page(placement: Placement) -> PlacementPage:
     """The read model, in a constant number of queries."""
     seats = list(
         PlacementHost.objects.filter(placement=placement, is_active=True)
-        .select_related("host", "running_release", "running_target__deployment")
+        .select_related("host", "running_release", "owed", "running_target__deployment")
         .order_by("host__name")
     )
     running = releases.running_release(placement.pk)

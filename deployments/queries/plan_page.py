@@ -18,6 +18,7 @@ from deployments.queries.compose_parts import (
     powers_of,
     without_files,
 )
+from deployments.queries.order_words import order_words, waves_of
 from deployments.states import OPERATION_OPEN, OperationStatus, TargetStatus
 
 _KINDS: Final = ("added", "recreated", "unchanged", "removed")
@@ -27,7 +28,8 @@ _KINDS: Final = ("added", "recreated", "unchanged", "removed")
 class HostRow:
     """One server as the Plan found it. `last_gap` is in seconds, None where none was measured.
 
-    `services` are a Compose application's; `same_as` names a server above where the same becomes of them.
+    `services` are a Compose application's; `same_as` names a server above where the same becomes of them. `wave` counts from 1,
+    0 where all come at once.
     """
 
     row: dict[str, Any]
@@ -35,16 +37,22 @@ class HostRow:
     last_gap: float | None
     services: list[ServiceChange] = field(default_factory=list)
     same_as: str = ""
+    wave: int = 0
+
+    @property
+    def away(self) -> str:
+        """What becomes of it as it didn't answer: "skip" or "wait"; "" where it did, or where that holds the deploy up."""
+        return "" if self.left_out else str(self.row.get("away", ""))
 
     @property
     def is_in(self) -> bool:
         """It would be deployed to."""
-        return not self.left_out
+        return not self.left_out and self.away != "skip"
 
     @property
     def blocks(self) -> bool:
         """It can't be deployed to and hasn't been left out."""
-        return not self.left_out and not self.row["ready"]
+        return self.is_in and not self.row["ready"] and not self.away
 
     @property
     def troubles(self) -> list[dict[str, str]]:
@@ -154,6 +162,11 @@ class PlanPage:
         return [each for each in self.hosts if each.is_in]
 
     @property
+    def order(self) -> list[str]:
+        """In which order they come, in sentences."""
+        return order_words(self.plan.placement.rollout, [each.row["name"] for each in self.chosen])
+
+    @property
     def blocked(self) -> list[HostRow]:
         """The servers that stand in the way."""
         return [each for each in self.hosts if each.blocks]
@@ -213,11 +226,17 @@ def plan_page(plan: Plan, left_out: set[int]) -> PlanPage:
 def _host_rows(plan: Plan, left_out: set[int]) -> list[HostRow]:
     gaps = _last_gaps(plan)
     rows: list[HostRow] = []
+    waves = waves_of(plan.placement.rollout, [row["name"] for row in plan.hosts if _is_chosen(row, left_out)])
     for row in plan.hosts:
         services = changes_of(row, plan.source)
         same = next((each.row["name"] for each in rows if services and each.services == services), "")
-        rows.append(HostRow(row, row["host"] in left_out, gaps.get(row["host"]), services, same))
+        wave = waves.get(row["name"], 0)
+        rows.append(HostRow(row, row["host"] in left_out, gaps.get(row["host"]), services, same, wave))
     return rows
+
+
+def _is_chosen(row: dict[str, Any], left_out: set[int]) -> bool:
+    return row["host"] not in left_out and row.get("away") != "skip"
 
 
 def _build(plan: Plan, rows: list[HostRow]) -> Build | None:

@@ -16,7 +16,7 @@ from deployments.accounts import invitations
 from deployments.actors import Actor
 from deployments.inventory import registries, webhooks
 from deployments.models import AuditEntry, Placement, User, WebhookDelivery
-from tests.dashboard.rooms import container, seen
+from tests.dashboard.rooms import container, follow, seen
 from tests.dashboard.story import Story, plan, tell
 from tests.dashboard.web import sign_in
 
@@ -64,6 +64,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "repository_remove": ("application", {"POST": ADMINS_LIST}),
     "placement_new": ("application", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "placement": (PLACEMENT, {"GET": THING}),
+    "placement_catch_up": (PLACEMENT, {"POST": ACTED_ON}),
     "placement_settings": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "placement_tags": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "release": ("release", {"GET": THING}),
@@ -94,12 +95,16 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "host_trust": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "host_refuse": ("host", {"POST": ADMINS_THING}),
     "host_check": ("host", {"POST": ADMINS_THING}),
+    "host_socket": ("host", {"POST": ADMINS_THING}),
     "host_retire": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "host_at": ("host", {"GET": THING}),
     "room": ("host", {"GET": THING}),
     "room_look": ("host", {"POST": THING}),
     "container": ("container", {"GET": THING}),
     "container_act": ("restart", {"GET": ACTED_ON, "POST": ACTED_ON}),
+    "container_follow": ("container", {"POST": THING}),
+    "follow_lines": ("follow", {"GET": THING}),
+    "follow_raw": ("follow", {"GET": THING}),
     "registries": ("", {"GET": LIST}),
     "registry_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "registry": ("registry", {"GET": LIST}),
@@ -153,6 +158,7 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "deployment": lambda: {"deployment": deployment.pk},
         "host": lambda: {"host": (story.foreign_host if foreign else story.host).name},
         "container": lambda: _container(story, place, foreign=foreign),
+        "follow": lambda: {"follow": follow(story.foreign_host if foreign else story.host, place).pk},
         "restart": lambda: {**_container(story, place, foreign=foreign), "act": "restart"},
         "registry": lambda: {"registry": _registry(story)},
         "environment": lambda: {"environment": place.environment.name},
@@ -279,6 +285,8 @@ EVENTS = {
     "host:{own.foreign_host.pk}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
     "repository:{own.repository.pk}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
     "operation:{own.look.pk}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
+    "follow:{log}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
+    "follow:{foreign_log}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
     "overview": {"ana": 200, "bruno": 200, "dora": 200, "carla": 200, "nobody": 401},
     "deployment:999999": {"ana": 404, "bruno": 404, "dora": 404, "carla": 404, "nobody": 401},
 }
@@ -287,11 +295,13 @@ EVENTS = {
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("watch", sorted(EVENTS))
 def test_the_live_stream(story: Story, watch: str) -> None:
-    seen = {}
+    # a log of what isn't Bruno's, on a server that is
+    logs = {"log": follow(story.host, story.staging).pk, "foreign_log": follow(story.host, story.production).pk}
+    watched, answers = watch.format(own=story, **logs), {}
     for who in EVENTS[watch]:
         session = "" if who == "nobody" else sign_in(getattr(story, who))
-        seen[who] = asyncio.run(_status(f"watch={watch.format(own=story)}", session))
-    assert seen == EVENTS[watch]
+        answers[who] = asyncio.run(_status(f"watch={watched}", session))
+    assert answers == EVENTS[watch]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,10 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from deployments import endings
+from deployments import endings, requests
 from deployments.inventory import placements
-from deployments.models import Deployment
-from tests.deployments.world import World, claimed, deployed, make_world
+from deployments.models import Deployment, Host
+from tests.deployments.world import World, claimed, deployed, look_of, make_world, planned
 
 pytestmark = pytest.mark.django_db
 
@@ -125,6 +125,37 @@ def test_many_servers_are_folded_and_all_there(
     assert page.count("data-step=") == 7, "steps of the one that runs, not of three hundred"
     with django_assert_max_num_queries(with_few):
         page_of(as_ana, deployment)
+
+
+def test_a_plan_says_in_which_order_and_who_is_away(as_ana: Client, world: World) -> None:
+    order(world, kind="canary", size="1", gate="minutes", minutes="5", then="restore", away="skip")
+    gone = {"check": "reachable", "result": "bad", "message": "web-4 does not answer.", "remedy": "Look at it."}
+    looks = [look_of(host) for host in world.hosts[:3]] + [look_of(world.hosts[3], findings=[gone])]
+    shown = planned(world, looks=looks)
+    page = re.sub(r"\s+", " ", as_ana.get(f"/plans/{shown.pk}/").content.decode())
+    assert "First web-1, then the other 2." in page
+    assert "5 minutes in which all is well" in page
+    assert "Left out, and behind until it catches up." in page
+    assert page.count("wave 2") == 2
+    assert "Deploy to 3 servers" in page
+
+
+def test_a_server_that_is_behind_is_brought_up_to_date(as_ana: Client, world: World) -> None:
+    order(world, away="skip")
+    gone = {"check": "reachable", "result": "bad", "message": "web-4 does not answer.", "remedy": "Look at it."}
+    looks = [look_of(host) for host in world.hosts[:3]] + [look_of(world.hosts[3], findings=[gone])]
+    shown = planned(world, looks=looks)
+    end(requests.request_deployment(actor=world.actor, plan=shown, fingerprint=shown.fingerprint), 0)
+    where = "/applications/storefront/production/"
+    assert "behind: release 1" in as_ana.get(where).content.decode()
+    answer = as_ana.post(f"{where}catch-up", {"server": "web-1"}, follow=True)
+    assert "web-1 is up to date." in answer.content.decode()
+    Host.objects.update(state="ready")
+    answer = as_ana.post(f"{where}catch-up", {"server": "web-4"})
+    assert answer.status_code == 302
+    deployment = Deployment.objects.latest("pk")
+    assert answer["Location"] == f"/deployments/{deployment.pk}/"
+    assert [target.host_name for target in deployment.targets.all()] == ["web-4"]
 
 
 def _queries(client: Client, deployment: Deployment) -> int:
