@@ -6,8 +6,8 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from deployments.figures import living_workers
-from deployments.models import Deployment, Host, Target, User
-from deployments.permissions import sees_everything, visible_deployments, visible_hosts
+from deployments.models import Deployment, Host, PlacementHost, Target, User
+from deployments.permissions import sees_everything, visible_deployments, visible_hosts, visible_placements
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
 
 _LOUD = (HostState.KEY_CHANGED, HostState.UNREACHABLE, HostState.UNSUPPORTED)
@@ -26,7 +26,13 @@ class Alarm:
 
 def alarms_for(user: User) -> list[Alarm]:
     """Loudest first, in a constant number of queries."""
-    return [*_host_alarms(user), *_target_alarms(user), *_worker_alarm(user)]
+    return [
+        *_host_alarms(user),
+        *_target_alarms(user),
+        *_gate_alarms(user),
+        *_behind_alarms(user),
+        *_worker_alarm(user),
+    ]
 
 
 def _host_alarms(user: User) -> list[Alarm]:
@@ -63,6 +69,37 @@ def _target_alarms(user: User) -> list[Alarm]:
     return [
         _of_target(each) for each in targets.select_related("deployment").order_by("-pk")[:20] if not _settled(each)
     ]
+
+
+def _gate_alarms(user: User) -> list[Alarm]:
+    waiting = visible_deployments(user).filter(status__in=sorted(DEPLOYMENT_OPEN), gate="person")
+    found = []
+    for each in waiting.filter(cancel_requested_at=None).order_by("pk")[:20]:
+        title = _("%(application)s → %(environment)s waits for somebody's word before it goes on.") % {
+            "application": each.application_name,
+            "environment": each.environment_name,
+        }
+        found.append(Alarm("warn", title, each.gate_text, deployment=each.pk))
+    return found
+
+
+def _behind_alarms(user: User) -> list[Alarm]:
+    behind = PlacementHost.objects.filter(
+        owed__isnull=False,
+        is_active=True,
+        placement__in=visible_placements(user),
+        placement__application__archived_at=None,
+    ).select_related("host", "owed", "placement__application", "placement__environment")
+    found = []
+    for seat in behind.order_by("host__name", "pk")[:20]:
+        title = _("%(server)s is behind: it was away when %(application)s → %(environment)s was deployed.") % {
+            "server": seat.host.name,
+            "application": seat.placement.application.name,
+            "environment": seat.placement.environment.name,
+        }
+        text = _("Release %(number)s is to come.") % {"number": seat.owed.number if seat.owed else ""}
+        found.append(Alarm("warn", title, text, seat.host))
+    return found
 
 
 def _settled(target: Target) -> bool:

@@ -189,3 +189,14 @@ def test_the_order_is_set_on_the_settings_page(as_ana: Client, world: World) -> 
     world.placement.refresh_from_db()
     assert world.placement.rollout["size"] == "25%"
     assert len({target.wave for target in deployed(world, digest="sha256:" + "7" * 64).targets.all()}) == 4
+
+
+def test_the_overview_tells_who_waits_and_who_is_behind(as_ana: Client, world: World, client: Client) -> None:
+    order(world, kind="canary", size="1")
+    end(deployed(world), 0)
+    world.placement.seats.filter(host=world.hosts[3]).update(owed=Deployment.objects.get().release)
+    page = as_ana.get("/").content.decode()
+    assert "storefront → production waits for somebody&#x27;s word before it goes on." in page
+    assert "web-4 is behind" in page
+    client.force_login(world.bruno)  # granted nothing
+    assert "web-4" not in client.get("/").content.decode()
