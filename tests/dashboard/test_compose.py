@@ -274,6 +274,7 @@ def test_every_other_page_takes_it(as_ana: Client, found: dict[str, Any]) -> Non
     ):
         page(as_ana, path)
     assert "release 2" in page(as_ana, "/applications/")
+    assert "They take the place of ${NAME}" in page(as_ana, f"{STAGING}variables")
     other = make.placement(make.application("quiet"), Environment.objects.get(name="staging"))
     quay.composed(other, quay.KEPT)
     assert "a Compose file" in page(as_ana, "/")
@@ -371,7 +372,7 @@ def test_containers_that_do_not_say_their_service_are_left_out() -> None:
 
 
 def test_what_a_deploy_left_stands_until_somebody_looked_again() -> None:
-    left = [
+    left: list[dict[str, object]] = [
         {"service": "web", "container": "shop-web-1", "digest": None, "image_id": "sha256:1", "running": True},
         {"service": "db", "container": "shop-db-1", "digest": "sha256:2", "image_id": "sha256:3", "running": False},
     ]
