@@ -61,14 +61,14 @@ class Tags:
 def registry_list() -> list[RegistryRow]:
     """All of them, by host and namespace."""
     rows, users = list(Registry.objects.all()), _users(Placement.objects.all())
-    used = [registry_address.best(rows, each.image) for each in users]
+    used = [registry_address.best(rows, _image(each)) for each in users]
     return [RegistryRow(row, sum(each is not None and each.pk == row.pk for each in used)) for row in rows]
 
 
 def registry_page(registry: Registry, visible: QuerySet[Placement]) -> RegistryPage:
     """One, with those of the visible placements that pull from it."""
     rows = list(Registry.objects.filter(host=registry.host))
-    users = [each for each in _users(visible) if _is(registry_address.best(rows, each.image), registry)]
+    users = [each for each in _users(visible) if _is(registry_address.best(rows, _image(each)), registry)]
     test = registry.operations.filter(kind=Operation.Kind.REGISTRY).order_by("-pk").first()
     return RegistryPage(registry, test, users)
 
@@ -93,10 +93,16 @@ def tags_of(placement: Placement, operation_id: int) -> Tags | None:
 def _users(placements: QuerySet[Placement]) -> list[Placement]:
     return list(
         placements.filter(application__archived_at=None)
-        .exclude(image="")
         .select_related("application", "environment")
         .order_by("application__name", "environment__position")
     )
+
+
+def _image(placement: Placement) -> str:
+    """What servers pull: the image, or where a built one is pushed to."""
+    if placement.source == Placement.Source.GIT:
+        return str(placement.build.get("push_to") or "")
+    return placement.image
 
 
 def _is(found: Registry | None, registry: Registry) -> bool:

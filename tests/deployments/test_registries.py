@@ -21,7 +21,7 @@ from deployments.sealing import open_sealed
 from deployments.states import RegistryState
 from tests.deployments.world import World, make_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 TOKEN = "a-token-nobody-may-read"
 KEY_FILE = json.dumps({"type": "service_account", "private_key": "-----BEGIN-----\nabc\n"}, indent=2)

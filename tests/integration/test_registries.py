@@ -16,7 +16,7 @@ from deployments.models import Host, Placement, Plan, Registry
 from deployments.states import RegistryState
 from parts import sample_image
 from parts.dockerd import DockerEngine
-from parts.private_registry import PASSWORD, USER, PrivateRegistry
+from parts.private_registry import CANARY, PASSWORD, USER, PrivateRegistry
 from parts.sample_image import Sample
 from parts.sshd import SshServer
 from tests.integration import harness, processes
@@ -132,6 +132,7 @@ def test_a_private_image_is_deployed_and_the_password_stays_nowhere(
 
     for password in (PASSWORD, WRONG):
         assert_nowhere(password, machine, estiva)
+    assert not CANARY.exists()
 
 
 def assert_nowhere(password: str, engine: DockerEngine, estiva: Estiva) -> None:
@@ -141,6 +142,7 @@ def assert_nowhere(password: str, engine: DockerEngine, estiva: Estiva) -> None:
     places = [engine.folder, Path("/etc/docker"), Path.home() / ".docker", estiva.folder]
     for form in forms:
         assert found_in(form, [str(each) for each in places if each.exists()]) == ""
+    assert found_in("team/sample", [str(engine.folder)]), "the search sees what the engine keeps"
     kept = "".join(str(each) for model in apps.get_models() for each in model._default_manager.values_list())
     broker: Any = queue.connection()
     for key in broker.scan_iter():

@@ -40,7 +40,7 @@ class DockerBuildHost(DockerHost):
 
     def remote_image(self, reference: str, auth: RegistryAuth | None = None) -> RemoteImage:
         """Asked of the registry by the builder's own engine."""
-        if auth is None:
+        if auth is None or self._keychain.for_image(reference) is not None:  # which knows namespaces, not hosts alone
             return super().remote_image(reference)
         who = {"username": auth.username, "password": auth.password.reveal()}
         with translated(self._session):

@@ -106,15 +106,15 @@ class Tokens:
         """One that is good for SPARE_SECONDS more where that can be had; NoToken."""
         key = (host, access_key, secret)
         with self._lock:  # one asks, the others get the same
+            self._known = {each: token for each, token in self._known.items() if token.until > self._clock()}
             known = self._known.get(key)
             if known is not None and known.until - self._clock() > SPARE_SECONDS:
                 return known
             try:
                 self._known[key] = self._fetch(host, access_key, secret)
             except NoToken:
-                if known is not None and known.until > self._clock():
+                if known is not None:
                     return known
-                self._known.pop(key, None)
                 raise
             return self._known[key]
 
