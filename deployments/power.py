@@ -110,15 +110,11 @@ def _binds(value: Any, settings: Mapping[str, Any], allowed: Sequence[str]) -> "
         path = f".{number}.source"
         if posixpath.basename(row["source"]) in _SOCKETS:
             yield path, row, _("it is the engine itself, and whoever has it owns the server")
-        elif not any(_is_within(row["source"], root) for root in allowed):
-            yield path, row, _("it is a folder or file of the server outside the allowed ones")
+        elif row["source"] not in {posixpath.normpath(each) for each in allowed}:
+            # Not what lies in them: whoever writes there could put a link to any folder, and the engine follows it
+            yield path, row, _("it is a folder or file of the server, and none of the allowed ones")
         elif row["propagation"] in {"shared", "rshared"}:
             yield f".{number}.propagation", row, _("what is mounted in the container would be mounted on the server")
-
-
-def _is_within(path: str, root: str) -> bool:
-    root = posixpath.normpath(root)
-    return root.startswith("/") and (path == root or path.startswith(root.rstrip("/") + "/"))
 
 
 def _volume_options(

@@ -16,6 +16,7 @@ POWERFUL: list[tuple[dict[str, Any], str]] = [
     ({"binds": [{"source": "/srv/other", "path": "/a"}]}, "binds.0.source"),
     ({"binds": [{"source": "/srv/shared/docker.sock", "path": "/a"}]}, "binds.0.source"),
     ({"binds": [{"source": "/srv/sharedwithnobody", "path": "/a"}]}, "binds.0.source"),
+    ({"binds": [{"source": "/srv/shared/maybe-a-link", "path": "/a"}]}, "binds.0.source"),
     ({"binds": [{"source": "/srv/shared", "path": "/a", "propagation": "rshared"}]}, "binds.0.propagation"),
     ({"volumes": [{"name": "aa", "path": "/a"}], "volume_options": [{"name": "aa", "options": "type=none o=bind device=/etc"}]}, "volume_options.0.options"),
     ({"volumes": [{"name": "aa", "path": "/a"}], "volume_options": [{"name": "aa", "driver": "sshfs"}]}, "volume_options.0.driver"),
@@ -43,7 +44,7 @@ POWERFUL: list[tuple[dict[str, Any], str]] = [
 ]  # fmt: skip
 HARMLESS: list[dict[str, Any]] = [
     {},
-    {"binds": [{"source": "/srv/shared/data", "path": "/a"}]},
+    {"binds": [{"source": "/srv/shared/", "path": "/a"}]},
     {"binds": [{"source": "/srv/shared", "path": "/a", "propagation": "rslave"}]},
     {"volumes": [{"name": "aa", "path": "/a"}], "volume_options": [{"name": "aa", "no_copy": True}]},
     {"network_mode": "none"},
@@ -56,7 +57,7 @@ HARMLESS: list[dict[str, Any]] = [
 
 @pytest.fixture(autouse=True)
 def allowed(settings: Any) -> None:
-    settings.ESTIVA_ALLOWED_BINDS = ["/srv/shared/", "relative"]
+    settings.ESTIVA_ALLOWED_BINDS = ["/srv/shared/", "relative", "/srv/shared/docker.sock"]
 
 
 @pytest.mark.parametrize(("raw", "path"), POWERFUL)
@@ -103,7 +104,7 @@ def save(actor: Actor, hosts: list[Host], raw: dict[str, Any], placement: Placem
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("raw", "path"), POWERFUL[:1] + POWERFUL[15:16])
+@pytest.mark.parametrize(("raw", "path"), POWERFUL[:1] + POWERFUL[16:17])
 def test_only_an_admin_saves_it_in_a_new_placement_and_in_an_old_one(
     bruno: User, raw: dict[str, Any], path: str
 ) -> None:

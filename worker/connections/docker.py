@@ -13,7 +13,7 @@ from typing import Any
 import docker.errors
 from docker.utils import parse_repository_tag
 
-from worker.connections import inspected, probes
+from worker.connections import inspected, podman, probes
 from worker.connections.engine_errors import engine_words, pull_too_slow, refusal, stalling, translated
 from worker.connections.engine_http import CALL_SECONDS, EngineClient
 from worker.connections.keychain import NOBODY, Keychain, Login
@@ -73,7 +73,10 @@ class DockerHost:
     def facts(self) -> EngineFacts:
         """Version, platform, the server's clock."""
         with translated(self._session):
-            return inspected.facts(self._api.version(), self._api.info())
+            version, info = self._api.version(), self._api.info()
+            if podman.is_podman(version):
+                return inspected.facts(version, info, podman=True, lacks=podman.lacks(self._api))
+            return inspected.facts(version, info)
 
     def disk_free(self, path: str) -> tuple[int, int] | None:
         """By `df`; None where the server runs no command for us or doesn't know the path."""
@@ -241,10 +244,11 @@ class DockerHost:
         with translated(self._session):
             self._api.create_volume(name, labels=dict(labels))
 
-    def create(self, name: str, body: Mapping[str, Any]) -> None:
+    def create(self, name: str, body: Mapping[str, Any]) -> Sequence[str]:
         """POST /containers/create with the given body as it is."""
         with translated(self._session):
-            self._api.create_container_from_config(dict(body), name)
+            made: Mapping[str, Any] = self._api.create_container_from_config(dict(body), name)
+        return [str(each) for each in made.get("Warnings") or ()]
 
     def start(self, name: str) -> None:
         """Start; a running one stays as it is."""

@@ -217,9 +217,10 @@ class FakeHost(FakeConnection):
         """Make it unless it's there."""
         self._call("ensure_volume", (name,), lambda: self.server.volumes.setdefault(name, dict(labels)))
 
-    def create(self, name: str, body: Mapping[str, Any]) -> None:
+    def create(self, name: str, body: Mapping[str, Any]) -> Sequence[str]:
         """Create, not start."""
         self._call("create", (name, body), lambda: self.server.create(name, body))
+        return ()
 
     def start(self, name: str) -> None:
         """Start; a running one stays as it is."""

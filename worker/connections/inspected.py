@@ -10,8 +10,8 @@ _HEALTH_LINES = 5
 _ABILITIES = ("MemoryLimit", "SwapLimit", "OomKillDisable", "CpuCfsQuota", "CPUShares", "CPUSet", "PidsLimit")
 
 
-def facts(version: Json, info: Json) -> EngineFacts:
-    """From `/version` and `/info`."""
+def facts(version: Json, info: Json, *, podman: bool = False, lacks: frozenset[str] = frozenset()) -> EngineFacts:
+    """From `/version` and `/info`; `lacks` is what podman was found to lack."""
     return EngineFacts(
         engine_version=str(version.get("Version", "")),
         api_version=str(version.get("ApiVersion", "")),
@@ -22,10 +22,21 @@ def facts(version: Json, info: Json) -> EngineFacts:
         containers_running=int(info.get("ContainersRunning") or 0),
         images=int(info.get("Images") or 0),
         live_restore=bool(info.get("LiveRestoreEnabled")),
-        absent=frozenset(each for each in _ABILITIES if info.get(each) is False),
+        absent=_absent(info),
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
         log_drivers=tuple(sorted((info.get("Plugins") or {}).get("Log") or ())),
+        product="Podman" if podman else "Docker",
+        rootless="name=rootless" in (info.get("SecurityOptions") or ()),
+        lacks=lacks,
     )
+
+
+def _absent(info: Json) -> frozenset[str]:
+    """What the server's kernel can't, as far as the engine says so before a container is made."""
+    missing = {each for each in _ABILITIES if info.get(each) is False}
+    if str(info.get("CgroupVersion", "")) == "2":
+        missing.add("Swappiness")
+    return frozenset(missing)
 
 
 def local_image(found: Json) -> LocalImage:

@@ -58,7 +58,7 @@ def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps
     while True:
         name = fresh_name(inventory, run.identity, refused)
         try:
-            host.create(name, body)
+            remarks = host.create(name, body)
         except Conflict as error:
             refused.add(name)
             if len(refused) >= _NAMES_TRIED:
@@ -68,6 +68,8 @@ def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps
             raise StepFailed.of(error, f"The new container could not be created on {run.server}") from error
         run.candidate = name
         yield Line(f"Created {name}.")
+        for remark in remarks:
+            yield Line(f"The engine on {run.server} remarks: {remark}", level="warn")
         return
 
 

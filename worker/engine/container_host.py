@@ -27,6 +27,14 @@ class EngineFacts:
     absent: frozenset[str] = frozenset()  # what the engine says its kernel can't: "SwapLimit", "PidsLimit", …
     runtimes: tuple[str, ...] = ()
     log_drivers: tuple[str, ...] = ()
+    product: str = "Docker"  # or "Podman"
+    rootless: bool = False
+    lacks: frozenset[str] = frozenset()  # calls that podman's service doesn't know: "update", "distribution"
+
+    @property
+    def name(self) -> str:
+        """For people: product and version."""
+        return f"{self.product} {self.engine_version}" + (", rootless" if self.rootless else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +233,10 @@ class ContainerHost(Protocol):
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None: ...
 
-    def create(self, name: str, body: Mapping[str, Any]) -> None:
-        """POST /containers/create with the Engine API's own JSON. `Conflict` when the name is taken."""
+    def create(self, name: str, body: Mapping[str, Any]) -> Sequence[str]:
+        """POST /containers/create with the Engine API's own JSON; what the engine remarked, such as a limit its kernel doesn't
+        know. `Conflict` when the name is taken.
+        """
         ...
 
     def start(self, name: str) -> None: ...

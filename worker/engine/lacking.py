@@ -7,7 +7,8 @@ from worker.engine.events import Finding
 from worker.engine.options import Options
 
 _ABILITIES = {
-    "SwapLimit": ("memory_swap", "memory_swappiness"),
+    "SwapLimit": ("memory_swap",),
+    "Swappiness": ("memory_swappiness",),
     "OomKillDisable": ("oom_kill_disable",),
     "CpuCfsQuota": ("cpu_quota", "cpu_period"),
     "CPUShares": ("cpu_shares",),
