@@ -157,6 +157,11 @@ def get_operation(request: Request, operation: int) -> Operation:
     return _visible(request, permissions.visible_operations(request.user), Operation, pk=operation)
 
 
+def get_follow(request: Request, follow: int) -> Operation:
+    """A follow of a container, or of what a server's take."""
+    return _visible(request, permissions.visible_follows(request.user), Operation, pk=follow)
+
+
 def get_environment(request: Request, name: str) -> Environment:
     """An Environment; only admins have pages for them."""
     return _visible(request, Environment.objects.all(), Environment, name=name)

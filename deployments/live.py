@@ -66,6 +66,16 @@ def wake_progress(target_id: int, deployment_id: int, step: str, done: int, tota
     }
 
 
+def wake_follow(follow_id: int, last: int) -> dict[str, str]:
+    """The wake entry for a follow's lines; they themselves stand in a stream of their own (`deployments.follows`)."""
+    return {"kind": "follow", "follow": str(follow_id), "last": str(last)}
+
+
+def wake_usage(follow_id: int, values: dict[str, list[float]]) -> dict[str, str]:
+    """The wake entry for what containers take: by the first 12 digits of their id `[placement or 0, CPU %, memory, limit]`."""
+    return {"kind": "usage", "follow": str(follow_id), "values": json.dumps(values, separators=(",", ":"))}
+
+
 def wake_changed(noun: str, object_id: int, placement_id: int | None = None) -> dict[str, str]:
     """The wake entry that says a row moved: noun is deployment, host, operation, placement or user; the page fetches its fragment."""
     return {"kind": "changed", "noun": noun, "id": str(object_id), "placement": str(placement_id or "")}

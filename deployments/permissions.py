@@ -95,6 +95,14 @@ def visible_operations(user: User) -> QuerySet[Operation]:
     )
 
 
+def visible_follows(user: User) -> QuerySet[Operation]:
+    """The follows: of a container's log with its Placement, of what containers take with the server."""
+    follows = Operation.objects.filter(kind=Operation.Kind.FOLLOW)
+    if sees_everything(user):
+        return follows
+    return follows.filter(Q(placement__in=visible_placements(user)) | Q(placement=None, host__in=visible_hosts(user)))
+
+
 def may_act(user: User, placement: Placement) -> bool:
     """Plan, deploy, cancel, redeploy, roll back, and edit the settings that need no privilege."""
     return may_act_at(user, placement.application_id, placement.environment_id)

@@ -192,5 +192,7 @@ def drop_old() -> None:
         kind=Operation.Kind.CHECK, requested_by=None, status__in=OPERATION_ENDS, ended_at__lte=Now() - timedelta(days=1)
     )
     routine.delete()
+    follows = Operation.objects.filter(kind=Operation.Kind.FOLLOW, status__in=OPERATION_ENDS)
+    follows.filter(ended_at__lte=Now() - timedelta(days=1)).delete()
     WorkerProcess.objects.filter(beat_at__lte=Now() - FORGET_WORKERS).delete()
     Session.objects.filter(expire_date__lte=Now()).delete()

@@ -17,4 +17,4 @@ def run_target(target_id: int) -> None:
 @shared_task(name=queue.RUN_OPERATION)
 def run_operation(operation_id: int) -> None:
     """Run one Operation if it can be claimed."""
-    running.run(operation_id, process_keeper())
+    running.take(operation_id, process_keeper())

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from dashboard.stream import reads
 from dashboard.stream.hub import LISTS, Hub
-from deployments import live
+from deployments import follows, live
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,8 @@ class Follower:
         looked = time.monotonic()
         while True:
             await self._pause()
+            if self.hub.follows:
+                await reads.in_database(follows.keep_watched, self.hub.follows)
             if not self.hub.viewers or (self.is_live and time.monotonic() - looked < SAFETY_SECONDS):
                 continue
             looked = time.monotonic()

@@ -23,6 +23,11 @@ def changed(kind: str, object_id: int) -> bytes:
     return f'event: changed\ndata: {{"kind":"{kind}","id":{object_id}}}\n\n'.encode()
 
 
+def usage(values: Mapping[str, object]) -> bytes:
+    """What containers take now."""
+    return f"event: usage\ndata: {json.dumps(values)}\n\n".encode()
+
+
 def progress(values: Mapping[str, object]) -> bytes:
     """A step's progress."""
     return f"event: progress\ndata: {json.dumps(values, ensure_ascii=False)}\n\n".encode()

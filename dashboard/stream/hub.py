@@ -4,6 +4,7 @@ Lives on the event loop alone: no locks. Everything is bounded, and viewers keep
 """
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import count
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dashboard.stream import reads
 from dashboard.stream.ring import Entry, Ring
+from dashboard.stream.watching import log_key
 
 if TYPE_CHECKING:
     from dashboard.stream.viewer import Viewer
@@ -36,6 +38,13 @@ class Progress(NamedTuple):
     values: Mapping[str, object]
 
 
+class Usage(NamedTuple):
+    """What a server's containers take, as last heard: by id `[placement or 0, CPU %, memory, limit]`."""
+
+    serial: int
+    values: Mapping[str, list[float]]
+
+
 class Hub:
     """One per process."""
 
@@ -43,6 +52,7 @@ class Hub:
         self.viewers: set[Viewer] = set()
         self.changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
         self.progress: dict[int, dict[tuple[int, str], Progress]] = {}  # by deployment
+        self.usage: dict[int, Usage] = {}  # by follow
         self.epoch = 0  # raised when entries may have been missed: everybody looks at the record again
         self._serials = count(1)
         self.serial = 0
@@ -71,7 +81,8 @@ class Hub:
             if not watching:
                 self._by_key.pop(key, None)
         for deployment_id, targets in viewer.rights.targets.items():
-            if f"deployment:{deployment_id}" not in self._by_key:
+            if log_key(deployment_id) not in self._by_key:
+                self.usage.pop(-deployment_id, None)
                 for target_id in targets:
                     self._rings.pop(target_id, None)
                     self._newest.pop(target_id, None)
@@ -87,6 +98,11 @@ class Hub:
     def targets(self) -> set[int]:
         """Every target whose log is watched."""
         return {target for viewer in self.viewers for found in viewer.rights.targets.values() for target in found}
+
+    @property
+    def follows(self) -> set[int]:
+        """Every follow that is looked at."""
+        return {-target for target in self.targets if target < 0}
 
     def wake(self, *keys: str) -> None:
         """Let those who watch any of these look."""
@@ -113,6 +129,10 @@ class Hub:
             self._take_lines(entry)
         elif kind == "progress":
             self._take_progress(entry)
+        elif kind == "follow":
+            self._take_follow(entry)
+        elif kind == "usage":
+            self._take_usage(entry)
         elif kind == "changed":
             placement = entry.get("placement") or None
             self.changed(entry["noun"], int(entry["id"]), int(placement) if placement else None)
@@ -144,6 +164,18 @@ class Hub:
         steps = self.progress.setdefault(deployment_id, {})
         steps[target_id, entry["step"]] = Progress(self._tick(), self._placements.get(deployment_id), values)
         self.wake(key, LISTS)
+
+    def _take_follow(self, entry: Mapping[str, str]) -> None:
+        """Its lines are never carried along: a chatty container would fill everybody's live tail."""
+        key = f"follow:{entry['follow']}"
+        if key in self._by_key and self.grew(-int(entry["follow"]), int(entry["last"])):
+            self.wake(key)
+
+    def _take_usage(self, entry: Mapping[str, str]) -> None:
+        key = f"follow:{entry['follow']}"
+        if key in self._by_key:
+            self.usage[int(entry["follow"])] = Usage(self._tick(), json.loads(entry["values"]))
+            self.wake(key)
 
     def changed(self, noun: str, object_id: int, placement_id: int | None = None) -> None:
         """A row moved."""

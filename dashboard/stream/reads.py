@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from dashboard.stream.ring import Entry
 from dashboard.stream.watching import Asked, Rights, Standing
-from deployments import audit, permissions
+from deployments import audit, follows, permissions
 from deployments.actors import Actor
 from deployments.models import AuditHead, Deployment, Host, LogChunk, Operation, Repository, Step, Target, User
 
@@ -59,6 +59,7 @@ def rights(session_key: str, asked: Asked, address: str) -> Rights:
     for deployment_id, target_id in pairs:
         targets.setdefault(deployment_id, set()).add(target_id)
     frozen = {deployment_id: frozenset(found) for deployment_id, found in targets.items()}
+    frozen |= {-number: frozenset({-number}) for number in ids["follow"]}
     standing = (user.is_active, user.session_epoch, str(user.role), user.deploys_everything)
     if permissions.sees_everything(user):
         return Rights(user.pk, sees_all=True, standing=standing, targets=frozen)
@@ -70,6 +71,7 @@ def rights(session_key: str, asked: Asked, address: str) -> Rights:
 def _all_visible(user: User, asked: Asked, address: str) -> None:
     visible = {
         "deployment": permissions.visible_deployments,
+        "follow": permissions.visible_follows,
         "host": permissions.visible_hosts,
         "operation": permissions.visible_operations,
         "placement": permissions.visible_placements,
@@ -87,11 +89,18 @@ def _all_visible(user: User, asked: Asked, address: str) -> None:
 
 def last_lines(target_ids: Iterable[int]) -> dict[int, int]:
     """The newest line of each target."""
-    return dict(Target.objects.filter(pk__in=list(target_ids)).values_list("pk", "last_line"))
+    wanted = list(target_ids)
+    followed = {-number: last for number, last in follows.last_lines(-each for each in wanted if each < 0).items()}
+    recorded = [each for each in wanted if each > 0]
+    if not recorded:
+        return followed
+    return followed | dict(Target.objects.filter(pk__in=recorded).values_list("pk", "last_line"))
 
 
 def lines_after(target_id: int, line: int) -> list[Entry]:
     """The record after a line, a bounded piece of it: call again for more."""
+    if target_id < 0:
+        return [Entry(*chunk).after(line) for chunk in follows.lines_after(-target_id, line)]
     chunks = LogChunk.objects.filter(target_id=target_id, last_line__gt=line).order_by("first_line")
     found: list[Entry] = []
     characters = 0

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from dashboard.stream import frames, reads
 from dashboard.stream.hub import LISTS, Change, Hub, Progress
 from dashboard.stream.ring import Entry
-from dashboard.stream.watching import Asked, Rights, write_vector
+from dashboard.stream.watching import Asked, Rights, log_key, write_vector
 
 KEEPALIVE_SECONDS: Final = 15.0
 RIGHTS_SECONDS: Final = 60.0
@@ -42,6 +42,7 @@ class Viewer:
         self._write = write
         self._serial = hub.serial
         self._progress_serial = hub.serial
+        self._usage_serial = 0
         self._epoch = hub.epoch
         now = time.monotonic()
         self._next = {"keepalive": now + KEEPALIVE_SECONDS, "rights": now + RIGHTS_SECONDS, "progress": now}
@@ -86,7 +87,7 @@ class Viewer:
         await self._write_everything_changed()
 
     def _wake_who_watches(self, target_id: int) -> None:
-        self.hub.wake(*(f"deployment:{key}" for key, found in self.rights.targets.items() if target_id in found))
+        self.hub.wake(*(log_key(key) for key, found in self.rights.targets.items() if target_id in found))
 
     async def _rest(self) -> None:
         timeout = max(0.0, min(self._next["keepalive"], self._next["rights"]) - time.monotonic())
@@ -126,6 +127,7 @@ class Viewer:
             await self._write_everything_changed()
         for noun, number in told or ():
             await self._write(frames.changed(noun, number))
+        await self._write_usage()
         await self._write_progress()
 
     async def _grow(self) -> None:
@@ -196,6 +198,21 @@ class Viewer:
         vector = write_vector({**self.positions, target_id: entry.last})
         await self._write(frames.log(target_id, entry.lines, vector))
         self.positions[target_id] = entry.last
+
+    async def _write_usage(self) -> None:
+        """What containers take: everything, or that of the Placements that this person may see."""
+        since, rights = self._usage_serial, self.rights
+        for number in self.asked.ids["follow"]:
+            usage = self.hub.usage.get(number)
+            if usage is None or usage.serial <= since:
+                continue
+            self._usage_serial = max(self._usage_serial, usage.serial)
+            shown = {
+                key: values[1:]
+                for key, values in usage.values.items()
+                if rights.sees_all or int(values[0]) in rights.placements
+            }
+            await self._write(frames.usage(shown))
 
     def _has_progress(self) -> bool:
         return any(

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs
 
-KINDS: Final = frozenset({"deployment", "host", "operation", "placement", "repository"})
+KINDS: Final = frozenset({"deployment", "follow", "host", "operation", "placement", "repository"})
 LISTS: Final = frozenset({"overview", "deployments", "hosts", "applications"})
 """Pages that show many rows: told of everything this person may see."""
 
 MOST_WATCHES: Final = 50
 _WATCH = re.compile(r"([a-z]+):(\d{1,18})")
-_POSITION = re.compile(r"t(\d{1,18}):(\d{1,18})")
+_POSITION = re.compile(r"t(-?\d{1,18}):(\d{1,18})")
 
 
 class BadWatch(ValueError):
@@ -50,7 +50,8 @@ class Rights:
     standing: Standing = (True, 0, "", False)
     placements: frozenset[int] = frozenset()
     hosts: frozenset[int] = frozenset()
-    targets: Mapping[int, frozenset[int]] = field(default_factory=dict)  # of the watched deployments
+    targets: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """Of the watched deployments. A follow stands among them as if it were both, with its number negative."""
 
     def sees(self, noun: str, object_id: int, placement_id: int | None) -> bool:
         """Whether news of this row may reach this person's lists."""
@@ -61,6 +62,11 @@ class Rights:
         if noun == "placement":
             return object_id in self.placements
         return placement_id in self.placements
+
+
+def log_key(deployment_id: int) -> str:
+    """What a log is watched by: `deployment:41`, or `follow:41` for the number -41."""
+    return f"follow:{-deployment_id}" if deployment_id < 0 else f"deployment:{deployment_id}"
 
 
 def parse(query: bytes, last_event_id: str) -> Asked:

@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 
 from dashboard.access import ACTING, EVERYONE, FORM, Request, denial, get_host, seen_by
 from dashboard.forms.containers import ActForm
-from deployments import audit, permissions, room_acts
+from deployments import audit, follows, permissions, room_acts
 from deployments.errors import Refused
-from deployments.models import Host
+from deployments.models import Host, Operation
 from deployments.queries.room import SHORT, ContainerPage, container_page
 from deployments.room_acts import Act
 
@@ -20,7 +20,15 @@ def detail(request: Request, host: str, container: str) -> HttpResponse:
     row = get_host(request, host)
     page = get_container(request, row, container)
     template = "room/_container.html" if request.GET.get("fragment") == "container" else "room/container.html"
-    return render(request, template, {"host": row, "page": page, "acts": _acts(request, page)})
+    context = {
+        "host": row,
+        "page": page,
+        "acts": _acts(request, page),
+        "log": _log(request, page),
+        "usage": follows.watch_usage(actor=request.actor, host=row),
+        "tails": follows.TAILS,
+    }
+    return render(request, template, context)
 
 
 @seen_by(*ACTING, methods=FORM)
@@ -53,6 +61,15 @@ def get_container(request: Request, host: Host, key: str) -> ContainerPage:
     if container_page(host, key, visible, everything=True) is not None:
         audit.denied(request.actor, "access.refused", ("container", key[:SHORT], ""), f"tried {request.path}"[:500])
     raise Http404(_("There is no such container there, or none that you may see. Look at the server again."))
+
+
+def _log(request: Request, page: ContainerPage) -> Operation | None:
+    """The follow that the address names, if it is of this container."""
+    number = request.GET.get("log", "")
+    if not number.isdecimal() or len(number) > 18:
+        return None
+    row = permissions.visible_follows(request.user).filter(pk=int(number)).first()
+    return row if row is not None and row.request.get("id") == page.row["id"] else None
 
 
 def _acts(request: Request, page: ContainerPage) -> list[Act]:

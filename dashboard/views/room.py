@@ -1,13 +1,11 @@
 """The server room: what a server holds."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from dashboard.access import ACT, EVERYONE, Request, get_host, seen_by
-from deployments import permissions, room
+from deployments import follows, permissions, room
 from deployments.errors import Refused
 from deployments.models import Host
 from deployments.queries.room import RoomPage, room_page
@@ -17,10 +15,12 @@ from deployments.queries.room import RoomPage, room_page
 def index(request: Request, host: str) -> HttpResponse:
     """What runs there, as last listed; listed anew where that is a while ago."""
     row = get_host(request, host)
-    if request.GET.get("fragment") == "room":
-        return render(request, "room/_room.html", {"host": row, "page": page_of(request, row)})
-    room.look_if_stale(actor=request.actor, host=row)
-    return render(request, "room/index.html", {"host": row, "page": page_of(request, row)})
+    is_fragment = request.GET.get("fragment") == "room"
+    if not is_fragment:
+        room.look_if_stale(actor=request.actor, host=row)
+    usage = follows.watch_usage(actor=request.actor, host=row)
+    template = "room/_room.html" if is_fragment else "room/index.html"
+    return render(request, template, {"host": row, "page": page_of(request, row), "usage": usage})
 
 
 @seen_by(*EVERYONE, methods=ACT)
@@ -39,11 +39,3 @@ def page_of(request: Request, host: Host) -> RoomPage:
     return room_page(
         host, permissions.visible_placements(request.user), everything=permissions.sees_everything(request.user)
     )
-
-
-def seen_in(request: Request) -> dict[str, Any]:
-    """The same, as arguments."""
-    return {
-        "visible": permissions.visible_placements(request.user),
-        "everything": permissions.sees_everything(request.user),
-    }

@@ -54,6 +54,11 @@ class Operation(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
+    @property
+    def is_open(self) -> bool:
+        """Waiting, or under way."""
+        return self.status in OPERATION_OPEN
+
     class Meta:
         ordering = ("-id",)
         indexes = (

@@ -85,7 +85,7 @@ def as_text(targets: Sequence[Target]) -> Iterator[str]:
     """
     for target in targets:
         for lines in _chunks(target.pk):
-            yield "".join(_text_line(target.label, line) for line in decode_lines(lines))
+            yield "".join(text_line(target.label, line) for line in decode_lines(lines))
         if target.log_cut_at is not None:
             yield f"{target.label}: the log was longer; keeping it stopped after line {target.log_cut_at}.\n"
 
@@ -103,7 +103,8 @@ def _chunks(target_id: int, after: int = 0) -> Iterator[str]:
         yield from (lines for _first, lines in page)
 
 
-def _text_line(server: str, line: LogLine) -> str:
+def text_line(server: str, line: LogLine) -> str:
+    """One line of a log as text."""
     moment = datetime.fromtimestamp(line.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
     source = "" if line.stream == "estiva" else f" {line.stream}"
     return f"{moment} {server} {line.step}{source} | {line.text}\n"

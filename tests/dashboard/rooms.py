@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -64,4 +65,19 @@ def seen(host: Host, *containers: dict[str, Any], **more: Any) -> Operation:
         requested_at=now,
         ended_at=now,
         deadline_at=now,
+    )
+
+
+def follow(host: Host, placement: Placement | None) -> Operation:
+    """Somebody follows a container's log; without a Placement, what all of the server's take."""
+    now = timezone.now()
+    what = {"what": "log", **{key: container("web", placement)[key] for key in ("id", "name", "placement", "release")}}
+    return Operation.objects.create(
+        kind=Operation.Kind.FOLLOW,
+        host=host,
+        placement=placement,
+        status=OperationStatus.RUNNING,
+        request=what if placement else {"what": "usage"},
+        requested_at=now,
+        deadline_at=now + timedelta(hours=1),
     )

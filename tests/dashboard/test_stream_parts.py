@@ -37,7 +37,8 @@ def test_watches_may_be_repeated_or_joined() -> None:
     assert asked.lists == {"overview"}
     assert asked.positions is None
     empty: set[int] = set()
-    assert asked.ids == {"deployment": {41}, "host": {3}, "operation": empty, "placement": empty, "repository": empty}
+    nothing_else = dict.fromkeys(("follow", "operation", "placement", "repository"), empty)
+    assert asked.ids == {"deployment": {41}, "host": {3}, **nothing_else}
 
 
 def test_the_last_event_id_is_younger_than_the_address() -> None:

@@ -39,6 +39,12 @@ class FakeRoom(FakeHost):
 
         return self._call("listing", (), look)
 
+    def running(self) -> list[Mapping[str, Any]]:
+        """Those that run."""
+        return self._call(
+            "running", (), lambda: [_listed(each) for each in self.server.containers.values() if each.running]
+        )
+
     def restart(self, name: str, *, timeout: int) -> None:
         """Stop, then start."""
 

@@ -16,7 +16,7 @@ from deployments.webhooks import automatic
 from worker.brief import CannotBrief
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
 from worker.keeper import Held, Keeper, uptime
-from worker.operations import check, meet, plan, registry, repository, room, room_acts, tags
+from worker.operations import check, following, meet, plan, registry, repository, room, room_acts, tags
 from worker.operations.steps import Looking, Outcome
 
 log = structlog.get_logger(__name__)
@@ -28,9 +28,18 @@ KINDS: Final = {
     Operation.Kind.REPOSITORY: repository.look,
     Operation.Kind.ROOM: room.look,
     Operation.Kind.CONTAINER: room_acts.act,
+    Operation.Kind.FOLLOW: following.follow,
     Operation.Kind.REGISTRY: registry.look,
     Operation.Kind.TAGS: tags.look,
 }
+
+
+def take(operation_id: int, keeper: Keeper) -> None:
+    """Run this Operation, here; a follow on a thread of its own."""
+    if Operation.objects.filter(pk=operation_id, kind=Operation.Kind.FOLLOW).exists():
+        following.apart(operation_id, lambda: run(operation_id, keeper))
+    else:
+        run(operation_id, keeper)
 
 
 def run(operation_id: int, keeper: Keeper) -> None:

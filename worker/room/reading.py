@@ -22,7 +22,6 @@ _PREDEFINED = ("bridge", "host", "none")
 
 def room(listing: Listing, installation: str) -> dict[str, Any]:
     """Everything, with who uses what."""
-    containers = [_container(each, installation) for each in listing.containers]
     usage = listing.usage or {}
     weights = {str(each.get("Id")): each for each in usage.get("Images") or ()}
     sizes = {str(each.get("Name")): each.get("UsageData") or {} for each in usage.get("Volumes") or ()}
@@ -30,10 +29,16 @@ def room(listing: Listing, installation: str) -> dict[str, Any]:
     images = [_image(each, weights, of_image, installation) for each in listing.images]
     volumes = [_volume(each, sizes, of_volume, installation) for each in listing.volumes]
     networks = [_network(each, of_network, installation) for each in listing.networks]
-    found = {"containers": containers, "images": images, "volumes": volumes, "networks": networks}
+    rows = [_container(each, installation) for each in listing.containers]
+    found = {"containers": rows, "images": images, "volumes": volumes, "networks": networks}
     kept = {kind: _ours_first(rows, lambda row: str(row["name"])) for kind, rows in found.items()}
     left_out = {kind: len(rows) - len(kept[kind]) for kind, rows in found.items() if len(rows) > len(kept[kind])}
     return {**kept, "disk": disk(usage) if listing.usage is not None else None, "left_out": left_out}
+
+
+def containers(found: Iterable[Json], installation: str) -> list[Row]:
+    """Those of `/containers/json`, ours first."""
+    return _ours_first([_container(each, installation) for each in found], lambda row: str(row["name"]))
 
 
 def _ours_first(rows: list[Row], name: Callable[[Row], str]) -> list[Row]:

@@ -44,6 +44,10 @@ class ServerRoom(ContainerHost, Protocol):
 
     def listing(self) -> Listing: ...
 
+    def running(self) -> Sequence[Mapping[str, Any]]:
+        """The running containers alone, as the engine lists them."""
+        ...
+
     def restart(self, name: str, *, timeout: int) -> None:
         """SIGTERM, then SIGKILL after `timeout` seconds, then a start; returns when it is started."""
         ...

@@ -1,5 +1,6 @@
 // Keeps the page true: fragments are fetched again when what they show has moved, progress moves in place, title and icon follow.
 import { Stream } from "./stream.js";
+import { startUsage } from "./usage.js";
 
 const COALESCE = 100;
 const RETRIES = [300, 1000, 3000];
@@ -11,6 +12,7 @@ export function startLive() {
   const fragments = new Fragments(stream);
   stream.addEventListener("changed", ({ detail }) => fragments.changed(detail));
   stream.addEventListener("progress", ({ detail }) => showProgress(detail));
+  startUsage(stream);
   stream.addEventListener("open", () => fragments.everything());
   stream.addEventListener("state", ({ detail }) => sayState(detail));
   document.addEventListener("visibilitychange", () => fragments.lookWhileHidden());

@@ -140,7 +140,7 @@ export class Viewer {
 
   #fragment(fragment) {
     if (this.isComplete || !fragment?.matches("[data-state]")) return;
-    if (!fragment.dataset.live?.split(/\s+/).includes(`deployment:${this.section.dataset.deployment}`)) return;
+    if (!fragment.dataset.live?.split(/\s+/).includes(this.section.dataset.subject ?? `deployment:${this.section.dataset.deployment}`)) return;
     if ("open" in fragment.dataset) return;
     this.isComplete = true;
     for (const share of this.record.shares) this.filler.fill(share); // the last word is the record's

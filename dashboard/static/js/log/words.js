@@ -11,6 +11,7 @@ export const STEPS = {
   verify: "Verify",
   cleanup: "Clean up",
   restore: "Restore",
+  runtime: "Output",
 };
 
 const NUMBERS = new Intl.NumberFormat("en");
