@@ -9,6 +9,7 @@ from deployments import compose_settings
 
 MOST_LINES: Final = 400
 """Lines of a file's difference that a page shows; a diff beyond that is read in the repository."""
+_AWAITED: Final = "estiva/awaited:"  # what the worker's preflight calls an image that is still to be built
 _MOST_COMPARED: Final = 4_000  # lines of a file: beyond, comparing takes too long for a page
 
 _TEXT: Final = next(each.label for each in compose_settings.FIELDS if each.name == "text")
@@ -158,12 +159,18 @@ def changes_of(row: Mapping[str, Any], source: Mapping[str, Any]) -> list[Servic
             [
                 reason for reason in each.get("reasons", []) if not reason.startswith("image ")
             ],  # both are shown beside it
-            str(each.get("before", "")),
-            str(each.get("after", "")),
+            _named(each.get("before")),
+            _named(each.get("after")),
             each["service"] in builds and each["kind"] != "removed",
         )
         for each in row.get("services", [])
     ]
+
+
+def _named(image: object) -> str:
+    """An image; "" for one that is still to be built."""
+    text = str(image or "")
+    return "" if text.startswith(_AWAITED) else text
 
 
 def powers_of(planned: Mapping[str, Any], new: Sequence[list[str]] = ()) -> list[Power]:

@@ -6,9 +6,8 @@ from typing import Any, Final
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from deployments import builds, deployable, releases, sources
-from deployments.errors import Refused
-from deployments.models import Host, Plan, Release, Target
+from deployments import deployable, releases, sources
+from deployments.models import Plan, Release, Target
 from deployments.queries.compose_parts import (
     FileDiff,
     Power,
@@ -19,6 +18,7 @@ from deployments.queries.compose_parts import (
     without_files,
 )
 from deployments.queries.order_words import order_words, waves_of
+from deployments.queries.plan_build import Build, build_of
 from deployments.states import OPERATION_OPEN, OperationStatus, TargetStatus
 
 _KINDS: Final = ("added", "recreated", "unchanged", "removed")
@@ -70,32 +70,6 @@ class HostRow:
     def good(self) -> list[dict[str, str]]:
         """What was found in order."""
         return [each for each in self.row["findings"] if each["result"] == "good"]
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """Where the image comes from: `builder` makes it, unless it is `reused` from a Release; `refusal` says why none can.
-
-    `receivers` get it from the builder; where it is pushed (`push_to`) they pull it. `services` are those of a Compose
-    application that are built.
-    """
-
-    builder: Host | None = None
-    reused: Release | None = None
-    refusal: Refused | None = None
-    receivers: list[str] = field(default_factory=list)
-    push_to: str = ""
-    services: list[str] = field(default_factory=list)
-
-    @property
-    def services_text(self) -> str:
-        """`api and web`."""
-        return str(get_text_list(self.services, _("and")))
-
-    @property
-    def receivers_text(self) -> str:
-        """`web-2 and web-3`."""
-        return str(get_text_list(self.receivers, _("and")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +191,7 @@ def plan_page(plan: Plan, left_out: set[int]) -> PlanPage:
         plan,
         running,
         rows,
-        _build(plan, rows),
+        build_of(plan, [each.row for each in rows if each.is_in]),
         powers_of(plan.source, deployable.new_powers(plan, [each.row["host"] for each in rows if each.is_in])),
         file_diffs(served, plan.source),
     )
@@ -229,46 +203,19 @@ def _host_rows(plan: Plan, left_out: set[int]) -> list[HostRow]:
     waves = waves_of(plan.placement.rollout, [row["name"] for row in plan.hosts if _is_chosen(row, left_out)])
     for row in plan.hosts:
         services = changes_of(row, plan.source)
-        same = next((each.row["name"] for each in rows if services and each.services == services), "")
+        same = _same_above(rows, services)
         wave = waves.get(row["name"], 0)
         rows.append(HostRow(row, row["host"] in left_out, gaps.get(row["host"]), services, same, wave))
     return rows
 
 
+def _same_above(rows: list[HostRow], services: list[ServiceChange]) -> str:
+    same = (each.row["name"] for each in rows if each.is_in and services and each.services == services)
+    return next(same, "")
+
+
 def _is_chosen(row: dict[str, Any], left_out: set[int]) -> bool:
     return row["host"] not in left_out and row.get("away") != "skip"
-
-
-def _build(plan: Plan, rows: list[HostRow]) -> Build | None:
-    """Where a source would be built if these servers were deployed to; None for an image, and while nothing is known."""
-    chosen = [each.row for each in rows if each.is_in]
-    services = [str(each) for each in plan.source.get("builds", [])]
-    is_built = bool(services) if sources.is_compose(plan.source) else bool(plan.source.get("commit"))
-    if not is_built or not chosen:
-        return None
-    reused = _built_already(plan)
-    if reused is not None:
-        return Build(reused=reused, services=services)
-    hosts = Host.objects.in_bulk([row["host"] for row in chosen])
-    try:
-        builder = builds.builder_of(plan.placement, [hosts[row["host"]] for row in chosen])
-    except Refused as refusal:
-        return Build(refusal=refusal, services=services)
-    receivers = [row["name"] for row in chosen if row["host"] != builder.pk]
-    push_to = str(plan.source.get("build", {}).get("push_to", ""))
-    return Build(builder, receivers=receivers, push_to=push_to, services=services)
-
-
-def _built_already(plan: Plan) -> Release | None:
-    """The Release whose image a click would bring: the repeated one, or the newest with exactly this content."""
-    repeated = plan.of_release
-    if repeated is not None and repeated.source == plan.source and not sources.needs_build(repeated):
-        return repeated
-    newest = Release.objects.filter(placement=plan.placement_id).first()
-    if newest is None or sources.needs_build(newest):
-        return None
-    same = (newest.source, newest.settings, newest.variables) == (plan.source, plan.settings, plan.variables)
-    return newest if same else None
 
 
 def _last_gaps(plan: Plan) -> dict[int, float]:

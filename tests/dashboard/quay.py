@@ -117,7 +117,7 @@ def services_row(host: Host, **fields: Any) -> dict[str, Any]:
                 finding("model", "good", "Compose resolves 3 services: api, db and web."),
             ],
             "services": [
-                change("api", "added"),
+                change("api", "added", after="estiva/awaited:api"),
                 change("db", "unchanged", before=old["db"], after=new["db"]),
                 change("mail", "removed", before="mailhog@" + make.digest("mail")),
                 change(

@@ -161,6 +161,10 @@ def test_the_plan_says_what_becomes_of_each_service(as_ana: Client, found: dict[
         "Exactly commit",
     ):
         assert words in text or words == "3 services", words
+    left = page(as_ana, f"/plans/{plan.pk}/?leave_out={found['hosts'][0].pk}")
+    assert "the same as on web-2" in left
+    assert "the same as on web-1" not in left
+    assert "estiva/awaited" not in text
     assert "start-first" not in text
     assert "starts beside the old one" not in text
     assert "How to have none" not in text
