@@ -102,12 +102,11 @@ class ComposeBuildAttempt(Attempt[ComposeBuildBrief]):
 def _resolved(brief: ComposeBuildBrief, host: ComposeHost) -> list[ServiceBuild]:
     """Before anything else: without Compose there, nobody knows what is to be built."""
     spec = brief.compose
-    compose = compose_finding(host, spec.host_name)
-    if compose.result == "bad":
-        raise StepFailed(
-            compose.message, why="What is to be built, Compose on the builder says.", remedy=compose.remedy
-        )
     try:
+        compose = compose_finding(host, spec.host_name)
+        if compose.result == "bad":
+            why = "Compose on the builder says what is to be built."
+            raise StepFailed(compose.message, why=why, remedy=compose.remedy)
         resolved = resolve(host, spec, spec.wanted)
     except HostError as error:
         raise StepFailed.of(error, f"The Compose file could not be resolved on {spec.host_name}") from error

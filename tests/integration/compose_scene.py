@@ -26,6 +26,7 @@ services:
     env_file: web.env
     environment:
       TOKEN: ${{TOKEN}}
+      PLAIN: ${{PLAIN:-}}
     ports: ["127.0.0.1:{port}:5000"]
     depends_on: [db]
     restart: unless-stopped
@@ -58,7 +59,7 @@ class Application:
 
     def files(self, version: str, *, behaviour: str = "", greeting: str = "hello") -> dict[str, str]:
         """The repository's."""
-        lines = [f"FROM {self.base.reference}", "ARG SAID", f"ENV SAMPLE_VERSION={version} SAID=$SAID"]
+        lines = [f"FROM {self.base.reference}", "ARG SAID", f'ENV SAMPLE_VERSION={version} SAID="$SAID"']
         lines += [f"ENV SAMPLE_BEHAVIOUR={behaviour}"] if behaviour else []
         dockerfile = "\n".join([*lines, "COPY note /note", ""])
         return {

@@ -23,6 +23,7 @@ from tests.real_parts import SampleImages
 
 pytestmark = pytest.mark.timeout(240)
 ALL = {"web", "db", "cache"}
+SAID = "$$(touch estiva-canary) 'a'; touch estiva-canary"  # a build argument, as the Compose file has it
 
 
 @pytest.fixture
@@ -43,37 +44,47 @@ def test_push_by_push_and_back(
     estiva: Estiva, host: Host, app: scene.Application, tidy_engine26: Engine26, git_server: GitServer
 ) -> None:
     """Only what changed is recreated; a broken commit leaves the old one serving; a rollback brings everything back."""
-    repo = git_server.create("team/compose-shop", app.files("1"), private=True)
+    nasty = "$(touch estiva-canary);`touch estiva-canary`'.env"
+    files = app.files("1", greeting="hello") | {f"deploy/{nasty}": "FROM_NASTY=1\n"}
+    one_file, also = "env_file: web.env", f'env_file: [web.env, "{nasty.replace("$", "$$")}"]'
+    files["deploy/compose.yaml"] = (
+        files["deploy/compose.yaml"].replace(one_file, also).replace("SAID: one", f'SAID: "{SAID}"')
+    )
+    repo = git_server.create("team/compose-shop", files, private=True)
     place = scene.placed([host], git_server, repo, files=["deploy/compose.yaml"])
+    variables.set_variable(actor=harness.admin(), placement=place, name="PLAIN", value="as it was", is_secret=False)
     plan = scene.planned(place)
     assert not scene.bad(plan), scene.bad(plan)
     (row,) = plan.hosts
     assert plan.source["builds"] == ["web"]
-    assert [name for name, _ in plan.source["files"]] == ["compose.yaml", "web.env"]
+    assert [name for name, _ in plan.source["files"]] == ["compose.yaml", "web.env", nasty]
     assert set(plan.source["images"]) == {"db", "cache"}
     assert {(each["service"], each["kind"]) for each in row["services"]} == {(name, "added") for name in ALL}
     first = harness.ended(scene.clicked(plan), timeout=scene.PATIENCE)
     assert first.status == "succeeded", scene.told(first)
     one = scene.containers(tidy_engine26)
     assert set(one) == ALL
-    assert {"SAMPLE_GREETING=hello", "SAID=one", f"TOKEN={scene.SECRET}"} <= set(one["web"]["Config"]["Env"])
+    said = SAID.replace("$$", "$")
+    known = {"SAMPLE_GREETING=hello", "FROM_NASTY=1", f"SAID={said}", f"TOKEN={scene.SECRET}", "PLAIN=as it was"}
+    assert known <= set(one["web"]["Config"]["Env"])
     seat = PlacementHost.objects.get()
     assert {each["service"] for each in seat.observed["containers"]} == ALL
     assert [each[:3] for each in first.targets.get(role="deploy").published] == [["127.0.0.1", app.port, 5000]]
     release = Release.objects.get(pk=first.release_id)
     assert release.built["services"]["web"]["image_id"] == one["web"]["Image"]
 
-    variables.set_variable(actor=harness.admin(), placement=place, name="OTHER", value="x", is_secret=False)
-    repo.commit(app.files("2"), "Say two")
+    variables.set_variable(actor=harness.admin(), placement=place, name="PLAIN", value="new", is_secret=False)
+    repo.commit({**app.files("2", greeting="ahoy"), "deploy/compose.yaml": files["deploy/compose.yaml"]}, "Say two")
     plan = scene.planned(place)
     kinds = {each["service"]: (each["kind"], each["reasons"]) for each in plan.hosts[0]["services"]}
     assert kinds["db"][0] == kinds["cache"][0] == "unchanged"
-    assert kinds["web"] == ("recreated", ["its image is built anew"])
+    assert kinds["web"][0] == "recreated"
+    assert kinds["web"][1] == ["its image is built anew", "variables: PLAIN, SAMPLE_GREETING changed"]
     second = harness.ended(scene.clicked(plan), timeout=scene.PATIENCE)
     assert second.status == "succeeded", scene.told(second)
     two = scene.containers(tidy_engine26)
     assert [two[name]["Id"] == one[name]["Id"] for name in ("web", "db", "cache")] == [False, True, True]
-    assert ">2<" in app.page() or " 2" in app.page()
+    assert "ahoy" in app.page()
     harness.checked(host)
     assert PlacementHost.objects.get().drift == ""
 
@@ -88,6 +99,8 @@ def test_push_by_push_and_back(
     assert (back.kind, back.release, back.targets.count()) == ("rollback", release, 1)
     three = scene.containers(tidy_engine26)
     assert three["web"]["Image"] == one["web"]["Image"]
+    assert known <= set(three["web"]["Config"]["Env"]), "its variables are those of then"
+    assert not [each for each in (Path.home(), Path.cwd(), Path("/")) if (each / "estiva-canary").exists()]
     assert three["db"]["Id"] == one["db"]["Id"]
     tidy_engine26.api.request("POST", f"/containers/{three['cache']['Id']}/stop?t=1")
     harness.checked(host)

@@ -52,17 +52,26 @@ class ComposeLook(Look):
 
 
 def plan(looking: Looking, row: Plan) -> Outcome:
-    """Look everywhere, and agree on one image for each service."""
+    """Read the files, look everywhere, and agree on one image for each service."""
     opened = open_variables([row.variables, *_variables_that_run(row)])
-    masker = Masker(each.reveal() for each in opened.values())
-    found = find_compose(looking, row, _values(row.variables, opened), masker)
-    looks = _looks(row, found, opened, looking.operation.request.get("hosts", []))
-    masker = Masker([*(each.reveal() for each in opened.values()), *secrets_of_looks(looks)])
-    for each in looks:
-        each.mask = lambda text: masker.mask(storable(text))
-    with open_secrets.using(masker):
-        look_everywhere(looking, looks, _look)
-        images = _agree(looking.signals, looks)
+    own = [each.reveal() for each in opened.values()]
+    with open_secrets.using(Masker(own)):
+        found = find_compose(looking, row, _values(row.variables, opened), Masker(own))
+        looks = _looks(row, found, opened, looking.operation.request.get("hosts", []))
+        masker = Masker([*own, *secrets_of_looks(looks)])
+        for each in looks:
+            each.mask = lambda text: masker.mask(storable(text))
+        with open_secrets.using(masker):
+            look_everywhere(looking, looks, _look)
+            images = _agree(looking.signals, looks)
+    _fill(row, found, looks, images, masker)
+    rows = _masked([each.as_row() for each in looks], masker)
+    result = {"digest": "", "tag": "", "hosts": rows, "source": found.source, "commits": found.commits}
+    return Outcome(OperationStatus.SUCCEEDED, result)
+
+
+def _fill(row: Plan, found: Found, looks: Sequence[ComposeLook], images: Mapping[str, str], masker: Masker) -> None:
+    """What was found out of the services; of an earlier Release that is on record and stays as it is."""
     known = [each for each in looks if each.looked is not None and each.looked.wanted is not None]
     built = sorted({name for each in known if each.looked for name in each.looked.builds})
     _refuse(row, looks, built, images, masker)
@@ -72,9 +81,6 @@ def plan(looking: Looking, row: Plan) -> Outcome:
         found.source |= {"builds": built, "powers": _masked(_powers(known), masker)}
     for each in looks:
         each.findings[:0] = found.findings
-    rows = _masked([each.as_row() for each in looks], masker)
-    result = {"digest": "", "tag": "", "hosts": rows, "source": found.source, "commits": found.commits}
-    return Outcome(OperationStatus.SUCCEEDED, result)
 
 
 def _looks(row: Plan, found: Found, opened: Mapping[int, Secret], host_ids: Iterable[int]) -> list[ComposeLook]:

@@ -28,6 +28,7 @@ _OVERRIDES: Final = (
     "docker-compose.override.yaml",
 )
 _DOTENV: Final = ".env"
+_LFS: Final = "version https://git-lfs.github.com/spec/"
 
 
 def find_compose(looking: Looking, row: Plan, variables: Mapping[str, str], masker: Masker) -> Found:
@@ -143,6 +144,9 @@ class _Gathered:
             text = "\0"
         if "\0" in text:
             self._bad(f"{what}: {path} is not UTF-8 text.", "Save it as UTF-8, or put it into an image.")
+        elif text.startswith(_LFS):
+            said = f"{what}: {path} is kept in Git LFS, from where files beside a Compose file are not fetched."
+            self._bad(said, "Take it out of LFS, or put it into an image.")
         else:
             self.put(path, text)
 

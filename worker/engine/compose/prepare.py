@@ -194,13 +194,15 @@ def _files(tree: dict[str, Any], room: _Room) -> None:
     if isinstance(configs, dict):
         for name, body in configs.items():
             _with_text(f"config {name}", body, room)
-    if isinstance(secrets, dict):
+    if isinstance(secrets, dict) and isinstance(configs, dict):
+        tree["configs"] = configs
         for name, body in list(secrets.items()):
             if _with_text(f"secret {name}", body, room):
                 room.texts[name] = str(body["content"])
-                tree.setdefault("configs", {})[f"{_SECRET_AS_CONFIG}{name}"] = secrets.pop(name)
-        if not secrets:
-            tree.pop("secrets", None)
+                configs[f"{_SECRET_AS_CONFIG}{name}"] = secrets.pop(name)
+        for kind, entries in (("secrets", secrets), ("configs", configs)):
+            if not entries:
+                tree.pop(kind, None)
 
 
 def _with_text(what: str, body: Any, room: _Room) -> bool:
@@ -222,8 +224,8 @@ def _with_text(what: str, body: Any, room: _Room) -> bool:
 
 
 def _move_secrets(body: dict[str, Any], moved: Mapping[str, str]) -> None:
-    if not isinstance(body.get("secrets"), list):
-        return
+    if not isinstance(body.get("secrets"), list) or not isinstance(body.get("configs") or [], list):
+        return  # Compose itself says what is wrong with it
     kept, configs = [], []
     for each in body.pop("secrets"):
         entry = dict(each) if isinstance(each, dict) else {"source": each}

@@ -1,11 +1,14 @@
 """What goes to Compose refers to nothing on the server."""
 
+import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from worker.engine.compose.prepare import Prepared, prepare
+from worker.engine.compose.references import references
 from worker.engine.compose.spec import Composition, Document
 from worker.engine.spec import Secret
 
@@ -116,3 +119,41 @@ def test_secrets_print_nowhere() -> None:
 def test_a_profile_is_a_plain_word(name: str) -> None:
     with pytest.raises(ValueError, match="profile"):
         Composition(1, (), profiles=(name,))
+
+
+ODD: list[Any] = [None, 5, True, "", "${", [], {}, [None], [[]], [{}], {"a": None}, {"file": 5}, {"service": 5}]
+WHOLE: dict[str, Any] = {
+    "services": {
+        "web": {
+            "build": {"context": ".", "args": {"A": "1"}, "secrets": ["s", {"source": "t"}]},
+            "env_file": ["a.env", {"path": "b", "required": False}],
+            "secrets": ["s", {"source": "t", "target": "x"}],
+            "configs": ["c"],
+            "extends": {"service": "db"},
+        },
+        "db": {"image": "x", "environment": ["A", "B=1"], "build": "./x"},
+    },
+    "configs": {"c": {"file": "x"}, "d": {"environment": "B"}},
+    "secrets": {"s": {"file": "y"}, "t": {"environment": "B"}},
+}
+
+
+def test_whatever_stands_anywhere_is_left_for_compose_to_refuse() -> None:
+    """What people write need not be a Compose file at all: it never ends in an error of our own."""
+
+    def places(tree: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        yield way
+        for key, each in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+            yield from places(each, (*way, key))
+
+    for *above, last in [way for way in places(WHOLE) if way]:
+        for odd in ODD:
+            tree = copy.deepcopy(WHOLE)
+            holder: Any = tree
+            for key in above:
+                holder = holder[key]
+            holder[last] = copy.deepcopy(odd)
+            documents = (Document("a", tree), Document("b", copy.deepcopy(tree)))
+            prepared = prepare(Composition(1, documents, (("x", "1"),), (("B", "v"),)))
+            assert prepared.documents or prepared.problems
+            list(references(tree, {"B": "v"}.get))
