@@ -147,7 +147,7 @@ class Attempt(ABC, Generic[B]):
         recorder.say(f"Connecting to {where.host_name} at {where} as {where.user}.")
         host = self.opened.enter_context(opening)
         facts = host.facts()
-        seen = f"Docker {facts.engine_version}, {facts.os_type}/{facts.architecture}"
+        seen = f"{facts.name}, {facts.os_type}/{facts.architecture}"
         recorder.say(f"Connected: {seen}.", "good")
         recorder.record(StepEnded("connect", "good", seen))
         return host

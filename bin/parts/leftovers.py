@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from parts import registry_address
+from parts import podman, registry_address
 from parts.dockerd import DockerEngine
 from parts.part import abandoned_folders, end_remembered, part_files, remove_folder
 
@@ -34,5 +34,7 @@ def clear_folder(folder: Path) -> None:
     end_remembered(folder)
     for state in part_files(folder, "engine.json"):
         DockerEngine(state.parent).clear()
+    for state in part_files(folder, podman.STATE):
+        podman.Podman(state.parent).clear()
     for state in part_files(folder, registry_address.STATE):
         registry_address.give_back(state.parent)

@@ -22,7 +22,14 @@ DEMO = {
     "git": "git",
     "openssl": "openssl",
 }
-TESTS = {**DEMO, "redis-server": "redis-server", "postgres": "postgresql", "chromium": "chromium"}
+TESTS = {
+    **DEMO,
+    "redis-server": "redis-server",
+    "postgres": "postgresql",
+    "chromium": "chromium",
+    "fish": "fish",
+    "podman": "podman",
+}
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/local/sbin"
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 POLICY = Path("/usr/sbin/policy-rc.d")

@@ -107,6 +107,14 @@ def check(request: Request, host: str) -> HttpResponse:
     return _act(request, row, lambda: look(actor=request.actor, host=row))
 
 
+@seen_by(*ADMINS, methods=ACT)
+def socket(request: Request, host: str) -> HttpResponse:
+    """Use another engine's socket, such as the check found."""
+    row = get_host(request, host)
+    path = request.POST.get("docker_socket", "")
+    return _act(request, row, lambda: inventory.update_host(actor=request.actor, host=row, docker_socket=path))
+
+
 @seen_by(*ADMINS, methods=FORM)
 def retire(request: Request, host: str) -> HttpResponse:
     """Retire a server on which nothing belongs any more."""

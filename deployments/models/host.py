@@ -60,6 +60,12 @@ class Host(models.Model):
         return self.name
 
     @property
+    def engine_name(self) -> str:
+        """Product and version, for people; "" while nothing is known. Another product than Docker is kept with its name."""
+        known = self.engine_version
+        return f"Docker {known}" if known[:1].isdigit() else known
+
+    @property
     def is_trusted(self) -> bool:
         """A host key is pinned."""
         return bool(self.host_key)

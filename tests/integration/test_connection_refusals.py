@@ -50,14 +50,6 @@ def test_a_user_outside_the_docker_group(
     assert "usermod -aG docker postgres" in said.remedy
 
 
-def test_forwarding_to_sockets_forbidden(
-    pool: Pool, make_sshd: Callable[..., SshServer], ssh_key: SshKey, engine: DockerEngine
-) -> None:
-    said = refusal(pool, make_sshd(options={"AllowStreamLocalForwarding": "no"}), ssh_key, str(engine.socket))
-    assert said.reason in ("not listening", "forbidden")  # sshd gives one answer to both
-    assert "AllowStreamLocalForwarding" in said.remedy
-
-
 def test_no_commands_either(
     pool: Pool, make_sshd: Callable[..., SshServer], ssh_key: SshKey, engine: DockerEngine
 ) -> None:

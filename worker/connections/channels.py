@@ -1,6 +1,7 @@
 """Channels of an SSH connection as Python wants them: a socket-like object with deadlines, a fixed command's output."""
 
 import io
+import re
 import shlex
 import threading
 import time
@@ -147,6 +148,24 @@ class Output:
     stderr: bytes
 
 
+def without_lines(text: bytes, count: int) -> bytes:
+    """All but so many lines at the beginning."""
+    return text.split(b"\n", count)[-1] if text.count(b"\n") >= count else b""
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """The one place where words become a command line: sshd hands it to the user's shell, so each word is quoted.
+
+    For every shell alike: fish reads a backslash within single quotes, so one stands within double quotes.
+    """
+    return " ".join(_in_quotes(word) if "\\" in word else shlex.quote(word) for word in argv)
+
+
+def _in_quotes(word: str) -> str:
+    parts = (f'"{chr(92) * 2}"' if each == chr(92) else shlex.quote(each) for each in re.split(r"(\\)", word) if each)
+    return "".join(parts)
+
+
 def run_on(
     channel: Channel,
     argv: Sequence[str],
@@ -157,16 +176,13 @@ def run_on(
 ) -> Output:
     """Run a fixed argv and read both its outputs together; at most `limit` bytes of each are kept.
 
-    `stdin` is sent before anything is read: a few kilobytes at most.
-
-    The one place where words become a command line: sshd hands it to the user's shell, so each word is quoted.
-    TimeoutError after `deadline` seconds, ConnectionGone when the transport died.
+    `stdin` is sent before anything is read: a few kilobytes at most. TimeoutError after `deadline` seconds, ConnectionGone when the transport died.
     """
     arrived = threading.Event()
     channel.in_buffer.set_event(arrived)
     channel.in_stderr_buffer.set_event(arrived)
     channel.settimeout(deadline)
-    channel.exec_command(shlex.join(argv))
+    channel.exec_command(command_line(argv))
     if stdin is not None:
         channel.sendall(stdin)
         channel.shutdown_write()

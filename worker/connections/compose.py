@@ -120,9 +120,10 @@ class ComposeDockerHost(DockerHost):
     @contextmanager
     def _command(self, argv: Sequence[str], stdin: str, deadline: float) -> Iterator[Command]:
         with self._words():
+            greeting = self._session.greeting()
             channel = self._session.command_channel()
             try:
-                yield Command(channel, argv, stdin.encode(), self._session.check, deadline)
+                yield Command(channel, argv, stdin.encode(), self._session.check, deadline, greeting)
             finally:
                 channel.close()
 

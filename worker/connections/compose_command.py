@@ -1,7 +1,6 @@
 """A fixed argv on a server, with input on its stdin and its lines read while they come."""
 
 import codecs
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +8,7 @@ from typing import Literal
 
 from paramiko.channel import Channel
 
-from worker.connections.channels import ChannelSocket, ConnectionGone
+from worker.connections.channels import ChannelSocket, ConnectionGone, command_line
 from worker.engine.compose.compose_host import ComposeLine
 
 _SLICE = 0.04  # seconds: how late a signal or the deadline may be noticed
@@ -25,10 +24,16 @@ class Command:
     """
 
     def __init__(
-        self, channel: Channel, argv: Sequence[str], stdin: bytes, interrupt: Callable[[], None], deadline: float
+        self,
+        channel: Channel,
+        argv: Sequence[str],
+        stdin: bytes,
+        interrupt: Callable[[], None],
+        deadline: float,
+        greeting: int = 0,
     ) -> None:
         self._channel, self._argv, self._stdin = channel, argv, stdin
-        self._interrupt, self._deadline = interrupt, deadline
+        self._interrupt, self._deadline, self._greeting = interrupt, deadline, greeting
         self.exit_code = -1
 
     def __iter__(self) -> Iterator[ComposeLine]:
@@ -37,10 +42,10 @@ class Command:
         channel.in_buffer.set_event(arrived)
         channel.in_stderr_buffer.set_event(arrived)
         channel.settimeout(self._deadline)
-        channel.exec_command(shlex.join(self._argv))  # sshd hands it to the user's shell: each word is quoted
+        channel.exec_command(command_line(self._argv))
         self._send(until)
         readers = (
-            _Lines("stdout", channel.recv_ready, channel.recv),
+            _Lines("stdout", channel.recv_ready, channel.recv, self._greeting),
             _Lines("stderr", channel.recv_stderr_ready, channel.recv_stderr),
         )
         while not (ended := channel.closed) or any(each.ready() for each in readers):
@@ -69,11 +74,16 @@ class Command:
 
 
 class _Lines:
-    """One of the two outputs, cut into lines; invalid UTF-8 is replaced, an endless line is cut."""
+    """One of the two outputs, cut into lines, without the `greeting` lines of the user's shell; invalid UTF-8 is replaced, an endless line is cut."""
 
     def __init__(
-        self, stream: Literal["stdout", "stderr"], ready: Callable[[], bool], receive: Callable[[int], bytes]
+        self,
+        stream: Literal["stdout", "stderr"],
+        ready: Callable[[], bool],
+        receive: Callable[[int], bytes],
+        greeting: int = 0,
     ) -> None:
+        self._greeting = greeting
         self._stream, self.ready, self._receive = stream, ready, receive
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = ""
@@ -83,7 +93,9 @@ class _Lines:
             *whole, self._begun = (self._begun + self._decoder.decode(self._receive(_LARGEST_READ))).split("\n")
             if len(self._begun) > _LONGEST_LINE and self._stream == "stderr":
                 whole, self._begun = [*whole, self._begun], ""
-            for text in whole:
+            skipped = min(self._greeting, len(whole))
+            self._greeting -= skipped
+            for text in whole[skipped:]:
                 yield self._line(text)
 
     def rest(self) -> Iterator[ComposeLine]:

@@ -116,6 +116,9 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_PODMAN_TAKEN = re.compile(r"the container name .* is already in use")  # which podman 4 answers with 500
+
+
 def explain(said: str) -> tuple[str, str]:
     """Why the engine probably said so, and what to do; empty where we don't know."""
     for pattern, why, remedy in _EXPLANATIONS:
@@ -129,6 +132,8 @@ def explain(said: str) -> tuple[str, str]:
 def refusal(said: str, host_name: str, status: int = 0) -> HostError:
     """The engine's refusal as an error of ours."""
     why, remedy = explain(said)
+    if _PODMAN_TAKEN.search(said):
+        status = 409
     kind = {404: NotFound, 409: Conflict}.get(status, HostError)
     return kind(f"Server {host_name}: {said.strip()}", status=status, why=why, remedy=remedy)
 

@@ -3,19 +3,22 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 import paramiko
 from paramiko.channel import Channel
 
-from worker.connections.channels import ChannelSocket, Output, run_on
+from worker.connections.channels import ChannelSocket, Output, run_on, without_lines
 from worker.connections.login import SshAddress
 from worker.connections.signals import Signals
 from worker.connections.transport import ChannelRefused, ChannelSilent, Kind, Transport
 from worker.engine.errors import HostLost
 
 CHANNEL_SECONDS = 10.0
+_LONGEST_GREETING = 65536
+_PAUSES = (0.01, 0.02, 0.04, 0.08)  # seconds
 
 
 class SshSession:
@@ -61,6 +64,18 @@ class SshSession:
         self, argv: Sequence[str], *, deadline: float = 10.0, limit: int = 65536, stdin: bytes | None = None
     ) -> Output:
         """Run a fixed argv on the server, with a little on its stdin. ChannelRefused, TimeoutError, or HostLost."""
+        greeting = self.greeting()
+        said = self._run(argv, deadline, limit, stdin)
+        return replace(said, stdout=without_lines(said.stdout, greeting)) if greeting else said
+
+    def greeting(self) -> int:
+        """How many lines the user's shell prints before what a command prints; asked once a connection."""
+        if self.transport.greeting is None:
+            said = self._run(["true"], CHANNEL_SECONDS, _LONGEST_GREETING, None)
+            self.transport.greeting = said.stdout.count(b"\n") if said.exit_code == 0 else 0
+        return self.transport.greeting
+
+    def _run(self, argv: Sequence[str], deadline: float, limit: int, stdin: bytes | None) -> Output:
         channel = self.command_channel()
         try:
             return run_on(channel, argv, self.check, deadline, limit, stdin)
@@ -77,12 +92,14 @@ class SshSession:
         sshd's MaxSessions counts these alone. Where it allows no more on a connection that had some, one more
         connection is made for it, and kept for the next.
         """
-        for transport in (self.transport, *self._spare):
-            try:
-                return self._open("session", (), on=transport)
-            except ChannelRefused:
-                if not self.transport.ran_commands:
-                    raise  # it allows none at all
+        for pause in (*_PAUSES, 0.0):
+            for transport in (self.transport, *self._spare):
+                try:
+                    return self._open("session", (), on=transport)
+                except ChannelRefused:
+                    if not self.transport.ran_commands:
+                        raise  # it allows none at all
+            self.signals.wait(pause)  # sshd counts a command for a moment after it has told its end
         spare = self._more()
         with self._lock:
             self._spare.append(spare)

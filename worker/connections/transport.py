@@ -40,7 +40,8 @@ class Transport(paramiko.Transport):
     """Used by many threads at once, each with channels of its own.
 
     `doubtful`: it left a request unanswered, so nobody new should rely on it. `way`: what it runs through, closed with it.
-    `ran_commands`: sshd has allowed one at least.
+    `ran_commands`: sshd has allowed one at least. `greeting`: how many lines the user's shell says before a command's
+    own; None until somebody looked. `dialled`: sockets that sshd doesn't open, and whose client does instead.
     """
 
     if TYPE_CHECKING:  # what the type stubs leave out
@@ -57,6 +58,8 @@ class Transport(paramiko.Transport):
         self._abandoned: set[int] = set()
         self._unanswered = 0
         self.doubtful = self.ran_commands = False
+        self.greeting: int | None = None
+        self.dialled: dict[str, str] = {}
         self.way: SshSession | None = None
         super().__init__(sock)  # type: ignore[arg-type]
 

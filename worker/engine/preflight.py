@@ -10,6 +10,7 @@ from worker.engine.events import Event, Finding
 from worker.engine.failure import listed
 from worker.engine.inventory import Inventory, take_inventory
 from worker.engine.lacking import lacking
+from worker.engine.podman import podman_findings
 from worker.engine.ports import check_ports
 from worker.engine.spec import DeploySpec
 from worker.engine.strategy import Strategy, inherited, replacement
@@ -39,6 +40,7 @@ def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, P
     server = spec.host_name or "the server"
     facts = host.facts()
     yield engine_finding(facts, server)
+    yield from podman_findings(facts, server)
     inventory = take_inventory(host, spec.identity)
     local, remote, findings = _image(spec, host, facts, server)
     yield from findings
@@ -59,7 +61,7 @@ def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, P
 def engine_finding(facts: EngineFacts, server: str) -> Finding:
     """Only a Linux engine will do."""
     if facts.os_type == "linux":
-        return Finding("engine", "good", f"Docker {facts.engine_version} on {server}, linux/{facts.architecture}.")
+        return Finding("engine", "good", f"{facts.name} on {server}, linux/{facts.architecture}.")
     return Finding(
         "engine",
         "bad",

@@ -1,6 +1,7 @@
 """CHECK: log in anew, reach the engine, see what it is and what of ours runs there. Asked by people and by the reconciler.
 
-The result of a good one: `{"engine", "platform", "disk_free", "clock_skew", "containers"}`; of a bad one `{"what", "why", "remedy"}`.
+The result of a good one: `{"engine", "platform", "disk_free", "clock_skew", "containers"}`; of a bad one `{"what", "why", "remedy"}`,
+and `"sockets"`, where others than the one that was asked for answer: [{"path", "kind"}].
 Each check logs in anew: only so a changed host key, a withdrawn login or a group membership given meanwhile is seen.
 """
 
@@ -16,8 +17,10 @@ from worker.alarms import sound_alarm
 from worker.brief import CannotBrief, HostConnection, host_connection, installation_name, secrets_of
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool, SshSession
+from worker.connections.socket_search import sockets_elsewhere
 from worker.engine.container_host import ContainerHost, EngineFacts
-from worker.engine.errors import HostKeyChanged, HostLost
+from worker.engine.errors import HostKeyChanged, HostLost, SocketRefused
+from worker.engine.podman import podman_findings
 from worker.engine.preflight import disk_finding, engine_finding
 from worker.logs import open_secrets
 from worker.operations.drift import look_for_drift, ours
@@ -67,9 +70,29 @@ def _checked(looking: Looking, host: Host, connection: HostConnection) -> Outcom
         with looking.step("login") as step:
             session = pool.session(connection.address, connection.credential, connection.host_key, looking.signals)
             step.finish(f"Logged in to {connection.address} as {connection.address.user}.")
-        return _look(looking, host, session, connection)
+        try:
+            return _look(looking, host, session, connection)
+        except SocketRefused as error:
+            return _elsewhere(looking, host, session, connection, error)
     finally:
         pool.close()
+
+
+def _elsewhere(
+    looking: Looking, host: Host, session: SshSession, connection: HostConnection, error: SocketRefused
+) -> Outcome:
+    """Not at this path: the result's `sockets` are others that the user may open, for the admin to choose."""
+    found = sockets_elsewhere(session, connection.docker_socket)
+    if not found:
+        raise error
+    names = ", ".join(f"{each.path} ({each.kind})" for each in found)
+    said = f"{error.message} {error.why} There is another one: {names}."
+    looking.fail_open(said)
+    sightings.host_seen(host.pk, connection.address.where, HostState.UNREACHABLE, said)
+    sockets = [{"path": each.path, "kind": each.kind} for each in found]
+    remedy = f"Use {found[0].path}: choose it on the page of {host.name}. Else: {error.remedy}"
+    told = {"what": error.message, "why": f"{error.why} There is another one: {names}.", "remedy": remedy}
+    return Outcome(OperationStatus.FAILED, {**told, "sockets": sockets})
 
 
 def _look(looking: Looking, host: Host, session: SshSession, connection: HostConnection) -> Outcome:
@@ -79,7 +102,7 @@ def _look(looking: Looking, host: Host, session: SshSession, connection: HostCon
         facts, skew = _facts(server)
         step.finish(f"{socket} answers.")
     learned: dict[str, Any] = {
-        "engine_version": facts.engine_version,
+        "engine_version": facts.engine_version if facts.product == "Docker" else facts.name,
         "api_version": facts.api_version,
         "os_type": facts.os_type,
         "architecture": facts.architecture,
@@ -88,6 +111,8 @@ def _look(looking: Looking, host: Host, session: SshSession, connection: HostCon
     with looking.step("engine") as step:
         finding = engine_finding(facts, host.name)
         step.finish(finding.message, status=finding.result, remedy=finding.remedy)
+        for lack in podman_findings(facts, host.name):
+            step.finish(f"{step.message} {lack.message}", status="warn", remedy=step.remedy or lack.remedy)
     if finding.result == "bad":
         sightings.host_seen(host.pk, where, HostState.UNSUPPORTED, finding.message, learned)
         return Outcome(OperationStatus.FAILED, {"what": finding.message, "why": "", "remedy": finding.remedy})
@@ -101,7 +126,7 @@ def _look(looking: Looking, host: Host, session: SshSession, connection: HostCon
         look_for_drift(host, server)
     inventory.meet_behind(host)
     result = {
-        "engine": f"Docker {facts.engine_version}",
+        "engine": facts.name,
         "platform": f"{facts.os_type}/{facts.architecture}",
         "disk_free": learned.get("disk_free"),
         "clock_skew": skew,

@@ -61,7 +61,7 @@ class Look:
             "host": self.host.pk,
             "name": self.host.name,
             "findings": [asdict(each) for each in self.findings],
-            "engine": f"Docker {facts.engine_version}" if facts else "",
+            "engine": facts.name if facts else "",
             "platform": f"{facts.os_type}/{facts.architecture}" if facts else "",
             "disk_free": self.disk_free,
         }

@@ -1,0 +1,68 @@
+"""Podman's service as a server's engine: reached, known for what it is, and what it lacks named before anything is touched."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from parts.packages import ensure
+from parts.podman import Podman
+from parts.registry import Registry
+from parts.sshd import SshServer
+from tests.real_parts import SampleImages, SshKey
+from tests.worker.connections.contract import body
+from tests.worker.connections.real_server import address_of, credential_of, host_key_of
+from worker.connections.docker import DockerHost
+from worker.connections.pool import Pool
+from worker.engine.errors import Conflict
+from worker.engine.podman import podman_findings
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def podman(folder: Path, registry: Registry) -> Iterator[Podman]:
+    """A service of this run."""
+    if ensure(["podman"]):
+        pytest.skip("podman is not installed and can't be")
+    with Podman(folder / "podman", insecure=[registry.address]) as service:
+        yield service
+
+
+@pytest.fixture(params=["sshd's own channel", "podman system dial-stdio"])
+def host(
+    request: pytest.FixtureRequest, make_sshd: Callable[..., SshServer], ssh_key: SshKey, podman: Podman, tmp_path: Path
+) -> Iterator[DockerHost]:
+    """Podman behind sshd; the second time without docker's client and forwarding."""
+    options = {}
+    if "dial" in request.param:
+        for name in ("podman", "test", "true", "df", "sh"):
+            (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+        options = {"AllowStreamLocalForwarding": "no", "SetEnv": f"PATH={tmp_path}"}
+    sshd = make_sshd(options=options)
+    pool = Pool()
+    try:
+        with pool.session(address_of(sshd), credential_of(ssh_key), host_key_of(sshd)) as session:
+            yield DockerHost(session, str(podman.socket))
+    finally:
+        pool.close()
+        podman.remove_everything()
+
+
+def test_a_podman_is_known_and_what_it_lacks_is_named(host: DockerHost, sample_images: SampleImages) -> None:
+    facts = host.facts()
+    assert facts.name.startswith("Podman 4.")
+    assert facts.lacks == {"update", "distribution"}
+    found = list(podman_findings(facts, "web-1"))
+    assert [each.result for each in found] == ["bad", "warn"]
+    assert "doesn't deploy there" in found[0].message
+
+    pinned = sample_images.push(name="team/podman").pinned
+    list(host.pull(pinned, platform=None, deadline=60))
+    host.create("web.f1", body(pinned))
+    with pytest.raises(Conflict):
+        host.create("web.f1", body(pinned))
+    host.start("web.f1")
+    assert [each.name for each in host.containers({"estiva.installation": "test"})] == ["web.f1"]
+    host.stop("web.f1", timeout=1)
+    host.remove("web.f1")
