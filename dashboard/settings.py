@@ -30,6 +30,7 @@ ESTIVA_LOG_FORMAT = env.choice("ESTIVA_LOG_FORMAT", "auto", "auto", "json", "con
 ESTIVA_LOG_LEVEL = env.choice("ESTIVA_LOG_LEVEL", "INFO", "DEBUG", "INFO", "WARNING", "ERROR")
 ESTIVA_METRICS_TOKEN = env.text("ESTIVA_METRICS_TOKEN", "")  # lets Prometheus read /metrics without a session
 ESTIVA_ALLOWED_BINDS = env.words("ESTIVA_ALLOWED_BINDS")  # folders of servers that no admin is needed for
+ESTIVA_GIT_ALLOWED_HOSTS = env.words("ESTIVA_GIT_ALLOWED_HOSTS")  # private servers for submodules and LFS files
 ESTIVA_GIT_CACHE_BYTES = env.number("ESTIVA_GIT_CACHE_BYTES", 20_000_000_000, least=0)  # of all mirrors on a worker
 ESTIVA_LOG_LIMIT_BYTES = env.number("ESTIVA_LOG_LIMIT_BYTES", 100_000_000, least=1000)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 
-from deployments import repository_sightings
+from deployments import git_url, repository_sightings
 from deployments.models import Repository
 from deployments.sealing import open_sealed
 from deployments.states import RepositoryState
@@ -13,6 +13,7 @@ from worker.brief import CannotBrief
 from worker.engine.spec import Secret
 from worker.sources.errors import GitRefused
 from worker.sources.git import keep_within, meet_git_server, remove_unused
+from worker.sources.reach import Reach
 from worker.sources.shapes import GitCredential, GitServer
 
 log = structlog.get_logger(__name__)
@@ -60,7 +61,8 @@ def git_server(row: Repository) -> GitServer:
             f"The Git server of {row.url} showed another host key than the trusted one. Nothing is sent to it.",
             "Find out why, then trust the new key on the application's page.",
         )
-    return GitServer(row.url, _credential(row), (row.host_key_type, row.host_key) if row.host_key else None)
+    reach = Reach(git_url.parse(row.url).bare_host, tuple(settings.ESTIVA_GIT_ALLOWED_HOSTS))
+    return GitServer(row.url, _credential(row), (row.host_key_type, row.host_key) if row.host_key else None, reach)
 
 
 def token_of(row: Repository) -> Secret | None:

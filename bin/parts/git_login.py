@@ -2,29 +2,37 @@
 
     git_login.py FOLDER RIGHT:REPOSITORY…
 
+`git-lfs-authenticate` is answered with what stands in the file lfs-login.json beside FOLDER.
 The client's wish stands in SSH_ORIGINAL_COMMAND, for example `git-upload-pack '/team/shop.git'`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
 from pathlib import Path
 
+LFS = "git-lfs-authenticate"
 SERVICES = {"git-upload-pack": "upload-pack", "git-receive-pack": "receive-pack"}
 
 
 def main(arguments: list[str], wish: str) -> str:
     """Become git, or return why not."""
     root = Path(arguments[0]).resolve()
-    program, asked = words(wish)
-    if program not in SERVICES:
+    program, asked = words(wish.removesuffix(" download") if wish.startswith(f"{LFS} ") else wish)
+    if program not in (*SERVICES, LFS):
         return "Only Git may be used here."
     repository = (root / asked.lstrip("/")).resolve()
     rights = allowed(root, repository, arguments[1:])
     if not rights or not (repository / "HEAD").exists():
         return "Repository not found."
+    if program == LFS:
+        told = json.loads((root.parent / "lfs-login.json").read_text())
+        path = repository.relative_to(root)
+        print(json.dumps({"href": f"{told['origin']}/{path}/info/lfs", "header": told["header"]}))
+        sys.exit(0)
     if program == "git-receive-pack" and "write" not in rights:
         return "This key may only read."
     return os.execvp("git", ["git", SERVICES[program], str(repository)])

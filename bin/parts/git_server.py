@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import secrets
 import shlex
 import ssl
@@ -52,6 +54,7 @@ class GitServer(Part):
         self._make_certificate()
         self._https.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._https.tls.load_cert_chain(self.ca_file, self.folder / "certificate.key")
+        self._tell_lfs()
         self.sshd.start()
         for server in (self._http, self._https):
             thread = threading.Thread(target=server.serve_forever, args=(0.02,), name=self.name, daemon=True)
@@ -115,6 +118,14 @@ class GitServer(Part):
 
     def _listen(self, port: int) -> GitHttpServer:
         return GitHttpServer(port, self.repositories, (self.user, self.password), str(self.root))
+
+    def _tell_lfs(self) -> None:
+        """What a key that reached a repository over SSH gets its LFS files with, over HTTPS."""
+        opened = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        origin = f"https://127.0.0.1:{self._https.server_address[1]}"
+        path = self.folder / "lfs-login.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"origin": origin, "header": {"Authorization": f"Basic {opened}"}}))
 
     def _make_certificate(self) -> None:
         if self.ca_file.exists():

@@ -6,6 +6,7 @@ import pytest
 from django.conf import LazySettings
 
 from deployments.models import Application, Repository
+from deployments.states import RepositoryState
 from worker import git_servers
 
 pytestmark = pytest.mark.django_db
@@ -47,3 +48,12 @@ def test_all_mirrors_together_keep_within_the_limit(tmp_path: Path, settings: La
     settings.ESTIVA_GIT_CACHE_BYTES = 149
     git_servers.tidy()
     assert not mine.exists()
+
+
+def test_what_an_admin_allows_is_within_reach(settings: LazySettings) -> None:
+    settings.ESTIVA_GIT_ALLOWED_HOSTS = ["lfs.corp.example.com", "10.1.0.0/16"]
+    row = Repository(url="https://git.example.com/a.git", state=RepositoryState.READY)
+    reaching = git_servers.git_server(row).reaching
+    assert reaching.own == "git.example.com"
+    assert reaching.permits("lib.example.com", "10.1.2.3")
+    assert not reaching.permits("lib.example.com", "10.2.2.3")

@@ -9,7 +9,7 @@ followed by git, which would take the header along: `worker.sources.redirects` l
 import base64
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -87,6 +87,8 @@ def towards(server: GitServer) -> Iterator[tuple[dict[str, str], Path]]:
         environment["GIT_ALLOW_PROTOCOL"] = url.scheme
         if header := authorization(url, server.credential):
             settings[f"http.{url.origin}/.extraHeader"] = f"Authorization: {header}"
+        if url.scheme != "ssh" and (addresses := server.reaching.addresses(url.host, url.real_port)):
+            settings["http.curloptResolve"] = _resolved(url, addresses)
         environment |= _settings(settings)
         if url.scheme != "ssh":
             environment |= _passed_on(os.environ)
@@ -102,6 +104,12 @@ def authorization(url: GitUrl, credential: GitCredential) -> str:
         return ""
     name = credential.username or USER_NAMES.get(url.host, DEFAULT_USER_NAME)
     return "Basic " + base64.b64encode(f"{name}:{credential.token.reveal()}".encode()).decode()
+
+
+def _resolved(url: GitUrl, addresses: Sequence[str]) -> str:
+    """For curl: a name that was looked up and found harmless stands for nothing else a moment later."""
+    listed = ",".join(f"[{each}]" if ":" in each else each for each in addresses)
+    return f"{url.bare_host}:{url.real_port}:{listed}"
 
 
 def _base(home: Path) -> dict[str, str]:

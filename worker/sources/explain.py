@@ -18,6 +18,8 @@ _NOISE = re.compile(
     r"|^fatal: (Could not read from remote repository\.|the remote end hung up)|@@@|known_hosts|^remove with:|ssh-keygen -f"
     r"|IT IS POSSIBLE THAT|Someone could be eavesdropping|It is also possible|Please contact your system"
 )
+_QUERY = re.compile(r"(?<=[^\s?])\?[^\s?'\"<>()]+")
+_PASSWORD = re.compile(r"(?<=://)[^/\s@:'\"]*:[^/\s@'\"]*@")
 _MOST_WORDS = 600
 
 
@@ -91,9 +93,14 @@ def masked(errors: str, server: GitServer) -> str:
     return tidy(re.sub(r"(?i)(authorization: \S+ )\S+", r"\1[redacted]", errors))
 
 
+def bare(text: str) -> str:
+    """Without what opens something in an address: a query (of pre-signed ones), a name with a password."""
+    return _PASSWORD.sub("[redacted]@", _QUERY.sub("?…", text))
+
+
 def tidy(errors: str) -> str:
     """The last lines that say something: without progress, repeated lines and control characters."""
     lines = [_CONTROL.sub("", line).strip() for line in re.split(r"[\r\n]+", errors)]
-    kept = [line for line in dict.fromkeys(lines) if line and not _PROGRESS.match(line)]
+    kept = [bare(line) for line in dict.fromkeys(lines) if line and not _PROGRESS.match(line)]
     telling = [line for line in kept if not _NOISE.search(line)]
     return "\n".join(telling or kept)[-_MOST_WORDS:]

@@ -26,6 +26,7 @@ _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-.*\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n?"
 )
 _ATTRIBUTES = ".gitattributes"
+_CONFIG = ".lfsconfig"
 _MOST_ATTRIBUTES = MIB
 _KEPT_SECONDS = 24 * 3600
 _CHUNK = 256 * 1024
@@ -49,8 +50,27 @@ def filled_in(
             continue
         found = _pointers(other, [item for item in items if item.mirror is other])
         pointers |= {each.item.path: each.wanted for each in found}
-        files |= _fetched(other, found)
+        files |= _fetched(other, found, _told(other, commit if other is mirror else None, theirs))
     return [_real(item, pointers, files) for item in items]
+
+
+def _told(mirror: "Mirror", commit: str | None, items: "list[Item]") -> str:
+    """The address of the LFS interface that the repository's own `.lfsconfig` gives; "" where it gives none.
+
+    A submodule has no `commit` here: of its items, the file beside the uppermost ones is the one at its root.
+    """
+    if commit is not None:
+        entry = mirror.entry(commit, _CONFIG)
+        object_id = entry.object_id if entry is not None and entry.kind == "file" else ""
+    else:
+        depth = min((item.path.count("/") for item in items), default=0)
+        named = (each for each in items if each.path.rpartition("/")[2] == _CONFIG and each.path.count("/") == depth)
+        object_id = next((each.object_id for each in named if each.kind == "file"), "")
+    if not object_id:
+        return ""
+    with mirror.in_use():
+        said = dict(mirror.repo.settings_of(object_id, _CONFIG))
+    return said.get("lfs.url", "") or said.get("remote.origin.lfsurl", "")
 
 
 def content(path: Path) -> Iterator[bytes]:
@@ -97,8 +117,8 @@ def _texts(mirror: "Mirror", items: "list[Item]") -> list[bytes]:
         return [b"".join(blobs.next(item.object_id)) for item in items]
 
 
-def _fetched(mirror: "Mirror", found: list[_Found]) -> dict[str, Path]:
-    """Every object that is pointed at, on the worker's disk; by their ids."""
+def _fetched(mirror: "Mirror", found: list[_Found], told: str) -> dict[str, Path]:
+    """Every object that is pointed at, on the worker's disk; by their ids. `told` is where `.lfsconfig` says they are."""
     wanted = {each.wanted.object_id: each.wanted for each in found}
     paths = {each.wanted.object_id: each.item.path for each in found}
     _check_size(mirror, list(wanted.values()))
@@ -108,7 +128,9 @@ def _fetched(mirror: "Mirror", found: list[_Found]) -> dict[str, Path]:
     missing = [wanted[each] for each, file in files.items() if not _is_whole(file, wanted[each].size)]
     if missing:
         _clear(folder, mirror.limits.lfs_size)
-        LfsServer(mirror.server, mirror.limits, mirror.interrupt, mirror.progress).download(missing, folder, paths)
+        LfsServer(mirror.server, mirror.limits, mirror.interrupt, mirror.progress, told).download(
+            missing, folder, paths
+        )
     for file in files.values():
         os.utime(file)
     return files

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from deployments import git_url
-from worker.sources import environment
+from deployments.git_url import GitUrl, GitUrlError
+from worker.sources import environment, explain
+from worker.sources.errors import GitRefused
 from worker.sources.processes import TooLong, TooMuch, run
 from worker.sources.shapes import MIB, GitLimits, GitServer, Interrupt
 
@@ -18,6 +20,30 @@ class Access:
 
     url: str
     headers: Mapping[str, str]
+
+
+def told_access(address: str, repository: GitUrl, server: GitServer) -> Access:
+    """The interface at the address of `.lfsconfig`: https, or what the repository itself speaks at the same server.
+
+    The credential goes to the very same server only, as with submodules.
+    """
+    try:
+        url = git_url.parse(address)
+    except GitUrlError as error:
+        raise _not_used(address, str(error)) from error
+    if url.scheme != "https" and (url.origin != repository.origin or url.scheme == "ssh"):
+        raise _not_used(address, "Only https:// is used for it.")
+    header = environment.authorization(url, server.credential) if url.origin == repository.origin else ""
+    return Access(url.text, {"Authorization": header} if header else {})
+
+
+def _not_used(address: str, why: str) -> GitRefused:
+    return GitRefused(
+        "unsafe",
+        f"The Git LFS address in .lfsconfig is not used: {explain.bare(address)[:200]!r}.",
+        why=why,
+        remedy="Write an https:// address there, or remove the file: Git LFS is looked for beside the repository then.",
+    )
 
 
 def over_ssh(server: GitServer, limits: GitLimits, interrupt: Interrupt) -> Access | None:

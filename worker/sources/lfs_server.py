@@ -16,11 +16,11 @@ import requests
 from requests.utils import get_environ_proxies
 
 from deployments import git_url
-from worker.sources import environment
+from worker.sources import environment, explain
 from worker.sources.errors import GitRefused
-from worker.sources.lfs_login import Access, over_ssh
+from worker.sources.lfs_login import Access, over_ssh, told_access
 from worker.sources.patient import go_on, interruptibly
-from worker.sources.redirects import new_session
+from worker.sources.reach import new_session
 from worker.sources.shapes import MIB, GitLimits, GitServer, Interrupt, Progress
 
 _TYPE = "application/vnd.git-lfs+json"
@@ -52,8 +52,10 @@ class _Place:
 class LfsServer:
     """The LFS side of a Git server. `download` raises GitRefused, and what `interrupt` raises."""
 
-    def __init__(self, server: GitServer, limits: GitLimits, interrupt: Interrupt, progress: Progress) -> None:
-        self._server, self._limits = server, limits
+    def __init__(
+        self, server: GitServer, limits: GitLimits, interrupt: Interrupt, progress: Progress, told: str = ""
+    ) -> None:
+        self._server, self._limits, self._told = server, limits, told
         self._interrupt, self._progress = interrupt, progress
         self._url = git_url.parse(server.url)
 
@@ -67,7 +69,9 @@ class LfsServer:
             self._progress("Git LFS files", begin + len(some), len(wanted))
 
     def _access(self) -> Access:
-        """Where the interface is and what opens it: beside the repository, unless ssh knows better."""
+        """Where the interface is and what opens it: beside the repository, unless `.lfsconfig` or ssh knows better."""
+        if self._told:
+            return told_access(self._told, self._url, self._server)
         if self._url.scheme == "ssh" and (told := over_ssh(self._server, self._limits, self._interrupt)):
             return told
         path = self._url.path if self._url.path.endswith(".git") else f"{self._url.path}.git"
@@ -87,7 +91,8 @@ class LfsServer:
         headers = {**access.headers, "Accept": _TYPE, "Content-Type": _TYPE}
         url = f"{access.url}/objects/batch"
         try:
-            with new_session().post(
+            self._check_reach(url)
+            with new_session(self._server.reaching).post(
                 url,
                 data=json.dumps(question).encode(),
                 headers=headers,
@@ -112,7 +117,7 @@ class LfsServer:
             raise GitRefused(
                 "not_found",
                 f"{self._url.place} does not have the Git LFS file {path}.",
-                why=str(told.get("error", {}).get("message", ""))[:300],
+                why=explain.bare(str(told.get("error", {}).get("message", "")))[:300],
                 remedy="Push it there with `git lfs push --all`, or switch Git LFS off in the build settings.",
             )
         href = str(action["href"])
@@ -174,8 +179,9 @@ class LfsServer:
         for _ in range(_REDIRECTS + 1):
             allowed = {"https"} if self._url.scheme != "http" else {"https", "http"}
             if urlsplit(url).scheme not in allowed:
-                raise self._nonsense(f"It names an address that is not used: {url[:100]!r}.")
-            answer = new_session().get(
+                raise self._nonsense(f"It names an address that is not used: {explain.bare(url)[:100]!r}.")
+            self._check_reach(url)
+            answer = new_session(self._server.reaching).get(
                 url,
                 headers=headers,
                 allow_redirects=False,
@@ -189,6 +195,15 @@ class LfsServer:
             answer.close()
             url, headers = urljoin(url, answer.headers["Location"]), {}
         raise self._nonsense("It redirects again and again.")
+
+    def _check_reach(self, url: str) -> None:
+        """GitRefused where the worker isn't led to that server."""
+        try:
+            place = urlsplit(url)
+            host, port = place.hostname or "", place.port or git_url.DEFAULT_PORTS.get(place.scheme, 443)
+        except ValueError as error:
+            raise self._nonsense(f"It names what is no address: {explain.bare(url)[:100]!r}.") from error
+        self._server.reaching.addresses(host, port)
 
     def _check_status(self, status: int) -> None:
         if status == 200:
@@ -214,7 +229,7 @@ class LfsServer:
         return GitRefused(
             "unreachable",
             f"The Git LFS files of {self._url} could not be fetched from {self._url.place}.",
-            why=why[:400],
+            why=explain.bare(why)[:400],
             remedy="Try again; if it comes back, look at the server's status page and at the worker's network.",
         )
 

@@ -3,7 +3,6 @@
 Git is not allowed to follow, since it would take the credential along. A place at the very same server is accepted.
 """
 
-import os
 from urllib.parse import urljoin
 
 import requests
@@ -12,6 +11,7 @@ from requests.utils import get_environ_proxies
 from deployments import git_url
 from deployments.git_url import GitUrl, GitUrlError
 from worker.sources.environment import authorization
+from worker.sources.reach import new_session
 from worker.sources.shapes import GitServer
 
 _ASKED = "/info/refs?service=git-upload-pack"
@@ -20,7 +20,7 @@ _SECONDS = 15.0
 
 def leads_to(server: GitServer, url: GitUrl) -> GitUrl | None:
     """The address at the same scheme, host and port to which this one redirects; None if to nowhere or elsewhere."""
-    session = new_session()
+    session = new_session(server.reaching)
     headers = {"Authorization": authorization(url, server.credential), "User-Agent": "git/estiva"}
     try:
         with session.get(
@@ -41,11 +41,3 @@ def leads_to(server: GitServer, url: GitUrl) -> GitUrl | None:
     except GitUrlError:
         return None
     return found if found.origin == url.origin and found != url else None
-
-
-def new_session() -> requests.Session:
-    """HTTP without this user's own passwords (.netrc), with the certificates that the worker was told to trust."""
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = os.environ.get("GIT_SSL_CAINFO") or os.environ.get("SSL_CERT_FILE") or True
-    return session

@@ -149,18 +149,18 @@ class Repo:
         with self.blobs([object_id]) as blobs:
             return b"".join(blobs.next(object_id))
 
-    def settings_of(self, object_id: str) -> list[tuple[str, str]]:
-        """A blob read as a git configuration file (`.gitmodules`), as (name, value)."""
+    def settings_of(self, object_id: str, name: str = ".gitmodules") -> list[tuple[str, str]]:
+        """A blob read as a git configuration file (`name` is for messages), as (name, value)."""
         code, output, errors = self._try("config", "-z", "--list", "--no-includes", f"--blob={object_id}")
         if code:
             raise GitRefused(
                 "broken",
-                f"A .gitmodules of {self.url} can't be read.",
+                f"A {name} of {self.url} can't be read.",
                 why=explain.tidy(errors),
                 remedy="Mend the file.",
             )
         pairs = (each.partition("\n") for each in output.decode(errors="surrogateescape").split("\0") if each)
-        return [(name, value) for name, _, value in pairs]
+        return [(key, value) for key, _, value in pairs]
 
     def _rev_parse(self, what: str) -> str:
         code, output, errors = self._try("rev-parse", "--quiet", "--verify", "--end-of-options", what)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from deployments import git_url
 from worker.engine.spec import Secret
+from worker.sources.reach import Reach
 
 MIB = 1024**2
 EntryKind = Literal["file", "link", "folder", "submodule"]
@@ -31,11 +33,20 @@ class GitCredential:
 
 @dataclass(frozen=True, slots=True)
 class GitServer:
-    """A repository's canonical address and what opens it. `host_key`: the pinned (type, base64), needed for ssh."""
+    """A repository's canonical address and what opens it. `host_key`: the pinned (type, base64), needed for ssh.
+
+    `reach` is that of the repository whose submodule this is, or of itself: then it needn't be given.
+    """
 
     url: str
     credential: GitCredential = GitCredential()
     host_key: tuple[str, str] | None = None
+    reach: Reach | None = None
+
+    @property
+    def reaching(self) -> Reach:
+        """How far the worker may be led by what is in it."""
+        return self.reach or Reach(git_url.parse(self.url).bare_host)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Submodules: other repositories' commits within a tree, each fetched into a mirror of its own.
 
 `.gitmodules` is written by whoever can push, so an address in it gets no more trust than that: it passes the same check
-as one typed in, the credential goes to the very same server only, and elsewhere nothing but https is spoken.
+as one typed in, the credential goes to the very same server only, and elsewhere nothing but https is spoken, within `reach`.
 """
 
 import posixpath
@@ -101,7 +101,7 @@ def server_of(parent: GitServer, place: str, address: str) -> GitServer:
             remedy="Change it in .gitmodules.",
         ) from error
     if url.origin == above.origin:
-        return replace(parent, url=url.text)
+        return replace(parent, url=url.text, reach=parent.reaching)
     if url.scheme != "https":
         raise GitRefused(
             "unsafe",
@@ -109,7 +109,7 @@ def server_of(parent: GitServer, place: str, address: str) -> GitServer:
             why="No host key of that server has been compared by anybody, and its address comes from the repository.",
             remedy="Write its https:// address into .gitmodules.",
         )
-    return GitServer(url.text, GitCredential())
+    return GitServer(url.text, GitCredential(), reach=parent.reaching)
 
 
 def resolved(above: GitUrl, address: str) -> str:
