@@ -75,7 +75,9 @@ class Bound:
     @property
     def is_said(self) -> bool:
         """Something else stands in it than what goes without saying."""
-        return bool(self.rows) if self.field.kind == "rows" else self.value != _as_typed(self.field, self.field.default)
+        if self.field.kind == "rows":
+            return bool(self.rows)
+        return self.value not in {"", _as_typed(self.field, self.field.default)}
 
     @property
     def is_checked(self) -> bool:
