@@ -37,6 +37,8 @@ def give_back(folder: Path) -> None:
     trusted = Path(state["trusted"])
     if trusted.parent == TRUSTED:
         shutil.rmtree(trusted, ignore_errors=True)
+        if TRUSTED.exists() and not any(TRUSTED.iterdir()):
+            TRUSTED.rmdir()
     try:
         run(["ip", "address", "del", f"{state['ip']}/32", "dev", "lo"])
     except PartError as error:

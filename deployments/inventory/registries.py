@@ -47,8 +47,13 @@ def save_registry(
             row.save()
             _announce(row)
             after = {**_shown(row), **({"password": "replaced"} if wanted.password else {})}
-            act = "registry.update" if registry else "registry.create"
-            audit.record(actor, act, _named(row), before=before, after=after)
+            audit.record(
+                actor,
+                "registry.update" if registry else "registry.create",
+                _named(row),
+                before=before,
+                after=after,
+            )
             operation = _test(actor, row) if test_host is not None else None
     except IntegrityError as error:
         raise FieldErrors({"namespace": [_("This host and namespace are registered already.")]}) from error

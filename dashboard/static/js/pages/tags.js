@@ -31,7 +31,8 @@ async function list(link) {
   try {
     const response = await fetch(link.href, { method: "POST", body, headers: { "HX-Request": "true", "X-Fragment": "1" } });
     if (!response.ok && response.status !== 422) throw new Error(`the list answered ${response.status}`);
-    await window.htmx.swap({ text: await response.text(), target: place, swap: "innerHTML", sourceElement: place });
+    const target = place.querySelector("#tags");
+    await window.htmx.swap({ text: await response.text(), target, swap: "outerMorph", sourceElement: target });
     document.dispatchEvent(new CustomEvent("estiva:watch"));
     reveal(place);
   } catch (error) {
@@ -65,7 +66,9 @@ function choose(tag) {
 }
 
 function close(place) {
-  place.replaceChildren();
+  const empty = document.createElement("div");
+  empty.id = "tags";
+  place.replaceChildren(empty);
   place.closest("form").elements.image.focus();
 }
 
