@@ -175,7 +175,8 @@ def test_a_second_server_gets_what_was_built_without_a_registry(
 ) -> None:
     """Built on a current engine, brought to an old one; two services of one `build:` share the image."""
     files = app.files("1")
-    shared = "\n  more:\n    build: {context: ../web, args: {SAID: one}}\n    restart: unless-stopped\n  db:"
+    build = "    build: {context: ../web, args: {SAID: one}}\n    restart: unless-stopped\n"
+    shared = f"\n  more:\n{build}  other:\n{build.replace('one', 'two')}  db:"
     files["deploy/compose.yaml"] = (
         files["deploy/compose.yaml"]
         .replace("\n  db:", shared)
@@ -187,10 +188,12 @@ def test_a_second_server_gets_what_was_built_without_a_registry(
     deployment = scene.deployed(place)
     built = Release.objects.get(pk=deployment.release_id).built
     assert built["host_name"] == "web-1"
-    assert built["services"]["more"] == built["services"]["web"]
+    assert built["services"]["more"] == built["services"]["web"] != built["services"]["other"]
     for engine in (tidy_engine26, tidy_engine):
         found = scene.containers(engine)
         assert found["web"]["Image"] == found["more"]["Image"] == built["services"]["web"]["image_id"]
+        assert found["other"]["Image"] == built["services"]["other"]["image_id"]
     log = scene.log_of(deployment)
-    assert "more, web" in log
+    assert "The image of more, web (1 of 2), from web, Dockerfile." in log
+    assert "The image of other (2 of 2), from web, Dockerfile." in log
     assert Placement.objects.get().seats.filter(running_release=deployment.release).count() == 2

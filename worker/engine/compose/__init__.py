@@ -3,6 +3,7 @@
 **What is where.** `prepare` makes one text without references of what people wrote (variables put in, files of the
 repository read), Compose itself on the server turns that into the resolved `model`, `bring_up` hands the resolved model
 to `docker compose up`, always on standard input. Images are pulled through the engine's own API before, pinned.
+`references` says which files beside them the documents need, `builds` which images are to be built first, and `building` builds them.
 
 **The fence.** The names of Compose's containers can't bear it, so three things together do:
 
