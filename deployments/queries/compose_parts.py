@@ -10,7 +10,7 @@ from deployments import compose_settings
 MOST_LINES: Final = 400
 """Lines of a file's difference that a page shows; a diff beyond that is read in the repository."""
 _AWAITED: Final = "estiva/awaited:"  # what the worker's preflight calls an image that is still to be built
-_MOST_COMPARED: Final = 4_000  # lines of a file: beyond, comparing takes too long for a page
+_MOST_COMPARED: Final = 2_000  # lines of all files of a page: comparing more may take seconds
 
 _TEXT: Final = next(each.label for each in compose_settings.FIELDS if each.name == "text")
 
@@ -106,16 +106,23 @@ def file_diffs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[File
         return []
     old, new = dict(before["files"]), dict(after["files"])
     names = dict.fromkeys((*after.get("documents", ()), *new, *old))
-    return [text_diff(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+    found: list[FileDiff] = []
+    left = _MOST_COMPARED
+    for name in names:
+        was, becomes = old.get(name), new.get(name)
+        if was != becomes:
+            found.append(text_diff(name, was, becomes, left))
+            left -= max(len((each or "").splitlines()) for each in (was, becomes))
+    return found
 
 
-def text_diff(name: str, before: str | None, after: str | None) -> FileDiff:
-    """How one file became another; None where there is none."""
+def text_diff(name: str, before: str | None, after: str | None, most: int = _MOST_COMPARED) -> FileDiff:
+    """How one file became another; None where there is none. One of more than `most` lines isn't compared."""
     kind: Literal["added", "removed", "changed"] = (
         "added" if before is None else "removed" if after is None else "changed"
     )
     old, new = (before or "").splitlines(), (after or "").splitlines()
-    if max(len(old), len(new)) > _MOST_COMPARED:
+    if max(len(old), len(new)) > most:
         return FileDiff(name, kind, [], left_out=max(len(old), len(new)))
     found = list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
     marked = [_marked(line) for line in found]

@@ -15,6 +15,7 @@ PASSWORD: Final = "tide tables and lanterns"
 SECRET: Final = "k7-Fathom-Secret-Value-91"
 SERVER, APPLICATION = "harbour-1", "lighthouse"
 ADMIN, DEPLOYER, AUDITOR = "Marta Quill", "Jonas Reef", "Noor Ledger"
+_UNFOLD: Final = "(form) => form.querySelectorAll('details').forEach((each) => { each.open = true; })"
 _VERSION = re.compile("<title>Sample application, version ([^<]+)</title>")
 
 
@@ -85,6 +86,7 @@ def deploy(who: Visitor, *, note: str = "") -> int:
 def change_settings(who: Visitor, environment: str, **values: str) -> None:
     """Save the placement's form with these values changed."""
     who.go(f"{address(environment)}settings")
+    who.page.locator("#placement-form").evaluate(_UNFOLD)
     who.fill(**values)
     who.press("Save settings")
     who.page.wait_for_url(re.compile(re.escape(address(environment)) + "$"))

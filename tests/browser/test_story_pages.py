@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.story import ADMIN, APPLICATION, PASSWORD, SERVER, Story, address
 from tests.browser.visitor import DESK, PATIENCE, PHONE
@@ -38,6 +38,54 @@ def test_every_page_fits_and_the_browser_has_nothing_to_complain_of(story: Story
         assert marta.page.evaluate(NAMELESS) == [], path
         assert marta.page.locator("h1").count() == 1, path
     marta.close()
+
+
+def test_a_compose_file_becomes_one_application(story: Story) -> None:
+    marta = story.another_of(ADMIN)
+    marta.go("/applications/paste?kind=compose")
+    marta.fill(text="services:\n  web:\n    image: ${IMAGE}\n")
+    marta.page.get_by_role("radio", name="As one Compose application").check()
+    marta.press("Go on")
+    marta.reads("The whole file is kept: 1 service", "IMAGE")
+    marta.fill(name="quay", **{"variables-text": f"IMAGE={story.estiva.server.image}:1"})
+    marta.page.locator('[name="compose.text"]').fill("services:\n  web:\n\timage: x\n")
+    with marta.forgiving("422"):
+        marta.press("Save application")
+        marta.reads("Line 3: A tab stands here.")
+    expect(marta.page.locator(".editor-lines > .bad")).to_have_text("3")
+    marta.page.locator('[name="compose.text"]').fill("services:\n  web:\n    image: ${IMAGE}\n")
+    marta.page.get_by_role("checkbox", name=re.compile(SERVER)).check()
+    marta.press("Save application")
+    marta.page.wait_for_url(re.compile("/applications/quay/"))
+    place = marta.page.url
+    marta.press("Deploy…")
+    marta.page.wait_for_url(re.compile(r"/plans/\d+/"))
+    expect(marta.page.locator("#deploy-form")).to_be_visible(timeout=PATIENCE)
+    marta.reads("What is brought up", "Compose")  # whether that server has it or lacks it, the plan says so
+    seen = (marta.page.url, place, f"{place}settings", f"{story.estiva.url}/applications/paste?kind=compose")
+    marta.page.goto(f"{place}settings")
+    _sources_put_each_other_away(marta.page)
+    marta.close()
+    for view in VIEWS.values():
+        marta = story.another_of(ADMIN, **view)
+        for address_ in seen:
+            assert marta.visit(address_) == 200
+            marta.fits()
+            assert marta.page.evaluate(NAMELESS) == [], address_
+        marta.close()
+
+
+def _sources_put_each_other_away(page: Page) -> None:
+    """What the chosen source doesn't need isn't shown."""
+    file, image = page.locator('[name="compose.text"]'), page.locator('[name="image"]')
+    ports = page.locator('[data-rows="settings.ports"]')
+    expect(file).to_be_visible()
+    expect(image).to_be_hidden()
+    expect(ports).to_be_hidden()
+    page.get_by_role("radio", name="An image from a registry").check()
+    expect(file).to_be_hidden()
+    expect(image).to_be_visible()
+    expect(ports).to_be_visible()
 
 
 def test_pages_for_nobody_in_particular_fit_too(story: Story) -> None:

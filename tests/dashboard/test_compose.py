@@ -357,6 +357,9 @@ def test_only_files_that_differ_are_compared() -> None:
 def test_a_long_file_is_not_compared_line_by_line() -> None:
     long = "\n".join(f"line {number % 7}" for number in range(4_001))
     assert text_diff("a", long, long + "\nmore").left_out == 4_002
+    files = [["a", long[:6_000]], ["b", long[:6_000]], ["c", long[:6_000]]]
+    compared = file_diffs({"files": []}, {"files": files})
+    assert [bool(each.lines) for each in compared] == [True, True, False], "a page's time is bounded, not each file's"
     shown = text_diff("a", None, "\n".join(map(str, range(1_000))))
     assert (len(shown.lines), shown.left_out) == (400, 601)
 
