@@ -29,6 +29,9 @@ TESTS = {
     "chromium": "chromium",
     "fish": "fish",
     "podman": "podman",
+    "rootlesskit": "rootlesskit",
+    "newuidmap": "uidmap",
+    "slirp4netns": "slirp4netns",
 }
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/local/sbin"
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
