@@ -90,6 +90,7 @@ urlpatterns = [
     path("servers/<str:host>/at", hosts.at, name="host_at"),
     path("servers/<str:host>/room/", room.index, name="room"),
     path("servers/<str:host>/room/look", room.look, name="room_look"),
+    path("servers/<str:host>/room/images", room.images, name="room_images"),
     path("servers/<str:host>/room/<slug:container>/", containers.detail, name="container"),
     path("servers/<str:host>/room/<slug:container>/follow", follows.begin, name="container_follow"),
     path("servers/<str:host>/room/<slug:container>/<slug:act>", containers.act, name="container_act"),

@@ -29,6 +29,7 @@ ACTS: Final[Mapping[str, "StrPromise"]] = {
     "host.meet": _("Asked to get to know a server"),
     "host.refuse_key": _("Refused a server's host key"),
     "host.register": _("Registered a server"),
+    "host.remove_images": _("Removed unused images from a server"),
     "host.replace_credential": _("Replaced the key for a server"),
     "host.retire": _("Retired a server"),
     "host.retrust": _("Trusted a server's changed host key"),

@@ -4,11 +4,13 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from dashboard.access import ACT, EVERYONE, Request, get_host, seen_by
-from deployments import follows, permissions, room
+from dashboard.access import ACT, ADMINS, EVERYONE, FORM, Request, get_host, seen_by
+from deployments import follows, permissions, room, room_images
 from deployments.errors import Refused
 from deployments.models import Host
-from deployments.queries.room import RoomPage, room_page
+from deployments.queries.room import RoomPage, removal, room_page
+
+MOST = 1_000
 
 
 @seen_by(*EVERYONE)
@@ -32,6 +34,23 @@ def look(request: Request, host: str) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
     return redirect("room", row.name)
+
+
+@seen_by(*ADMINS, methods=FORM)
+def images(request: Request, host: str) -> HttpResponse:
+    """Which images of ours nothing needs any more, and how much they take; then exactly those go."""
+    row = get_host(request, host)
+    if request.method == "POST":
+        try:
+            room_images.request_removal(actor=request.actor, host=row, chosen=request.POST.getlist("image")[:MOST])
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        return redirect("room_images", row.name)
+    page = page_of(request, row)
+    unused = room_images.unused(page.images)
+    context = {"host": row, "page": page, "unused": unused, "bytes": sum(each.size for each in unused)}
+    template = "room/_images.html" if request.GET.get("fragment") == "images" else "room/images.html"
+    return render(request, template, {**context, "last": removal(row)})
 
 
 def page_of(request: Request, host: Host) -> RoomPage:

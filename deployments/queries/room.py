@@ -137,6 +137,11 @@ def container_page(host: Host, key: str, visible: QuerySet[Placement], *, everyt
     return ContainerPage(row, page.seen, room_acts.last_act(host, row["id"]), serving)
 
 
+def removal(host: Host) -> Operation | None:
+    """The newest removal of unused images there."""
+    return Operation.objects.filter(host=host, kind=Operation.Kind.IMAGES).order_by("-pk").first()
+
+
 def _placements(host: Host, visible: QuerySet[Placement]) -> dict[int, PlacementHost]:
     """The visible seats of this server, by Placement; those it was taken out of may have left containers."""
     seats = PlacementHost.objects.filter(host=host, placement__in=visible)

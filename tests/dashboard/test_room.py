@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from deployments.models import Host, Operation
+from deployments.models import Host, Installation, Operation
 from deployments.states import HostState, OperationStatus
 from tests.dashboard.rooms import container, seen
 from tests.dashboard.story import Story, tell
@@ -161,3 +161,18 @@ def test_how_the_last_act_went_is_on_the_page(as_ana: Client, story: Story) -> N
     failure = {"what": "It runs again.", "why": "Somebody started it.", "remedy": "Ask around."}
     Operation.objects.filter(kind="container").update(status="failed", result=failure)
     assert "Ask around." in as_ana.get(f"{path}?fragment=container").content.decode()
+
+
+def test_unused_images_are_listed_with_their_bytes_and_removed_as_listed(as_ana: Client, story: Story) -> None:
+    tag = f"estiva/{Installation.objects.get().name}/long-gone:3"
+    image = {"id": "sha256:9", "name": tag, "tags": [tag], "digests": [], "size": 80_000_000, "shared": 30_000_000}
+    seen(story.host, images=[{**image, "created": 0, "used_by": [], "ours": True}])
+    text = as_ana.get(f"{PAGE}images").content.decode()
+    assert tag in text
+    assert "about 50.0 MB" in text
+    as_ana.post(f"{PAGE}images", {"image": ["sha256:other"]})
+    assert not Operation.objects.filter(kind="images").exists()
+    as_ana.post(f"{PAGE}images", {"image": ["sha256:9"]})
+    operation = Operation.objects.get(kind="images")
+    assert operation.request["images"] == [{"id": "sha256:9", "tags": [tag], "digests": [], "size": 50_000_000}]
+    assert "Removing…" in as_ana.get(f"{PAGE}images?fragment=images").content.decode()

@@ -39,11 +39,10 @@ class FakeRoom(FakeHost):
 
         return self._call("listing", (), look)
 
-    def running(self) -> list[Mapping[str, Any]]:
-        """Those that run."""
-        return self._call(
-            "running", (), lambda: [_listed(each) for each in self.server.containers.values() if each.running]
-        )
+    def running(self, *, stopped: bool = False) -> list[Mapping[str, Any]]:
+        """Those that run, or all."""
+        every = self.server.containers
+        return self._call("running", (), lambda: [_listed(each) for each in every.values() if stopped or each.running])
 
     def restart(self, name: str, *, timeout: int) -> None:
         """Stop, then start."""

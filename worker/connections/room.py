@@ -32,10 +32,10 @@ class RoomDockerHost(DockerHost):
                 raise
             return None  # it counts for somebody else already, or longer than we wait
 
-    def running(self) -> Any:
+    def running(self, *, stopped: bool = False) -> Any:
         """One call."""
         with translated(self._session):
-            return self._api.containers()
+            return self._api.containers(all=stopped)
 
     def restart(self, name: str, *, timeout: int) -> None:
         """As one call of the engine."""

@@ -44,8 +44,8 @@ class ServerRoom(ContainerHost, Protocol):
 
     def listing(self) -> Listing: ...
 
-    def running(self) -> Sequence[Mapping[str, Any]]:
-        """The running containers alone, as the engine lists them."""
+    def running(self, *, stopped: bool = False) -> Sequence[Mapping[str, Any]]:
+        """The running containers alone, as the engine lists them; those that don't run, too, where that is asked."""
         ...
 
     def restart(self, name: str, *, timeout: int) -> None:
