@@ -120,6 +120,9 @@ def _service(document: str, name: str, body: dict[str, Any], room: _Room) -> Non
         room.problems.append(
             f"{document}: {name} has a `label_file`, which is not taken; write its labels in the file."
         )
+    for each in body["env_file"] if isinstance(body.get("env_file"), list) else [body.get("env_file")]:
+        if isinstance(each, dict) and each.get("format"):
+            room.problems.append(f"{document}: {name} has an env_file with a `format`, which is not taken.")
     body.pop("develop", None)
     if "build" in body:
         body["build"] = with_context(body["build"], room.folder)

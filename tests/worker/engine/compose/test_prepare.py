@@ -56,6 +56,7 @@ def test_a_service_inherits_the_files_of_what_it_extends() -> None:
     [
         web(extends={"file": "/etc/x.yaml", "service": "y"}),
         web(label_file="/etc/labels"),
+        web(env_file=[{"path": "a.env", "format": "raw", "required": False}]),
         {**web(), "include": ["/etc/x.yaml"]},
         {"services": {"estiva-fence": {"image": "x"}}},
     ],
