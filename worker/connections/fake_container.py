@@ -50,7 +50,7 @@ class FakeContainer:
     @property
     def behaviour(self) -> Behaviour:
         """What it does once it runs."""
-        return self.scripted or self.image.behaviour
+        return self.scripted or self.image.commands.get(tuple(self.body.get("Cmd") or ()), self.image.behaviour)
 
     @property
     def running(self) -> bool:

@@ -2,7 +2,7 @@
 
 import fnmatch
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from worker.engine.container_host import LocalImage, LogLine, Platform, RemoteImage
@@ -53,6 +53,7 @@ class FakeImage:
     exposed_ports: tuple[str, ...] = ("5000/tcp",)
     has_healthcheck: bool = False
     behaviour: Behaviour = field(default_factory=Behaviour)
+    commands: Mapping[tuple[str, ...], Behaviour] = field(default_factory=dict)  # what other commands than its own do
     pull_seconds: float = 1.0
     tags: set[str] = field(default_factory=set)  # local references: name:tag
     digests: set[str] = field(default_factory=set)  # local references: name@sha256:…

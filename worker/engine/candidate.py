@@ -38,7 +38,8 @@ def _fits(run: Run, mine: Owned) -> bool:
     return intended and (mine.container.status in ADOPTABLE or run.past_return)
 
 
-def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps:
+def make_room(run: Run) -> None:
+    """The networks and volumes that its containers need, where they aren't there."""
     host, container = run.host, run.spec.container
     labels = {"estiva.installation": run.identity.installation}
     for network in container.networks:
@@ -53,6 +54,11 @@ def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps
             volume.name,
             labels,
         )
+
+
+def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps:
+    host = run.host
+    make_room(run)
     body = container_body(run.spec, carried, with_aliases=run.strategy == "stop-first")
     refused: set[str] = set()
     while True:

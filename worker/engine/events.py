@@ -8,10 +8,20 @@ from enum import StrEnum
 from typing import Literal
 
 StepKey = Literal[
-    "connect", "preflight", "pull", "replace", "health", "verify", "cleanup", "restore", "clone", "build", "publish"
+    "connect",
+    "preflight",
+    "pull",
+    "before",
+    "replace",
+    "health",
+    "verify",
+    "cleanup",
+    "after",
+    "restore",
+    "clone",
+    "build",
+    "publish",
 ]
-STEP_ORDER: tuple[StepKey, ...] = ("connect", "preflight", "pull", "replace", "health", "verify", "cleanup", "restore")
-BUILD_STEP_ORDER: tuple[StepKey, ...] = ("connect", "clone", "build", "publish", "cleanup")  # of a build Target
 Stream = Literal["estiva", "stdout", "stderr"]
 
 

@@ -9,9 +9,10 @@ from worker.engine.events import Event
 from worker.engine.failure import StepFailed
 from worker.engine.forward import change
 from worker.engine.going_back import go_back
+from worker.engine.hook import after, before, tidy
 from worker.engine.opening import look_first
 from worker.engine.pull import pull
-from worker.engine.run import Run, step
+from worker.engine.run import Run, Steps, step
 from worker.engine.spec import DeploySpec
 
 
@@ -26,7 +27,10 @@ def deploy(spec: DeploySpec, host: ContainerHost) -> Iterator[Event]:
     try:
         yield from step(run, "preflight", look_first(run))
         yield from step(run, "pull", pull(run))
+        if spec.before:
+            yield from step(run, "before", before(run))
         yield from change(run)  # replace, health, verify, cleanup
+        yield from _afterwards(run)
         yield succeeded(run)
     except Cancelled:
         host.shield()
@@ -34,3 +38,10 @@ def deploy(spec: DeploySpec, host: ContainerHost) -> Iterator[Event]:
     except StepFailed as failure:
         host.shield()
         yield from go_back(run, failure)
+
+
+def _afterwards(run: Run) -> Steps:
+    if run.spec.after:
+        yield from step(run, "after", after(run))
+    elif run.spec.before:
+        yield from tidy(run)

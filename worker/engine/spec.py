@@ -158,7 +158,8 @@ class DeploySpec:
     `incumbent_health` is how the version that serves now is judged when it has to be restored; None means "running".
     `keep_releases` are the numbers of the Releases whose images stay (this one and its forerunners). `touched` says that
     an earlier attempt of this Target had begun to change the server (`Mutated`): where the server then can't be looked
-    at, nothing is claimed to be as before.
+    at, nothing is claimed to be as before. `before` and `after` are commands that run in containers of their own, for at
+    most `hook_deadline` seconds each: the one before anything is changed, the other once the new version serves.
     """
 
     identity: Identity
@@ -169,3 +170,6 @@ class DeploySpec:
     pull_deadline: float = 1800.0
     host_name: str = ""
     touched: bool = False
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    hook_deadline: float = 600.0
