@@ -14,7 +14,8 @@ from tests.browser.story import Story
 from tests.browser.whole import whole_estiva
 
 HERE: Final = Path(__file__).parent
-CHAPTERS: Final = ("test_story_admin", "test_story_deploys", "test_story_people", "test_story_pages")
+CHAPTERS: Final = ("test_story_admin", "test_story_deploys", "test_story_people", "test_story_pages", "test_story_git")
+LATE: Final = CHAPTERS[-2:]  # nothing builds on these
 _failed = pytest.StashKey[str]()
 
 
@@ -48,9 +49,9 @@ def _place(item: pytest.Item) -> tuple[int, int]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember the chapter that failed: those after it build on it, all but the last."""
+    """Remember the chapter that failed: those after it build on it."""
     report = yield
-    if report.failed and item.path.stem in CHAPTERS[:-1]:
+    if report.failed and item.path.stem in set(CHAPTERS) - set(LATE):
         item.session.stash.setdefault(_failed, item.name)
     return report
 
