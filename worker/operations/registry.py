@@ -9,11 +9,12 @@ from typing import Any, Final
 from deployments import registry_sightings
 from deployments.models import Registry
 from deployments.states import OperationStatus, RegistryState
+from worker.alarms import sound_alarm
 from worker.brief import CannotBrief, HostConnection, host_connection, secrets_of, with_registries
 from worker.connections.docker import DockerHost
 from worker.connections.keychain import Keychain, Login
 from worker.connections.signals import Signals
-from worker.engine.errors import HostError, HostLost
+from worker.engine.errors import HostError, HostKeyChanged, HostLost
 from worker.logs import open_secrets
 from worker.operations.steps import Looking, Outcome
 from worker.redact import Masker
@@ -53,6 +54,8 @@ def look(looking: Looking) -> Outcome:
         except HostError as error:
             return _failed(looking, row, _state_of(error), error.message, error.why, error.remedy)
         except HostLost as error:
+            if isinstance(error, HostKeyChanged):
+                sound_alarm(host.pk, (host.address, host.port), error)
             return _failed(looking, row, RegistryState.NEW, error.message, error.why, error.remedy)
     _write(looking, row, RegistryState.READY, "", "")
     return Outcome(OperationStatus.SUCCEEDED, {"state": str(RegistryState.READY)})
