@@ -34,9 +34,16 @@ def content_asked(
 
 
 def host_ids(placement: Placement) -> list[int]:
-    """Its servers in the order of their names, those that are retired left out."""
-    seats = PlacementHost.objects.filter(placement=placement, is_active=True, host__retired_at=None)
+    """Its servers in the order of their names, those that are retired or drained left out."""
+    seats = PlacementHost.objects.filter(
+        placement=placement, is_active=True, host__retired_at=None, host__drained_at=None
+    )
     return list(seats.order_by("host__name").values_list("host_id", flat=True))
+
+
+def is_drained(placement: Placement) -> bool:
+    """Some of its servers are drained."""
+    return PlacementHost.objects.filter(placement=placement, is_active=True, host__drained_at__isnull=False).exists()
 
 
 def check_unchanged(placement: Placement, plan: Plan, content: releases.Content, fingerprint: str) -> None:

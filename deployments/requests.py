@@ -65,6 +65,12 @@ def request_plan(
         hosts = deployable.host_ids(placement)
         if not hosts:
             raise Refused(_("This has no server yet."), "hosts", _("Choose one in the settings."))
+            if deployable.is_drained(placement):
+                raise Refused(
+                    _("All of its servers are drained."),
+                    "hosts",
+                    _("Choose another in the settings, or take one in use."),
+                )
         operation = request_operation(
             actor=actor,
             kind=Operation.Kind.PLAN,

@@ -224,9 +224,15 @@ def _checked_hosts(host_ids: Collection[int], placement: Placement | None) -> li
     hosts = list(Host.objects.select_for_update(no_key=True).filter(pk__in=host_ids).order_by("pk"))
     if len(hosts) != len(set(host_ids)):
         raise FieldErrors({"hosts": [_("One of these servers doesn't exist.")]})
+    here = placement.seats.filter(is_active=True) if placement is not None else PlacementHost.objects.none()
+    seated = set(here.values_list("host_id", flat=True))
     for host in hosts:
         if host.state == HostState.RETIRED:
             raise FieldErrors({"hosts": [_("%(server)s is retired.") % {"server": host.name}]})
+        if host.drained_at is not None and host.pk not in seated:
+            raise FieldErrors(
+                {"hosts": [_("%(server)s is drained: nothing new is placed there.") % {"server": host.name}]}
+            )
     return hosts
 
 

@@ -52,6 +52,8 @@ class Host(models.Model):
 
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True)
+    drained_at = models.DateTimeField(null=True)  # nothing new is placed there, and plans leave it out
+    drained_by_name = models.CharField(max_length=120, blank=True)
 
     class Meta:
         ordering = ("name",)

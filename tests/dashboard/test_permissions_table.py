@@ -100,6 +100,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "host_at": ("host", {"GET": THING}),
     "room": ("host", {"GET": THING}),
     "room_look": ("host", {"POST": THING}),
+    "host_drain": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "room_images": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "container": ("container", {"GET": THING}),
     "container_act": ("restart", {"GET": ACTED_ON, "POST": ACTED_ON}),

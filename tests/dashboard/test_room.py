@@ -176,3 +176,17 @@ def test_unused_images_are_listed_with_their_bytes_and_removed_as_listed(as_ana:
     operation = Operation.objects.get(kind="images")
     assert operation.request["images"] == [{"id": "sha256:9", "tags": [tag], "digests": [], "size": 50_000_000}]
     assert "Removing…" in as_ana.get(f"{PAGE}images?fragment=images").content.decode()
+
+
+def test_draining_says_what_is_there_and_does_it(as_ana: Client, story: Story) -> None:
+    text = as_ana.get("/servers/web-1/drain").content.decode()
+    assert "storefront · staging" in text
+    assert "runs nowhere else" in text
+    as_ana.post("/servers/web-1/drain")
+    story.host.refresh_from_db()
+    assert story.host.drained_by_name == "Ana Prado"
+    assert "Drained by Ana Prado" in as_ana.get("/servers/web-1/").content.decode()
+    assert "drained" in as_ana.get("/servers/").content.decode()
+    as_ana.post("/servers/web-1/drain", {"wanted": "in_use"})
+    story.host.refresh_from_db()
+    assert story.host.drained_at is None

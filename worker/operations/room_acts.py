@@ -45,7 +45,7 @@ def act(looking: Looking) -> Outcome:
                 _do(server, wanted, found, host)
             said = _seen(server, wanted, request)
             step.finish(said)
-        if sightings.containers_seen(host.pk, (host.address, host.port), ours(server, installation_name())):
+        if sightings.containers_seen(host.pk, sightings.where(host), ours(server, installation_name())):
             look_for_drift(host, server)
     room.look_around(actor=ESTIVA, host=host)
     return Outcome(OperationStatus.SUCCEEDED, {"said": said})

@@ -36,5 +36,5 @@ def enter(host: Host, signals: Signals, secrets: Iterable[str] = ()) -> Iterator
         with open_secrets.using(masker), open_room(connection, signals) as server:
             yield server, masker
     except HostKeyChanged as error:
-        sightings.host_key_changed(host.pk, (host.address, host.port), error.offered_type, error.offered_key)
+        sightings.host_key_changed(host.pk, sightings.where(host), error.offered_type, error.offered_key)
         raise
