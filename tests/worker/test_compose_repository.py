@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from deployments.live import decode_lines
-from deployments.models import LogChunk, Release, Repository, Target
+from deployments.models import Environment, Host, LogChunk, Release, Repository, Target
+from tests.deployments.world import ready_host
 from tests.worker.compose_world import SECRET, Scene, findings
 from tests.worker.conftest import Sent
 from worker import compose_builds, runs
@@ -203,6 +204,11 @@ def test_equal_builds_are_made_once_and_brought_to_both_servers(shop: Shop, keep
     assert {each["kind"] for each in plan.hosts[0]["services"]} == {"unchanged"}
     deployment = shop.clicked(keeper)
     assert (deployment.release, deployment.targets.filter(role=Target.Role.BUILD).count()) == (release, 0)
+    plan = shop.planned(keeper, build_anew=True)
+    kinds = {each["service"]: each["kind"] for each in plan.hosts[0]["services"]}
+    assert kinds == {"also": "recreated", "web": "recreated", "db": "unchanged"}
+    plan = shop.planned(keeper, of_release=release)
+    assert ({each["kind"] for each in plan.hosts[0]["services"]}, plan.source) == ({"unchanged"}, release.source)
 
 
 def test_a_build_that_fails_and_a_builder_without_compose(shop: Shop, keeper: Keeper) -> None:
@@ -219,6 +225,17 @@ def test_a_build_that_fails_and_a_builder_without_compose(shop: Shop, keeper: Ke
     again.refresh_from_db()
     assert again.status == "failed_untouched"
     assert "Compose v2 is missing on web-1" in again.outcome["what"]
+
+
+def test_a_builder_of_its_own_has_to_be_usable(shop: Shop, keeper: Keeper) -> None:
+    builder = ready_host(shop.world.actor, "build-1")
+    Environment.objects.filter(pk=shop.place.environment_id).update(builder=builder)
+    assert "also and web are built on build-1 first." in findings(shop.planned(keeper), "good")
+    Host.objects.filter(pk=builder.pk).update(state="key_changed")
+    plan = shop.planned(keeper)
+    assert findings(plan) == ["build-1, which builds for production, can't be used."] * 2
+    shop.tree.files["conf/one.txt"] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
+    assert any("is kept in Git LFS" in each for each in findings(shop.planned(keeper)))
 
 
 def test_a_cancel_before_the_build(shop: Shop, keeper: Keeper) -> None:

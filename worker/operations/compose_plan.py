@@ -169,7 +169,7 @@ def _refuse(
         try:
             builds.builder_of(row.placement, [each.host for each in looks])
         except Refused as error:
-            bad.append(Finding("build", "bad", str(error), str(error.remedy)))
+            bad.append(Finding("build", "bad", str(error.message), str(error.remedy)))
     for name, image in images.items():
         if masker.mask(image) != image:
             said = f"The image of {name} is named by a secret variable."
