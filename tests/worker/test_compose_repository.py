@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -107,6 +107,7 @@ class Shop(Scene):
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(monkeypatch)
         self.tree, self.builds = Tree(FILES), FakeBuilds()
+        self.at_build: list[Callable[[FakeBuildHost], object]] = []  # what befalls a build's connection
         Repository.objects.create(application=self.place.application, url=URL)
         self.text("", files=["deploy/compose.yaml"])
         monkeypatch.setattr(source, "Mirror", self.tree)
@@ -116,7 +117,10 @@ class Shop(Scene):
     def build_on(self, connection: HostConnection, signals: Signals) -> Iterator[FakeBuildHost]:
         """What `servers.open_builder` does."""
         plain = FakeComposeHost(self.by_name[connection.address.host_name], signals)
-        yield FakeBuildHost.on(plain, self.builds)
+        host = FakeBuildHost.on(plain, self.builds)
+        if self.at_build:
+            self.at_build.pop(0)(host)
+        yield host
 
     def build(self, keeper: Keeper) -> Target:
         """Click, and run the build's Target."""
@@ -236,6 +240,20 @@ def test_a_builder_of_its_own_has_to_be_usable(shop: Shop, keeper: Keeper) -> No
     assert findings(plan) == ["build-1, which builds for production, can't be used."] * 2
     shop.tree.files["conf/one.txt"] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
     assert any("is kept in Git LFS" in each for each in findings(shop.planned(keeper)))
+
+
+def test_a_lost_builder_is_tried_again_and_a_cancel_ends_the_build(shop: Shop, keeper: Keeper) -> None:
+    shop.at_build = [lambda host: host.fail_after("build_part")]
+    target = shop.build(keeper)
+    assert (target.status, target.touched) == ("stalled", False)
+    Target.objects.filter(pk=target.pk).update(not_before=None)
+    shop.at_build = [lambda host: host.on_call("build_part", 1, "before", host.signals.cancelled.set)]
+    runs.run(target.pk, keeper, build_opener=shop.build_on, compose_opener=shop.open)
+    target.refresh_from_db()
+    assert (target.status, target.attempts) == ("cancelled", 2), target.outcome
+    assert "the build on web-1 was ended" in target.outcome["what"]
+    assert shop.builds.running == set()
+    assert Release.objects.get(placement=shop.place).built == {}
 
 
 def test_a_cancel_before_the_build(shop: Shop, keeper: Keeper) -> None:
