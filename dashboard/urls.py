@@ -14,6 +14,7 @@ from dashboard.views import (
     follows,
     health,
     hooks,
+    host_lists,
     hosts,
     overview,
     people,
@@ -81,6 +82,8 @@ urlpatterns = [
     # servers
     path("servers/", hosts.index, name="hosts"),
     path("servers/new", hosts.new, name="host_new"),
+    path("servers/import", host_lists.import_servers, name="host_import"),
+    path("servers/confirm", host_lists.confirm, name="host_confirm"),
     path("servers/<str:host>/", hosts.detail, name="host"),
     path("servers/<str:host>/edit", hosts.edit, name="host_edit"),
     path("servers/<str:host>/trust", hosts.trust, name="host_trust"),

@@ -27,7 +27,8 @@ def index(request: Request) -> HttpResponse:
     retired = "retired" in request.GET
     template = "hosts/_list.html" if request.GET.get("fragment") == "list" else "hosts/list.html"
     rows = host_list(visible, permissions.visible_placements(request.user), retired=retired)
-    return render(request, template, {"rows": rows, "retired": retired})
+    unconfirmed = sum(bool(row.host.offered_key) and row.host.state == HostState.UNTRUSTED for row in rows)
+    return render(request, template, {"rows": rows, "retired": retired, "unconfirmed": unconfirmed})
 
 
 @seen_by(*ADMINS, methods=FORM)

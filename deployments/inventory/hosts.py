@@ -24,24 +24,25 @@ def register_host(
     actor: Actor,
     name: str,
     address: str,
-    port: int = 22,
+    port: int | str = 22,
     user: str = "root",
     docker_socket: str = "/var/run/docker.sock",
     via: Host | None = None,
+    awaiting: bool = False,
     private_key: str = "",
     passphrase: str = "",
 ) -> tuple[Host, Operation]:
     """A new server and the Operation that gets to know it; a key pair is made unless one is pasted.
 
-    `via` is the server from which the address is reached. Raises FieldErrors or Refused. Nothing is sent to the server
-    but what shows its host key.
+    `via` is the server from which the address is reached, and `awaiting` lets that one be trusted later. Raises
+    FieldErrors or Refused. Nothing is sent to the server but what shows its host key.
     """
     given = host_fields.checked(
         None, {"name": name, "address": address, "port": port, "user": user, "docker_socket": docker_socket}
     )
     pair = ssh_keys.read(private_key, passphrase) if private_key.strip() else ssh_keys.generate()
     with transaction.atomic():
-        jumping.check(None, via)
+        jumping.check(None, via, trusted=not awaiting)
         host = Host.objects.create(
             **given,
             via=via,

@@ -7,6 +7,7 @@ from django.db.models import Count, Q, QuerySet
 
 from deployments.inventory import jumping
 from deployments.models import Environment, Host, Operation, Placement, PlacementHost, Target
+from deployments.states import HostState
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,9 @@ def _builds_for(host: Host, visible: QuerySet[Placement], *, everything: bool) -
     if not everything:
         rows = rows.filter(pk__in=visible.values("environment"))
     return list(rows.values_list("name", flat=True))
+
+
+def awaiting_confirmation() -> QuerySet[Host]:
+    """The servers that showed a key which nobody has confirmed yet, by name."""
+    waiting = Host.objects.filter(retired_at=None, state=HostState.UNTRUSTED, host_key="").exclude(offered_key="")
+    return waiting.select_related("via").order_by("name")

@@ -90,6 +90,8 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "deployment_go_on": ("deployment", {"POST": ACTED_ON}),
     "hosts": ("", {"GET": LIST}),
     "host_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "host_import": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "host_confirm": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "host": ("host", {"GET": THING}),
     "host_edit": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "host_trust": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
