@@ -3,9 +3,13 @@
 BuildKit in the engine takes no limit for a build: `memory`, `cpuquota` and `cgroupparent` of `POST /build` are read and ignored
 (seen on 20.10 and 26.1). What it does is to put the processes of every RUN under one control group, `<the engine's
 parent group>/buildkit`, where the engine keeps its groups itself (driver cgroupfs). The limits are written there by fixed argv
-with the value on stdin, which takes root, and then read back. They count for all builds of the engine together while this
-one runs. What can't be held is said, never passed over. BuildKit's own work (unpacking, packing) is the daemon's and
-isn't limited.
+with the value on stdin, as root or through a sudo that asks nothing, and then read back. They count for all builds of the
+engine together while this one runs. BuildKit's own work (unpacking, packing) is the daemon's and isn't limited.
+
+Where systemd keeps the groups, BuildKit is given `system.slice:docker:` as the parent, and each RUN a group of its own right
+below system.slice: there is none in between that could be limited before a RUN begins, and limiting one after the other
+as they appear would come too late. Only BuildKit's own interface (`/grpc`, frontend option cgroup-parent) takes another
+parent. What can't be held is said before the build begins, never passed over.
 """
 
 import json
@@ -26,6 +30,10 @@ _GROUP = re.compile(r"(/[A-Za-z0-9_.@:-]{1,100}){1,8}")
 _PERIOD = 100_000  # microseconds over which CPU time is counted
 _ROOT = "/sys/fs/cgroup"
 _UNLIMITED, _NO_LIMIT = "max", "-1"  # in the second and the first version of control groups
+
+
+_HOW = " To have them held, let its engine keep the groups itself: "
+_CGROUPFS = '"exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json, then restart Docker.'
 
 
 class NotHeld(Exception):
@@ -69,6 +77,7 @@ class Limits:
         self._session, self._info, self._memory, self._cpus = session, info, memory, cpus
         self._version = 2 if str(info.get("CgroupVersion") or "1") == "2" else 1
         self._group = ""
+        self._as_root: tuple[str, ...] = ()
         self.note: BuilderNote | None = None
         self.afterwards: BuilderNote | None = None
 
@@ -113,8 +122,7 @@ class Limits:
     def _hold(self) -> None:
         if any("rootless" in str(each) for each in self._info.get("SecurityOptions") or ()):
             raise NotHeld("the engine runs without root there, and can't be given a share.")
-        if self._run("id", "-u").strip() != b"0":
-            raise NotHeld("it takes root on the server, and Estiva logs in there as an ordinary user.")
+        self._become_root()
         group = f"{self._parent()}/buildkit"
         self._make(group)
         self._group = group
@@ -129,6 +137,17 @@ class Limits:
             f"What this build runs gets {_in_words(self._memory, self._cpus)}, together with whatever else is built on "
             "this engine meanwhile."
         )
+
+    def _become_root(self) -> None:
+        """A sudo that wants a password, or a terminal, is none."""
+        if self._run("id", "-u").strip() == b"0":
+            return
+        said = self._session.run(["sudo", "-n", "id", "-u"])
+        if said.exit_code != 0 or said.stdout.strip() != b"0":
+            raise NotHeld(
+                "it takes root on the server, and Estiva logs in there as an ordinary user without a sudo that asks nothing."
+            )
+        self._as_root = ("sudo", "-n")
 
     def _make(self, group: str) -> None:
         if self._version == 1:
@@ -162,10 +181,10 @@ class Limits:
                         raise NotHeld(_words(said.stderr) or f"{each.path} can't be written.")
 
     def _tee(self, value: str, paths: Sequence[str]) -> Output:
-        return self._session.run(["tee", *paths], stdin=f"{value}\n".encode("ascii"))
+        return self._session.run([*self._as_root, "tee", *paths], stdin=f"{value}\n".encode("ascii"))
 
     def _run(self, *argv: str) -> bytes:
-        said = self._session.run(argv)
+        said = self._session.run([*self._as_root, *argv])
         if said.exit_code != 0:
             raise NotHeld(_words(said.stderr) or f"{argv[0]} failed on the server.")
         return said.stdout
@@ -173,7 +192,8 @@ class Limits:
     def _parent(self) -> str:
         """Under which group the engine puts its builds: it can't be asked, but its own settings say."""
         if str(self._info.get("CgroupDriver") or "cgroupfs") != "cgroupfs":
-            raise NotHeld("systemd keeps the groups there, and then Docker gives builds no common one.")
+            why = "systemd keeps the control groups there, and then Docker puts builds in none that could be limited."
+            raise NotHeld(f"{why}{_HOW}{_CGROUPFS}")
         listed = self._session.run(["pgrep", "-a", "-x", "dockerd"])
         found = [line.split() for line in listed.stdout.decode("utf-8", "replace").splitlines()]
         here = self._namespace("self")
@@ -186,11 +206,11 @@ class Limits:
 
     def _namespace(self, process: str) -> bytes:
         """Which processes are the server's own: a container may run one of that name, with arguments of its choice."""
-        said = self._session.run(["readlink", f"/proc/{process}/ns/pid"])
+        said = self._session.run([*self._as_root, "readlink", f"/proc/{process}/ns/pid"])
         return said.stdout.strip() if said.exit_code == 0 else b""
 
     def _configured(self, path: str) -> str:
-        said = self._session.run(["cat", path or "/etc/docker/daemon.json"])
+        said = self._session.run([*self._as_root, "cat", path or "/etc/docker/daemon.json"])
         try:
             found = json.loads(said.stdout) if said.exit_code == 0 else {}
         except ValueError as error:
@@ -201,7 +221,8 @@ class Limits:
 def _checked_group(parent: str) -> str:
     """`/docker`, `/a/b`; nothing that could lead out of the tree of groups."""
     group = "/" + parent.strip("/")
-    if not _GROUP.fullmatch(group) or ".." in group.split("/"):
+    as_systemd = ".slice" in group and group.endswith(":")  # BuildKit then makes no group of its own below it
+    if not _GROUP.fullmatch(group) or ".." in group.split("/") or as_systemd:
         raise NotHeld(f"the engine's parent group {parent[:100]!r} is not one that limits are written to.")
     return group
 
