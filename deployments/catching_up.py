@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, deployable, plan, queue, releases, sources, targets
+from deployments import audit, clock, deployable, hooks, plan, queue, releases, sources, targets
 from deployments.actors import ESTIVA, Actor
 from deployments.errors import Refused
 from deployments.leases import lock_placement
@@ -81,6 +81,7 @@ def _queue(actor: Actor, seat: PlacementHost, release: Release) -> Deployment:
         requested_by_id=actor.user_id,
         requested_by_name=actor.name,
         requested_at=clock.now(),
+        rollout={hooks.CATCHES_UP: True},
     )
     targets.queue_targets(deployment, [[seat.host]], None)
     return deployment

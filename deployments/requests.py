@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Q
@@ -15,6 +15,7 @@ from deployments import (
     clock,
     deployable,
     endings,
+    hooks,
     queue,
     releases,
     rollout_settings,
@@ -64,13 +65,13 @@ def request_plan(
         deployable.check_source(placement, content)
         hosts = deployable.host_ids(placement)
         if not hosts:
-            raise Refused(_("This has no server yet."), "hosts", _("Choose one in the settings."))
             if deployable.is_drained(placement):
                 raise Refused(
                     _("All of its servers are drained."),
                     "hosts",
                     _("Choose another in the settings, or take one in use."),
                 )
+            raise Refused(_("This has no server yet."), "hosts", _("Choose one in the settings."))
         operation = request_operation(
             actor=actor,
             kind=Operation.Kind.PLAN,
@@ -124,12 +125,13 @@ def request_deployment(
         deployable.check_powers(actor, plan, [*hosts, *away])
         content = replace(deployable.as_planned(plan, content), digest=plan.digest, tag=plan.tag)
         release = releases.record_release(actor=actor, placement=placement, content=content, repeats=plan.of_release)
+        kind = _kind(release, plan.of_release, running)
         deployment = Deployment.objects.create(
             placement=placement,
             release=release,
             previous_release=running,
             plan=plan,
-            kind=_kind(release, plan.of_release, running),
+            kind=kind,
             note=note.strip()[:500],
             changes=plan.changes,
             commits=plan.commits,
@@ -138,10 +140,10 @@ def request_deployment(
             requested_by_id=actor.user_id,
             requested_by_name=actor.name,
             requested_at=clock.now(),
-            rollout=placement.rollout,
+            rollout=_rollout(placement, content.settings, goes_back=kind == Deployment.Kind.ROLLBACK),
         )
         builder = builds.builder_of(placement, hosts) if sources.needs_build(release) else None
-        targets.queue_targets(deployment, rollout_settings.waves(placement.rollout, hosts), builder)
+        targets.queue_targets(deployment, _waves(deployment, hosts), builder)
         catching_up.owe(release, away)
         outbox.tell_how_it_stands(deployment)
         replaces = placement.rollout.get("newer") == "replace"
@@ -190,6 +192,16 @@ def settle_target(*, actor: Actor, target: Target, way: str = "as_is") -> Target
             after={"way": way},
         )
     return target
+
+
+def _rollout(placement: Placement, settings: Mapping[str, Any], *, goes_back: bool) -> dict[str, Any]:
+    """The order as it is set, and whether one server goes alone at first."""
+    return {**placement.rollout, **({hooks.LEADS: True} if hooks.leads(settings, goes_back=goes_back) else {})}
+
+
+def _waves(deployment: Deployment, hosts: list[Host]) -> list[list[Host]]:
+    waves = rollout_settings.waves(deployment.rollout, hosts)
+    return hooks.led(waves) if deployment.rollout.get(hooks.LEADS) else waves
 
 
 def _kind(release: Release, of_release: Release | None, running: Release | None) -> Deployment.Kind:

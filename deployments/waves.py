@@ -13,7 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, queue, rollout_settings
+from deployments import audit, clock, hooks, queue, rollout_settings
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.models import Deployment, Host, PlacementHost, Target
@@ -48,8 +48,13 @@ def advance(deployment: Deployment) -> list[Target]:
 
 
 def _has_failed_enough(deployment: Deployment, targets: Sequence[Target]) -> bool:
+    if deployment.halted:
+        return False
+    failed = [each for each in targets if each.status in FAILURES]
+    if deployment.rollout.get(hooks.LEADS) and any(each.wave == 0 for each in failed):
+        return True  # what was to run once for all has not run
     most = int(deployment.rollout.get("stop_after", 0)) if deployment.rollout.get("kind", "all") != "all" else 0
-    return bool(most) and not deployment.halted and sum(each.status in FAILURES for each in targets) >= most
+    return bool(most) and len(failed) >= most
 
 
 def _stop(deployment: Deployment, targets: Sequence[Target], queued: list[Target]) -> list[Target]:
@@ -72,7 +77,8 @@ def _stop(deployment: Deployment, targets: Sequence[Target], queued: list[Target
 
 
 def _pass(deployment: Deployment) -> None:
-    gate = rollout_settings.gate_after(deployment.rollout, deployment.wave)
+    leader_alone = bool(deployment.rollout.get(hooks.LEADS)) and deployment.wave == 0
+    gate = "" if leader_alone else rollout_settings.gate_after(deployment.rollout, deployment.wave)
     if gate == "":
         _next(deployment)
         return

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deployments import image_reference, releases, sources
+from deployments import hooks, image_reference, releases, sources
 from deployments.models import (
     Deployment,
     Host,
@@ -68,6 +68,12 @@ def target_brief(target_id: int, fence: int) -> Brief:
     seat = PlacementHost.objects.select_related("running_release").get(placement=target.placement, host=target.host)
     release, incumbent = target.deployment.release, seat.running_release
     opened = open_secrets([release, *([incumbent] if incumbent else [])])
+    before, after, hook_deadline = hooks.commands(
+        release.settings,
+        goes_back=target.deployment.kind == Deployment.Kind.ROLLBACK,
+        rollout=target.deployment.rollout,
+        wave=target.wave,
+    )
     spec = DeploySpec(
         identity=identity_of(target.placement, release.number, target.deployment, target.pk, fence, seat),
         image=_image_of(release),
@@ -78,6 +84,9 @@ def target_brief(target_id: int, fence: int) -> Brief:
         keep_releases=kept_of(target, release.number),
         host_name=target.host_name,
         touched=target.touched,
+        before=before,
+        after=after,
+        hook_deadline=hook_deadline,
     )
     connection = with_registries(host_connection(target.host), [spec.image.reference])
     image_from = _image_from(target, release)

@@ -23,10 +23,12 @@ STEP_TITLES: Final[dict[str, "str | Promise"]] = {
     "publish": _("Publish"),
     "preflight": _("Preflight"),
     "pull": _("Pull"),
+    "before": _("Command before"),
     "replace": _("Replace"),
     "health": _("Health"),
     "verify": _("Verify"),
     "cleanup": _("Clean up"),
+    "after": _("Command after"),
     "restore": _("Restore"),
 }
 _EXPECTED: Final = ("connect", "preflight", "pull", "replace", "health", "verify", "cleanup")

@@ -6,20 +6,30 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from deployments import rollout_settings
+from deployments import hooks, rollout_settings
 
 
-def waves_of(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, int]:
-    """Server → the wave it comes in, counted from 1; nothing where all come at once."""
-    waves = rollout_settings.waves(settings, names)
+def waves_of(settings: Mapping[str, Any], names: Sequence[str], *, leads: bool = False) -> dict[str, int]:
+    """Server → the wave it comes in, counted from 1; nothing where all come at once. `leads`: the first one goes alone."""
+    waves = _waves(settings, names, leads=leads)
     return {name: number for number, several in enumerate(waves, 1) for name in several} if len(waves) > 1 else {}
 
 
-def order_words(settings: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def order_words(settings: Mapping[str, Any], names: Sequence[str], *, leads: bool = False) -> list[str]:
     """Sentences, in the order of what happens; nothing for a single server."""
     waves = rollout_settings.waves(settings, names)
     if len(names) < 2:
         return []
+    alone = _("%(server)s goes alone at first: the command before the deploy runs there, once for all.")
+    return [*([alone % {"server": names[0]}] if leads else []), *_order(settings, waves)]
+
+
+def _waves(settings: Mapping[str, Any], names: Sequence[str], *, leads: bool) -> list[list[str]]:
+    waves = rollout_settings.waves(settings, names)
+    return hooks.led(waves) if leads else waves
+
+
+def _order(settings: Mapping[str, Any], waves: Sequence[Sequence[str]]) -> list[str]:
     if len(waves) < 2:
         return [_("All at once; a server that fails doesn't stop the others.")]
     return [*_begin(settings, waves), _gate(settings), *_stop(settings)]

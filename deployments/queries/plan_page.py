@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from deployments import deployable, releases, sources
+from deployments import deployable, hooks, releases, sources
 from deployments.models import Plan, Release, Target
 from deployments.queries.compose_parts import (
     FileDiff,
@@ -138,7 +138,8 @@ class PlanPage:
     @property
     def order(self) -> list[str]:
         """In which order they come, in sentences."""
-        return order_words(self.plan.placement.rollout, [each.row["name"] for each in self.chosen])
+        names = [each.row["name"] for each in self.chosen]
+        return order_words(self.plan.placement.rollout, names, leads=_leads(self.plan, self.running))
 
     @property
     def blocked(self) -> list[HostRow]:
@@ -184,8 +185,8 @@ class PlanPage:
 
 def plan_page(plan: Plan, left_out: set[int]) -> PlanPage:
     """The read model, in a constant number of queries."""
-    rows = _host_rows(plan, left_out)
     running = releases.running_release(plan.placement_id)
+    rows = _host_rows(plan, left_out, leads=_leads(plan, running))
     served = running.source if running else {}
     return PlanPage(
         plan,
@@ -197,10 +198,16 @@ def plan_page(plan: Plan, left_out: set[int]) -> PlanPage:
     )
 
 
-def _host_rows(plan: Plan, left_out: set[int]) -> list[HostRow]:
+def _leads(plan: Plan, running: Release | None) -> bool:
+    """One server would go alone at first, for the command before the deploy."""
+    return hooks.leads(plan.settings, goes_back=plan.of_release is not None and plan.of_release != running)
+
+
+def _host_rows(plan: Plan, left_out: set[int], *, leads: bool) -> list[HostRow]:
     gaps = _last_gaps(plan)
     rows: list[HostRow] = []
-    waves = waves_of(plan.placement.rollout, [row["name"] for row in plan.hosts if _is_chosen(row, left_out)])
+    names = [row["name"] for row in plan.hosts if _is_chosen(row, left_out)]
+    waves = waves_of(plan.placement.rollout, names, leads=leads)
     for row in plan.hosts:
         services = changes_of(row, plan.source)
         same = _same_above(rows, services)
