@@ -132,10 +132,11 @@ def _logging(draft: ServiceDraft, key: str, node: Node) -> None:
 
 
 def _healthcheck(draft: ServiceDraft, key: str, node: Node) -> None:
-    """Docker's own check by a command; one that is turned off leaves Health as it is."""
+    """Docker's own check by a command, or that the image's is off."""
     test = node.entries.get("test")
     words = [each.text for each in test.items] if test is not None else []
     if node.entries.get("disable", node).is_true or words == ["NONE"]:
+        draft.set(key, node, "health", {"no_image_check": "on"})
         return
     if test is None:
         draft.puzzle(key, _("Estiva uses the check that is in the image as it is there."), node.line)

@@ -24,6 +24,7 @@ SECTIONS: Final = {
     "ports": _("Ports"),
     "health": _("Health"),
     "lifecycle": _("Command and lifecycle"),
+    "hooks": _("Before and after a deploy"),
     "storage": _("Storage"),
     "network": _("Network"),
     "resources": _("Resources"),
@@ -39,11 +40,18 @@ NETWORK_MODES: Final = (
 )
 PROPAGATIONS: Final = tuple((each, each) for each in ("rprivate", "private", "rshared", "shared", "rslave", "slave"))
 _IPC: Final = (_OURS, ("private", _("Private")), ("shareable", _("Shareable")), ("none", _("None")), ("host", _("The server's own")))  # fmt: skip
+_ON: Final = (("first", _("Once, on the first server")), ("each", _("On each server")))
 _HOST: Final = (_OURS, ("host", _("The server's own")))
 _CGROUPNS: Final = (_OURS, ("private", _("Private")), ("host", _("The server's own")))
 PLAIN_LOGS: Final = ("json-file", "local", "none", "journald")
 """Drivers that keep what a container says on the server itself."""
 _DRIVERS: Final = (_OURS, *((each, each) for each in (*PLAIN_LOGS, "syslog", "gelf", "fluentd", "awslogs", "gcplogs", "splunk", "logentries")))  # fmt: skip
+RATES: Final = (
+    ("read_bps", _("Bytes read")),
+    ("write_bps", _("Bytes written")),
+    ("read_iops", _("Reads")),
+    ("write_iops", _("Writes")),
+)
 ULIMITS: Final = tuple(
     (each, each)
     for each in (
@@ -75,6 +83,7 @@ def _option(
 
 _storage, _network, _resources = (partial(_option, each) for each in ("storage", "network", "resources"))
 _rights, _logging, _lifecycle = (partial(_option, each) for each in ("rights", "logging", "lifecycle"))
+_hooks = partial(_option, "hooks")
 
 
 def _joined(*names: str) -> Callable[[Any], str]:
@@ -132,6 +141,11 @@ ULIMIT_COLUMNS: Final = (
     Field("soft", "integer", _("Soft"), _("-1: none."), read=read.limit, required=True),
     Field("hard", "integer", _("Hard"), _("-1: none."), read=read.limit, required=True),
 )  # fmt: skip
+RATE_COLUMNS: Final = (
+    Field("source", "text", _("Device"), _("Such as /dev/sda."), read=read.server_path, required=True),
+    Field("kind", "choice", _("What"), "", "read_bps", fields.choice, choices=RATES),
+    Field("rate", "size", _("A second"), _("Bytes, such as 10m, or operations."), read=fields.size(1), required=True),
+)  # fmt: skip
 DEVICE_COLUMNS: Final = (
     Field("source", "text", _("On the server"), _("Such as /dev/ttyUSB0."), read=read.server_path, required=True),
     Field("path", "text", _("In the container"), _("Empty: the same."), "", fields.container_path),
@@ -143,6 +157,12 @@ OPTIONS: Final = (
     _lifecycle("init", "toggle", _("A small init as first process"), _("Passes signals on and reaps children."), False),
     _lifecycle("stop_signal", "text", _("Stop signal"), _("Such as SIGINT; empty: the image's own."), "", shapes.SIGNAL),
     _lifecycle("platform", "text", _("Platform"), _("Such as linux/arm64; empty: the server's own."), "", shapes.PLATFORM),
+    _hooks("before", "lines", _("Command before"), _("Such as a migration, one argument a line, in a container of its own. It has to end with 0."),
+        None, fields.arguments, show=words.arguments_text),
+    _hooks("before_on", "choice", _("Runs"), _("Once: the others follow when the first server is done."), "first", fields.choice, choices=_ON),
+    _hooks("after", "lines", _("Command after"), _("On each server once the new version serves; its failure is said and fails nothing."),
+        None, fields.arguments, show=words.arguments_text),
+    _hooks("hook_deadline", "integer", _("Seconds for each command"), _("Then it is stopped."), 600, fields.whole(1, 6 * 3600)),
     _storage("anonymous_volumes", "lines", _("Nameless volumes"), _("Paths in the container, one a line; what is in them is carried over to the next version."),
         None, read.lines(read.path_line)),
     _storage("volume_options", "rows", _("Volume options"), _("Where a volume isn't Docker's plain kind, such as NFS; they matter when it is made."),
@@ -179,6 +199,7 @@ OPTIONS: Final = (
     _resources("cpuset_mems", "text", _("Memory nodes it may use"), _("Such as 0-3 or 0,2."), "", shapes.CPUSET),
     _resources("blkio_weight", "integer", _("Disk weight"), _("10 to 1000."), None, fields.whole(10, 1000)),
     _resources("ulimits", "rows", _("Process limits"), "", (), fields.rows, columns=ULIMIT_COLUMNS, show=_ulimits_text),
+    _resources("device_rates", "rows", _("Disk rates"), "", (), fields.rows, columns=RATE_COLUMNS, show=_joined("source", "kind", "rate")),
     _resources("oom_score_adj", "integer", _("Preference when memory runs out"), _("-1000: ended last, 1000: first."),
         None, read.between(-1000, 1000), admin=True),
     _resources("oom_kill_disable", "toggle", _("Never ended for want of memory"), "", False, admin=True),

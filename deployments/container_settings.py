@@ -142,6 +142,16 @@ HEALTH_FIELDS: Final = (
         fields.decimal(1, 3600),
         when=("image", "http", "tcp", "command"),
     ),
+    Field(
+        "no_image_check",
+        "toggle",
+        _("The image's own check is off"),
+        _("Docker doesn't run it then."),
+        False,
+        fields.toggle,
+        when=("http", "tcp", "running"),
+        sparse=True,
+    ),
     Field("run_seconds", "decimal", _("Seconds it has to run"), "", 5.0, fields.decimal(0.1, 3600), when=("running",)),
 )
 FIELDS: Final = (

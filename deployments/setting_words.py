@@ -20,7 +20,11 @@ def describe(fields: Iterable["Field"], settings: Mapping[str, Any]) -> dict[str
         value = settings.get(field.name, field.default)
         if field.kind == "group":
             kind = (value or {}).get("kind")
-            shown = [column for column in field.columns if not column.when or kind in column.when]
+            shown = [
+                column
+                for column in field.columns
+                if (not column.when or kind in column.when) and (not column.sparse or (value or {}).get(column.name))
+            ]
             inner = describe(shown, value or {})
             texts.update({f"{field.label}: {label}": text for label, text in inner.items()})
         else:

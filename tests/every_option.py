@@ -31,6 +31,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "cpuset_mems": "0",
     "blkio_weight": 300,
     "ulimits": [{"name": "nofile", "soft": 512, "hard": 1024}, {"name": "core", "soft": 0, "hard": 0}],
+    "device_rates": [{"source": "/dev/vda", "kind": "read_bps", "rate": 1048576}, {"source": "/dev/vda", "kind": "write_iops", "rate": 100}],
     "oom_score_adj": 100,
     "oom_kill_disable": True,
     "gpus": "device=0,GPU-1a",

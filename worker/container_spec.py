@@ -10,6 +10,7 @@ from worker.engine.options import (
     DeviceSpec,
     NetworkSpec,
     Options,
+    RateSpec,
     TmpfsSpec,
     UlimitSpec,
     VolumeOptionSpec,
@@ -67,6 +68,7 @@ _ROWS: dict[str, Callable[..., Any]] = {
     "networks": _network,
     "ulimits": UlimitSpec,
     "devices": DeviceSpec,
+    "device_rates": RateSpec,
 }
 
 
@@ -87,6 +89,7 @@ def health_spec(settings: Mapping[str, Any]) -> HealthSpec:
         run_seconds=health["run_seconds"],
         command=tuple(health.get("command") or ()),
         retries=health.get("retries"),
+        no_image_check=bool(health.get("no_image_check")),
     )
 
 

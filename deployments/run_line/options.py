@@ -132,10 +132,30 @@ def _health(name: str, read: Callable[[str], Any]) -> Taker:
     return take
 
 
+def _no_check(draft: Draft, flag: Flag) -> None:
+    draft.set(flag, "health", {"no_image_check": "on"} if flag.is_on else {})
+
+
+def _rate(kind: str) -> Taker:
+    def take(draft: Draft, flag: Flag) -> None:
+        source, colon, rate = flag.value.rpartition(":")
+        if colon:
+            draft.put(flag, "device_rates", [{"source": source, "kind": kind, "rate": rate}])
+        else:
+            draft.ledger.puzzle(flag.words, _("Write a device and a rate, such as /dev/sda:10m."), flag.text)
+
+    return take
+
+
 TAKERS: Final[dict[str, Taker]] = {
     **{flag: plain(setting) for flag, setting in _PLAIN.items()},
     **{flag: _list(setting) for flag, setting in _LISTS.items()},
     **{flag: _switch(setting) for flag, setting in _SWITCHES.items()},
+    "--device-read-bps": _rate("read_bps"),
+    "--device-read-iops": _rate("read_iops"),
+    "--device-write-bps": _rate("write_bps"),
+    "--device-write-iops": _rate("write_iops"),
+    "--no-healthcheck": _no_check,
     "--device": _row("devices", read_device),
     "--gpus": _gpus,
     "--health-cmd": _health("command", check_words),

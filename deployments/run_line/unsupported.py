@@ -32,7 +32,6 @@ LEFT_OUT: Final[dict[str, "StrPromise"]] = {
 NOT_SUPPORTED: Final[dict[str, "StrPromise"]] = {
     "--env-file": _("Paste the file's content on the page Variables, under Import .env."),
     "--health-start-interval": _CHECK,
-    "--no-healthcheck": _CHECK,
     "--label-file": _NO_FILE,
     "--link": _("Links are Docker's past: give the other application a “Name in the network”, and this one, too."),
     "--publish-all": _("Estiva doesn't know which ports the image exposes. Write them under Ports."),

@@ -13,6 +13,7 @@ from deployments.models import Placement
 from tests import factories as make
 from tests.every_option import OPTIONS, SETTINGS
 
+SECTIONS = {"Command and lifecycle", "Storage", "Network", "Resources", "Rights", "Logging and labels"}
 PATH = "/applications/storefront/staging/settings"
 
 
@@ -54,13 +55,13 @@ def test_every_option_goes_through_the_form_and_back(client: Client, placement: 
     client.force_login(make.ana())
     bare = client.get(PATH).content.decode()
     assert set(folds(bare).values()) == {False}
-    assert len(folds(bare)) == 6
+    assert SECTIONS <= set(folds(bare))
     answer = client.post(PATH, as_typed(placement, SETTINGS))
     assert answer.status_code == 302, answer.content.decode()
     placement.refresh_from_db()
     assert placement.settings == container_settings.normalise(SETTINGS)
     text = client.get(PATH).content.decode()
-    assert set(folds(text).values()) == {True}
+    assert {name for name, is_open in folds(text).items() if is_open} >= SECTIONS
     again = client.post(PATH, as_typed(placement, placement.settings))
     assert again.status_code == 302
     version = placement.version

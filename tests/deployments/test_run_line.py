@@ -206,6 +206,11 @@ def test_what_is_listed(flag: str, reason: str) -> None:
             "-w /app -h web --domainname shop.test",
             {"working_dir": "/app", "hostname": "web", "domainname": "shop.test"},
         ),
+        ("--no-healthcheck", {"health": {"no_image_check": "on"}}),
+        (
+            "--device-read-bps /dev/sda:1m",
+            {"device_rates": [{"source": "/dev/sda", "kind": "read_bps", "rate": "1m"}]},
+        ),
         ("--memory-swap 2g -m 1g", {"memory": "1g", "memory_swap": "2g"}),
         (
             "--log-opt max-size=1m --log-opt max-file=2",

@@ -40,6 +40,7 @@ MEANT = frozenset(
         "binds.source",
         "cgroup_parent",
         "command",
+        "device_rates.source",
         "devices.path",
         "devices.source",
         "entrypoint",
@@ -64,12 +65,13 @@ NEEDED: dict[str, dict[str, Any]] = {
     "networks": {"name": "back"},
     "ulimits": {"soft": 1, "hard": 1},
     "devices": {"source": "/dev/null"},
+    "device_rates": {"source": "/dev/null", "rate": 1},
     "ports": {"container_port": 80},
 }
 
 
 def places() -> Iterator[tuple[str, Field, Field | None]]:
-    for field in container_settings.FIELDS:
+    for field in (each for each in container_settings.FIELDS if each.section != "hooks"):  # no part of the container
         for column in field.columns or (None,):
             yield f"{field.name}.{column.name}" if column else field.name, field, column
 

@@ -61,6 +61,15 @@ class UlimitSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class RateSpec:
+    """At most so many bytes (`read_bps`, `write_bps`) or operations (`read_iops`, `write_iops`) a second on a device."""
+
+    source: str
+    kind: str
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceSpec:
     """A device of the server; an empty `path` is the same in the container."""
 
@@ -104,6 +113,7 @@ class Options:
     cpuset_mems: str = ""
     blkio_weight: int | None = None
     ulimits: tuple[UlimitSpec, ...] = ()
+    device_rates: tuple[RateSpec, ...] = ()
     oom_score_adj: int | None = None
     oom_kill_disable: bool = False
     gpus: str = ""

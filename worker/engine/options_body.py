@@ -51,6 +51,12 @@ _HOST_CONFIG = {
     "cgroup_parent": "CgroupParent",
     "runtime": "Runtime",
 }
+_RATES = {
+    "read_bps": "BlkioDeviceReadBps",
+    "write_bps": "BlkioDeviceWriteBps",
+    "read_iops": "BlkioDeviceReadIOps",
+    "write_iops": "BlkioDeviceWriteIOps",
+}
 _PAIRS = {"storage_options": "StorageOpt", "sysctls": "Sysctls", "annotations": "Annotations"}
 
 
@@ -85,6 +91,8 @@ def host_config(options: Options) -> dict[str, Any]:
             }
             for each in options.devices
         ]
+    for rate in options.device_rates:
+        body.setdefault(_RATES[rate.kind], []).append({"Path": rate.source, "Rate": rate.rate})
     if options.gpus:
         body["DeviceRequests"] = [_gpus(options.gpus)]
     if options.log_driver:
@@ -129,9 +137,11 @@ def endpoint(network: NetworkSpec, *, with_aliases: bool) -> dict[str, Any]:
 
 
 def healthcheck(health: HealthSpec) -> dict[str, Any] | None:
-    """Docker's own check by a command, its words as they are: no shell reads them. None for every other kind."""
+    """Docker's own check by a command, its words as they are: no shell reads them; or that there is to be none. None where the
+    image decides.
+    """
     if health.kind != "command":
-        return None
+        return {"Test": ["NONE"]} if health.no_image_check and health.kind != "image" else None
     return {
         "Test": ["CMD", *health.command],
         "Interval": round(health.interval * _NANO),

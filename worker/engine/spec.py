@@ -68,6 +68,7 @@ class HealthSpec:
     deadline: float = 60.0
     run_seconds: float = 5.0
     command: tuple[str, ...] = ()
+    no_image_check: bool = False  # Docker doesn't run the image's own
     retries: int | None = None  # failures in a row until Docker calls it unhealthy
 
 

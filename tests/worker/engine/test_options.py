@@ -92,6 +92,8 @@ def test_every_option_is_sent_as_it_was_set() -> None:
         "CpusetCpus": "0",
         "CpusetMems": "0",
         "BlkioWeight": 300,
+        "BlkioDeviceReadBps": [{"Path": "/dev/vda", "Rate": 1048576}],
+        "BlkioDeviceWriteIOps": [{"Path": "/dev/vda", "Rate": 100}],
         "OomScoreAdj": 100,
         "OomKillDisable": True,
         "GroupAdd": ["50", "51"],
@@ -125,6 +127,14 @@ def test_what_goes_with_nothing_else() -> None:
     host = container_body(stage.spec(3), {}, with_aliases=True)["HostConfig"]
     assert host.items() >= {"NetworkMode": "host", "UTSMode": "host", "CpuQuota": 20000, "CpuPeriod": 100000}.items()
     assert (host["DeviceRequests"][0]["Count"], host["OomScoreAdj"]) == (-1, 0)
+
+
+def test_the_images_own_check_can_be_off() -> None:
+    stage = Stage()
+    stage.publish(3)
+    for kind, sent in (("running", {"Test": ["NONE"]}), ("image", None)):
+        stage.container = ContainerSpec(health=HealthSpec(kind=kind, no_image_check=True))  # type: ignore[arg-type]
+        assert container_body(stage.spec(3), {}, with_aliases=True).get("Healthcheck") == sent
 
 
 def test_no_option_of_the_domain_is_forgotten() -> None:
