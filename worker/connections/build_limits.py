@@ -6,8 +6,8 @@ parent group>/buildkit`, where the engine keeps its groups itself (driver cgroup
 with the value on stdin, as root or through a sudo that asks nothing, and then read back. They count for all builds of the
 engine together while this one runs. BuildKit's own work (unpacking, packing) is the daemon's and isn't limited.
 
-Where systemd keeps the groups, BuildKit is given `system.slice:docker:` as the parent, and each RUN a group of its own right
-below system.slice: there is none in between that could be limited before a RUN begins, and limiting one after the other
+Where systemd keeps the groups, BuildKit is given `system.slice:docker:` as the parent, and each RUN a group of its own, beside
+the engine's (seen on 20.10): there is none above them that could be limited before a RUN begins, and limiting one after the other
 as they appear would come too late. Only BuildKit's own interface (`/grpc`, frontend option cgroup-parent) takes another
 parent. What can't be held is said before the build begins, never passed over.
 """
