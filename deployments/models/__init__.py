@@ -17,6 +17,7 @@ from deployments.models.installation import Installation
 from deployments.models.operation import Operation, WorkerProcess
 from deployments.models.registry import Registry
 from deployments.models.repository import Repository
+from deployments.models.sample import HostSample
 from deployments.models.webhook import CommitStatus, Webhook, WebhookDelivery
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Environment",
     "Grant",
     "Host",
+    "HostSample",
     "Installation",
     "LogChunk",
     "Operation",

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from deployments.figures import living_workers
 from deployments.models import Deployment, Host, PlacementHost, Target, User
 from deployments.permissions import sees_everything, visible_deployments, visible_hosts, visible_placements
+from deployments.queries.health import warnings
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
 
 _LOUD = (HostState.KEY_CHANGED, HostState.UNREACHABLE, HostState.UNSUPPORTED)
@@ -29,6 +30,7 @@ def alarms_for(user: User) -> list[Alarm]:
     return [
         *_host_alarms(user),
         *_target_alarms(user),
+        *_health_alarms(user),
         *_gate_alarms(user),
         *_behind_alarms(user),
         *_worker_alarm(user),
@@ -52,6 +54,13 @@ def _host_alarms(user: User) -> list[Alarm]:
         for host in hosts
     ]
     return sorted(found, key=lambda alarm: alarm.host is not None and alarm.host.state != HostState.KEY_CHANGED)
+
+
+def _health_alarms(user: User) -> list[Alarm]:
+    """Servers that run out of disk or memory."""
+    hosts = visible_hosts(user).filter(state=HostState.READY, retired_at=None)
+    found = [Alarm(each.tone, each.title, each.text, each.host) for each in warnings(hosts)]
+    return sorted(found, key=lambda alarm: alarm.tone != "bad")
 
 
 def _target_alarms(user: User) -> list[Alarm]:

@@ -101,6 +101,8 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "host_retire": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "host_at": ("host", {"GET": THING}),
     "room": ("host", {"GET": THING}),
+    "host_health": ("host", {"GET": THING}),
+    "host_drain": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "room_look": ("host", {"POST": THING}),
     "host_drain": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "room_images": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),

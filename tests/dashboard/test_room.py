@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from deployments import host_samples
 from deployments.models import Host, Installation, Operation
 from deployments.states import HostState, OperationStatus
 from tests.dashboard.rooms import container, seen
@@ -190,3 +191,15 @@ def test_draining_says_what_is_there_and_does_it(as_ana: Client, story: Story) -
     as_ana.post("/servers/web-1/drain", {"wanted": "in_use"})
     story.host.refresh_from_db()
     assert story.host.drained_at is None
+
+
+def test_health_is_drawn_by_the_server(as_ana: Client, story: Story) -> None:
+    assert "Nothing seen yet" in as_ana.get("/servers/web-1/health").content.decode()
+    host_samples.record(story.host.pk, host_samples.Seen(20, 100, 50, 100, 0.25))
+    host_samples.record(story.host.pk, None)
+    for path in ("/servers/web-1/health", "/servers/web-1/health?span=60d", "/servers/web-1/health?fragment=health"):
+        text = as_ana.get(path).content.decode()
+        assert "80.0 % now, 80.0 % at most" in text
+        assert "Reached at 1 of 2 looks" in text
+        assert "<polyline" in text
+        assert "style=" not in text

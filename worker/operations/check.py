@@ -9,7 +9,7 @@ import time
 from datetime import datetime
 from typing import Any, Final
 
-from deployments import sightings
+from deployments import host_samples, sightings
 from deployments.inventory import hosts as inventory
 from deployments.models import Host
 from deployments.states import HostState, OperationStatus
@@ -27,6 +27,7 @@ from worker.operations.drift import look_for_drift, ours
 from worker.operations.meet import host_of
 from worker.operations.steps import Looking, Outcome
 from worker.redact import Masker
+from worker.room.sampling import sampled
 from worker.servers import pool as shared_pool
 
 SKEW_SECONDS: Final = 5.0
@@ -61,6 +62,7 @@ def check(looking: Looking) -> Outcome:
         except HostLost as error:
             said = f"{error.message} {error.why}".strip()
             sightings.host_seen(host.pk, connection.address.where, HostState.UNREACHABLE, said)
+            host_samples.record(host.pk, None)
             raise
 
 
@@ -82,6 +84,7 @@ def _elsewhere(
     looking: Looking, host: Host, session: SshSession, connection: HostConnection, error: SocketRefused
 ) -> Outcome:
     """Not at this path: the result's `sockets` are others that the user may open, for the admin to choose."""
+    host_samples.record(host.pk, None)
     found = sockets_elsewhere(session, connection.docker_socket)
     if not found:
         raise error
@@ -122,6 +125,7 @@ def _look(looking: Looking, host: Host, session: SshSession, connection: HostCon
         running = ours(server, installation_name())
         step.finish(f"{len(running)} of Estiva's containers, {facts.containers_running} running in all.")
     sightings.host_seen(host.pk, where, HostState.READY, "", learned)
+    host_samples.record(host.pk, sampled(session, learned))
     if sightings.containers_seen(host.pk, where, running):
         look_for_drift(host, server)
     inventory.meet_behind(host)

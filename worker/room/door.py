@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from deployments import sightings
 from deployments.models import Host
+from worker.alarms import sound_alarm
 from worker.brief import HostConnection, host_connection, secrets_of
 from worker.connections.room import RoomDockerHost
 from worker.connections.signals import Signals
@@ -36,5 +37,5 @@ def enter(host: Host, signals: Signals, secrets: Iterable[str] = ()) -> Iterator
         with open_secrets.using(masker), open_room(connection, signals) as server:
             yield server, masker
     except HostKeyChanged as error:
-        sightings.host_key_changed(host.pk, sightings.where(host), error.offered_type, error.offered_key)
+        sound_alarm(host.pk, sightings.where(host), error)
         raise
