@@ -7,7 +7,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from deployments import plan as plans
-from deployments import releases, sources
+from deployments import power, releases, sources
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, PlanChanged, Refused
 from deployments.models import Application, Host, Placement, PlacementHost, Plan, Release, User
@@ -108,7 +108,9 @@ def new_powers(plan: Plan, hosts: Collection[int]) -> list[list[str]]:
 
 def check_powers(actor: Actor, plan: Plan, hosts: Collection[Host]) -> None:
     """What gives power over a server needs an admin, but for what an admin let run on that very server already."""
-    powers = new_powers(plan, [host.pk for host in hosts])
+    ids = [host.pk for host in hosts]
+    power.check_deploy(actor=actor, planned=plan.settings, placement_id=plan.placement_id, host_ids=ids)
+    powers = new_powers(plan, ids)
     if not powers or any(user.is_admin for user in User.objects.filter(pk=actor.user_id or 0)):
         return
     named = "; ".join(f"{service}: {key} ({reason})" for service, key, reason in powers)

@@ -5,7 +5,7 @@ What is there already may stay while somebody else edits the rest; on a server m
 
 import json
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from deployments import container_options
 from deployments.actors import ESTIVA, Actor
-from deployments.errors import FieldErrors
-from deployments.models import User
+from deployments.errors import FieldErrors, Refused
+from deployments.models import Placement, User
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -64,6 +64,27 @@ def check_power(*, actor: Actor, before: Mapping[str, Any], after: Mapping[str, 
             errors.setdefault(f"settings.{each.path}", []).append(said)
     if errors:
         raise FieldErrors(errors)
+
+
+def check_deploy(*, actor: Actor, planned: Mapping[str, Any], placement_id: int, host_ids: Collection[int]) -> None:
+    """Refused where the planned settings, of an earlier Release say, have power over one of these servers that neither the
+    Placement as it is set now has nor what runs there, and the actor is no admin.
+    """
+    found = powers(planned)
+    if not found or _is_admin(actor):
+        return
+    placement = Placement.objects.get(pk=placement_id)
+    set_now = {each.value for each in powers(placement.settings)}
+    for seat in placement.seats.filter(host__in=host_ids).select_related("host", "running_release"):
+        running = powers(seat.running_release.settings) if seat.running_release else []
+        known = set_now | {each.value for each in running}
+        new = [f"{each.value} ({each.reason})" for each in found if each.value not in known]
+        if new:
+            raise Refused(
+                _t("Only an admin may deploy what gives power over %(server)s: %(powers)s.")
+                % {"server": seat.host.name, "powers": "; ".join(new)},
+                remedy=_("Ask an admin to deploy it, or deploy without it."),
+            )
 
 
 def _is_admin(actor: Actor) -> bool:

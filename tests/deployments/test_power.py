@@ -7,9 +7,9 @@ import pytest
 from deployments import container_settings, estiva_yml, permissions, power
 from deployments.actors import ESTIVA, Actor
 from deployments.container_options import OPTIONS
-from deployments.errors import FieldErrors
+from deployments.errors import FieldErrors, Refused
 from deployments.inventory.placements import save_placement
-from deployments.models import Host, Placement, User
+from deployments.models import Host, Placement, Release, User
 from tests import factories as make
 
 POWERFUL: list[tuple[dict[str, Any], str]] = [
@@ -89,6 +89,24 @@ def test_a_repositorys_own_file_has_no_word_for_it() -> None:
 @pytest.fixture
 def bruno() -> User:
     return make.bruno()
+
+
+@pytest.mark.django_db
+def test_an_earlier_release_with_power_is_an_admins_to_deploy_unless_it_runs_there(bruno: User) -> None:
+    host = make.host("web-1")
+    placement = save(Actor.of(make.ana()), [host], {})
+    planned = container_settings.normalise({"privileged": True, "memory": "1g"})
+
+    def check(actor: Actor) -> None:
+        power.check_deploy(actor=actor, planned=planned, placement_id=placement.pk, host_ids=[host.pk])
+
+    with pytest.raises(Refused, match="power over web-1: privileged true"):
+        check(Actor.of(bruno))
+    check(ESTIVA)
+    release = make.release(placement)
+    Release.objects.filter(pk=release.pk).update(settings=planned)
+    placement.seats.update(running_release=release)
+    check(Actor.of(bruno))
 
 
 def save(actor: Actor, hosts: list[Host], raw: dict[str, Any], placement: Placement | None = None) -> Placement:
