@@ -90,6 +90,7 @@ urlpatterns = [
     path("servers/<str:host>/trust", hosts.trust, name="host_trust"),
     path("servers/<str:host>/refuse", hosts.refuse, name="host_refuse"),
     path("servers/<str:host>/check", hosts.check, name="host_check"),
+    path("servers/<str:host>/rotate", hosts.rotate, name="host_rotate"),
     path("servers/<str:host>/socket", hosts.socket, name="host_socket"),
     path("servers/<str:host>/retire", hosts.retire, name="host_retire"),
     path("servers/<str:host>/at", hosts.at, name="host_at"),

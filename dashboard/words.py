@@ -26,6 +26,8 @@ ACTS: Final[Mapping[str, "StrPromise"]] = {
     "environment.update": _("Changed an environment"),
     "host.check": _("Asked to check a server"),
     "host.drain": _("Drained a server"),
+    "host.key_rotated": _("Replaced the key for a server, the old one taken out there"),
+    "host.rotate_key": _("Asked for another key for a server"),
     "host.key_changed": _("A server showed another host key"),
     "host.meet": _("Asked to get to know a server"),
     "host.refuse_key": _("Refused a server's host key"),

@@ -53,6 +53,8 @@ def confirm(request: Request) -> HttpResponse:
 
 
 def _confirmed(request: Request) -> HttpResponse:
+    if "host" not in request.POST:
+        return redirect("host_confirm")
     host = get_host(request, request.POST.get("host", ""))
     form = ConfirmForm(request.POST)
     if form.is_valid():

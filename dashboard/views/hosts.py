@@ -14,6 +14,7 @@ from dashboard.forms.refusals import add_refusal
 from deployments import fingerprints, permissions
 from deployments.errors import Refused
 from deployments.inventory import hosts as inventory
+from deployments.inventory import rotation
 from deployments.models import Host
 from deployments.queries import history
 from deployments.queries.host_page import host_list, host_page
@@ -106,6 +107,13 @@ def check(request: Request, host: str) -> HttpResponse:
     met = not row.is_trusted or row.state == HostState.KEY_CHANGED
     look = inventory.meet if met else inventory.check
     return _act(request, row, lambda: look(actor=request.actor, host=row))
+
+
+@seen_by(*ADMINS, methods=ACT)
+def rotate(request: Request, host: str) -> HttpResponse:
+    """Another key to log in with, or the rest of a replacement that was begun."""
+    row = get_host(request, host)
+    return _act(request, row, lambda: rotation.rotate_key(actor=request.actor, host=row))
 
 
 @seen_by(*ADMINS, methods=ACT)

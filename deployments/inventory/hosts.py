@@ -10,6 +10,7 @@ from deployments import audit, clock, fingerprints, queue
 from deployments.actors import ESTIVA, Actor
 from deployments.errors import Refused
 from deployments.inventory import host_fields, jumping, ssh_keys
+from deployments.inventory.rotation import forget_spare
 from deployments.models import Environment, Host, Operation, PlacementHost
 from deployments.operations import request_operation
 from deployments.sealing import seal
@@ -129,7 +130,8 @@ def replace_credential(*, actor: Actor, host: Host, private_key: str = "", passp
         before = {"public_key": host.public_key}
         host.public_key, host.private_key = _commented(pair.public, host.name), seal(pair.private)
         host.passphrase = None
-        host.save(update_fields=("public_key", "private_key", "passphrase"))
+        forget_spare(host)
+        host.save()
         _announce(host)
         audit.record(actor, "host.replace_credential", host, before=before, after={"public_key": host.public_key})
     return host
@@ -165,6 +167,7 @@ def retire_host(*, actor: Actor, host: Host) -> Host:
                 remedy=_("Wait for it, or cancel it."),
             )
         host.private_key = host.passphrase = None
+        forget_spare(host)
         host.host_key = host.host_key_type = host.offered_key = host.offered_key_type = ""
         host.retired_at = clock.now()
         _move(host, HostState.RETIRED, "")
@@ -246,6 +249,7 @@ def _forget(host: Host) -> None:
     host.public_key, host.private_key, host.passphrase = _commented(pair.public, host.name), seal(pair.private), None
     host.host_key = host.host_key_type = host.offered_key = host.offered_key_type = ""
     host.trusted_at, host.trusted_by_name = None, ""
+    forget_spare(host)
     host.engine_version = host.api_version = host.os_type = host.architecture = ""
     host.disk_free = host.disk_total = host.clock_skew = host.checked_at = None
     host.containers = []

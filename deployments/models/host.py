@@ -10,6 +10,12 @@ from deployments.states import HostState
 class Host(models.Model):
     """A registered server ("server" on screen). Retired, never deleted."""
 
+    class KeyStage(models.TextChoices):
+        """Which one the spare key is."""
+
+        NEXT = "next", _("the next one, not tried yet")
+        OLD = "old", _("the old one, still let in")
+
     name = models.CharField(_("name"), max_length=63, unique=True)
     address = models.CharField(_("address"), max_length=253)
     port = models.PositiveIntegerField(_("port"), default=22)
@@ -23,6 +29,11 @@ class Host(models.Model):
     public_key = models.TextField(blank=True)
     private_key = SealedField(null=True)
     passphrase = SealedField(null=True)
+
+    # another credential, while one takes the other's place: the next one, or the old one that is still to be taken out there
+    key_stage = models.CharField(max_length=8, blank=True, choices=KeyStage.choices)
+    spare_public_key = models.TextField(blank=True)
+    spare_private_key = SealedField(null=True)
 
     # trust
     host_key_type = models.CharField(max_length=64, blank=True)

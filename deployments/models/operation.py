@@ -30,6 +30,7 @@ class Operation(models.Model):
         CONTAINER = "container", _("Act on a container")  # start, stop, restart, remove
         FOLLOW = "follow", _("Follow a container")  # its log, or what all of a server's take; lasts while somebody looks
         IMAGES = "images", _("Removal of unused images")
+        ROTATE = "rotate", _("Replacement of a server's key")  # new one let in, tried, taken over; old one taken out
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     host = models.ForeignKey(Host, on_delete=models.PROTECT, null=True, related_name="operations")

@@ -62,7 +62,7 @@ def host_list(visible: QuerySet[Host], placements: QuerySet[Placement], *, retir
 
 def host_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> HostPage:
     """The read model, in a constant number of queries; `everything` shows also containers of no Placement that is known."""
-    looked = (Operation.Kind.MEET, Operation.Kind.CHECK)
+    looked = (Operation.Kind.MEET, Operation.Kind.CHECK, Operation.Kind.ROTATE)
     operation = Operation.objects.filter(host=host, kind__in=looked).order_by("-pk").first()
     seats = PlacementHost.objects.filter(host=host, is_active=True, placement__in=visible)
     related = seats.select_related(

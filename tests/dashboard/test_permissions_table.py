@@ -97,6 +97,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "host_trust": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "host_refuse": ("host", {"POST": ADMINS_THING}),
     "host_check": ("host", {"POST": ADMINS_THING}),
+    "host_rotate": ("host", {"POST": ADMINS_THING}),
     "host_socket": ("host", {"POST": ADMINS_THING}),
     "host_retire": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "host_at": ("host", {"GET": THING}),

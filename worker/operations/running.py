@@ -16,7 +16,19 @@ from deployments.webhooks import automatic
 from worker.brief import CannotBrief
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
 from worker.keeper import Held, Keeper, uptime
-from worker.operations import check, following, meet, plan, registry, repository, room, room_acts, room_images, tags
+from worker.operations import (
+    check,
+    following,
+    meet,
+    plan,
+    registry,
+    repository,
+    room,
+    room_acts,
+    room_images,
+    rotate,
+    tags,
+)
 from worker.operations.steps import Looking, Outcome
 
 log = structlog.get_logger(__name__)
@@ -32,6 +44,7 @@ KINDS: Final = {
     Operation.Kind.IMAGES: room_images.remove,
     Operation.Kind.REGISTRY: registry.look,
     Operation.Kind.TAGS: tags.look,
+    Operation.Kind.ROTATE: rotate.rotate,
 }
 
 
