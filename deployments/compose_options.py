@@ -7,7 +7,15 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from deployments.compose_draft import ServiceDraft, written
-from deployments.option_forms import check_words, read_device, read_duration, read_gpus, read_tmpfs, read_ulimit
+from deployments.option_forms import (
+    check_words,
+    patient,
+    read_device,
+    read_duration,
+    read_gpus,
+    read_tmpfs,
+    read_ulimit,
+)
 from deployments.short_forms import ShortFormError
 from deployments.yaml_lines import Node
 
@@ -156,7 +164,7 @@ def _healthcheck(draft: ServiceDraft, key: str, node: Node) -> None:
         draft.puzzle(f"{key}: {name}", error.message, node.entries[name].line)
     if "retries" in node.entries:
         value["retries"] = node.entries["retries"].text
-    draft.set(key, node, "health", value)
+    draft.set(key, node, "health", patient(value))
     _puzzle_rest(draft, key, node, {"test", "interval", "timeout", "start_period", "retries", "disable"})
 
 

@@ -13,6 +13,7 @@ from deployments.short_forms import ShortFormError
 
 _PART: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(h|ms|us|ns|m|s)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000_001, "ns": 0.000_000_001}
+_PATIENCE: Final = 60.0
 _PLAIN_TMPFS: Final = frozenset({"", "rw", "nosuid", "nodev", "noexec"})
 
 
@@ -68,6 +69,12 @@ def read_duration(text: str) -> float:
     if not text or at != len(text):
         raise ShortFormError(_("Write a time such as 30s or 1m30s."))
     return seconds
+
+
+def patient(health: dict[str, Any]) -> dict[str, Any]:
+    """The check with a deadline behind the seconds it may start in, where those are many: Docker itself has none."""
+    start = health.get("start_period", 0.0)
+    return {**health, "deadline": start + _PATIENCE} if start >= _PATIENCE else health
 
 
 def check_words(text: str) -> list[str]:

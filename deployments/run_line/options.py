@@ -5,7 +5,15 @@ from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
 
-from deployments.option_forms import check_words, read_device, read_duration, read_gpus, read_tmpfs, read_ulimit
+from deployments.option_forms import (
+    check_words,
+    patient,
+    read_device,
+    read_duration,
+    read_gpus,
+    read_tmpfs,
+    read_ulimit,
+)
 from deployments.run_line.drafting import Draft
 from deployments.run_line.parsing import Flag
 from deployments.short_forms import ShortFormError
@@ -123,7 +131,7 @@ def _health(name: str, read: Callable[[str], Any]) -> Taker:
             draft.ledger.puzzle(flag.words, _("Estiva uses the check that is in the image as it is there."), flag.text)
             return
         try:
-            value = {**known, "kind": "command", name: read(flag.value)}
+            value = patient({**known, "kind": "command", name: read(flag.value)})
         except ShortFormError as error:
             draft.ledger.puzzle(flag.words, error.message, flag.text)
         else:

@@ -206,6 +206,17 @@ def test_what_is_listed(flag: str, reason: str) -> None:
             "-w /app -h web --domainname shop.test",
             {"working_dir": "/app", "hostname": "web", "domainname": "shop.test"},
         ),
+        (
+            "--health-cmd up --health-start-period 3m",
+            {
+                "health": {
+                    "kind": "command",
+                    "command": ["/bin/sh", "-c", "up"],
+                    "start_period": 180.0,
+                    "deadline": 240.0,
+                }
+            },
+        ),
         ("--no-healthcheck", {"health": {"no_image_check": "on"}}),
         (
             "--device-read-bps /dev/sda:1m",
