@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from parts.part import remember
 from parts.processes import PartError, Process, run
 
 UNIT = Path("docs/systemd/estiva-worker@.service")
@@ -42,12 +43,16 @@ class WorkerMachine:
             ["ip", "netns", "exec", self._name, *argv], log=self._log, env=environment, cwd=self._tree
         )
         self._process.start()
+        remember(self.folder, self._process.pid)
         self._process.wait_ready(lambda: READY in self._log.read_text(errors="replace"), timeout=60)
 
     def stop(self) -> None:
         """End the worker as systemd would, then the machine."""
         if self._process.alive:
             self._process.stop(number=signal.SIGTERM, timeout=15)
+        self._remove()
+
+    def _remove(self) -> None:
         if self._name in run(["ip", "netns", "list"]).split():
             run(["ip", "netns", "delete", self._name])
 
@@ -57,6 +62,7 @@ class WorkerMachine:
 
     def _connect(self, reach: str) -> None:
         ours, theirs = self._cable
+        self._remove()  # what a run that was killed left
         run(["ip", "netns", "add", self._name])
         run(["ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", self._name])
         run(["ip", "address", "add", f"{self._addresses[0]}/30", "dev", ours])

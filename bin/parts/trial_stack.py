@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from parts import secret_files
 from parts.engine26 import ComposeCli, Engine26
 from parts.processes import PartError
 from parts.screen import say
@@ -66,7 +66,10 @@ class Stack:
     def make_secrets(self) -> None:
         """As docs/install.md says: keys from the image, files by bin/secrets."""
         keys = self.docker("run", "--rm", "--network", "none", self.image, "python", "manage.py", "keys")
-        secret_files.write(self.secrets, secret_files.read(keys.splitlines()))
+        argv = [sys.executable, str(self.tree / "bin/secrets"), str(self.secrets)]
+        done = subprocess.run(argv, input=keys, capture_output=True, text=True, timeout=30, check=False)
+        if done.returncode != 0:
+            raise PartError(f"bin/secrets: {done.stderr}")
 
     def secret(self, name: str) -> str:
         """A secret's content."""
@@ -103,9 +106,12 @@ class Stack:
             return "Read-only file system" in str(error)
         return False
 
-    def build(self, tree: Path, image: str) -> None:
-        """Build a source tree's image."""
-        # Nothing is fetched: what Dockerfile installs lies in the stand-ins already
+    def build(self) -> None:
+        """Build the image that .env names, from this source tree. Nothing is fetched: what Dockerfile installs lies in the stand-ins."""
+        self.compose("build", timeout=900)
+
+    def build_from(self, tree: Path, image: str) -> None:
+        """Build another source tree's image, as its own Compose would."""
         self.docker("build", "--progress=plain", "--tag", image, str(tree), timeout=900)
 
     def up(self, *services: str, scale: Mapping[str, int] | None = None) -> float:
