@@ -7,11 +7,10 @@ label), so that nothing takes it for what serves.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
+from worker.engine.beside import beside_body, shown
 from worker.engine.candidate import make_room
-from worker.engine.container_body import container_body
 from worker.engine.container_host import Container
 from worker.engine.diagnosis import start_failed
 from worker.engine.errors import Cancelled, Conflict, HostError, LeaseLost, NotFound
@@ -40,7 +39,9 @@ def after(run: Run) -> Generator[Event, None, str]:
     try:
         said = yield from _run(run, "after", run.spec.after)
     except (HostError, StepFailed) as error:
-        failure = error if isinstance(error, StepFailed) else StepFailed.of(error, "The command after the deploy failed")
+        failure = (
+            error if isinstance(error, StepFailed) else StepFailed.of(error, "The command after the deploy failed")
+        )
         yield Line(f"{failure.what} {failure.why} The new version serves all the same.", level="bad")
         run.notes.append(failure.what)
         said = failure.what
@@ -96,14 +97,14 @@ def _begin(run: Run, when: When, words: Sequence[str], there: Container | None) 
     if there is None:
         make_room(run)
         try:
-            run.host.create(name, _body(run, words))
+            run.host.create(name, beside_body(run.spec, words, _labels(run)))
         except Conflict:
             yield Line(f"{name} was made by somebody else just now.")
         except HostError as error:
             raise StepFailed.of(error, f"The container for the command could not be created on {run.server}") from error
         for network in run.spec.container.networks[1:]:
             attempt(f"{name} could not join {network.name}", run.host.connect_network, network.name, name, ())
-    yield Line(f"Running {' '.join(_shown(each) for each in words)} in {name}.")
+    yield Line(f"Running {shown(words)} in {name}.")
     try:
         run.host.start(name)
     except HostError as error:
@@ -181,29 +182,15 @@ def _end_strangers(run: Run) -> Steps:
         attempt(f"{each.name} could not be removed", discard, run.host, each.name)
 
 
-def _body(run: Run, words: Sequence[str]) -> dict[str, Any]:
-    """The Release's own container, but for what only one at a time can have: ports, names, addresses, a health check."""
-    spec = run.spec.container
-    networks = tuple(replace(each, aliases=(), ipv4="", ipv6="") for each in spec.options.networks)
-    alone = replace(
-        spec,
-        ports=(),
-        command=tuple(words),
-        network_aliases=(),
-        options=replace(spec.options, networks=networks),
-    )
-    body = container_body(replace(run.spec, container=alone), {}, with_aliases=False)
+def _labels(run: Run) -> dict[str, str]:
     identity = run.identity
-    body["Labels"] = {
+    return {
         "estiva.installation": identity.installation,
         HOOK_LABEL: str(identity.placement),
         "estiva.release": str(identity.release),
         "estiva.deployment": str(identity.deployment),
         "estiva.target": str(identity.target),
     }
-    body["Healthcheck"] = {"Test": ["NONE"]}
-    body.pop("ExposedPorts", None)
-    return body
 
 
 def _failed(run: Run, when: When, ended: Container) -> StepFailed:
@@ -217,8 +204,3 @@ def _failed(run: Run, when: When, ended: Container) -> StepFailed:
         remedy=remedy,
         exit_code=ended.exit_code,
     )
-
-
-def _shown(word: str) -> str:
-    """For people: quoted where it has more than plain characters."""
-    return word if word and all(each.isalnum() or each in "-_./:=@,+" for each in word) else repr(word)
