@@ -22,9 +22,12 @@ from deployments.queries.compose_parts import (
     without_files,
 )
 from deployments.releases import Content
-from deployments.states import DeploymentStatus
+from deployments.states import DeploymentStatus, HostState
 
 LATELY: Final = 10
+MOST_UNFOLDED: Final = 12
+"""Servers that are shown one by one, whatever there is to say."""
+
 RELEASES: Final = 30
 _OF_KEPT_FILE: Final = frozenset({"profiles", "wait_seconds", "settle_seconds"})  # all others are about a repository
 
@@ -42,6 +45,12 @@ class Seat:
         """(address, server port, container port, protocol) as Docker published them."""
         target = self.seat.running_target
         return [tuple(each) for each in target.published] if target else []
+
+    @property
+    def is_calm(self) -> bool:
+        """There is nothing to say but what runs."""
+        seat = self.seat
+        return not (seat.drift or seat.owed_id or seat.host.state != HostState.READY or self.services)
 
     @property
     def container(self) -> str:
@@ -73,6 +82,14 @@ class ReleaseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SeatGroup:
+    """Servers that run the same; None: nothing yet."""
+
+    release: Release | None
+    seats: list[Seat]
+
+
+@dataclass(frozen=True, slots=True)
 class PlacementPage:
     """Everything the page shows. `waiting` is what a deploy would change against `known`, as far as can be said without looking.
 
@@ -89,6 +106,21 @@ class PlacementPage:
     waiting_files: list[FileDiff] = field(default_factory=list)
     has_more_releases: bool = False
     has_more_deployments: bool = False
+
+    @property
+    def folded(self) -> list[SeatGroup]:
+        """Where servers are many: those about which there is nothing to say but what runs, by that."""
+        found: dict[Release | None, list[Seat]] = {}
+        for each in self.seats if len(self.seats) > MOST_UNFOLDED else ():
+            if each.is_calm:
+                found.setdefault(each.seat.running_release, []).append(each)
+        return [SeatGroup(release, seats) for release, seats in found.items()]
+
+    @property
+    def unfolded(self) -> list[Seat]:
+        """The others."""
+        folded = {each.seat.pk for group in self.folded for each in group.seats}
+        return [each for each in self.seats if each.seat.pk not in folded]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ from deployments.states import OPERATION_OPEN, OperationStatus, TargetStatus
 _KINDS: Final = ("added", "recreated", "unchanged", "removed")
 
 
+MOST_UNFOLDED: Final = 12
+"""Servers that a plan shows one by one, whatever there is to say."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostRow:
     """One server as the Plan found it. `last_gap` is in seconds, None where none was measured.
@@ -134,6 +138,21 @@ class PlanPage:
     def chosen(self) -> list[HostRow]:
         """The servers that a click would deploy to."""
         return [each for each in self.hosts if each.is_in]
+
+    @property
+    def folded(self) -> list[HostRow]:
+        """Where they are many: the servers that are ready and about which there is nothing to say."""
+        if len(self.hosts) <= MOST_UNFOLDED:
+            return []
+        return [
+            each for each in self.hosts if each.is_in and each.row["ready"] and not each.troubles and not each.services
+        ]
+
+    @property
+    def unfolded(self) -> list[HostRow]:
+        """The others."""
+        folded = self.folded
+        return [each for each in self.hosts if each not in folded]
 
     @property
     def order(self) -> list[str]:

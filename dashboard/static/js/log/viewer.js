@@ -93,8 +93,18 @@ export class Viewer {
     stretch.begin(this.record.shares);
     this.going.begin(this.section.dataset.openAt);
     this.tools.shows(this.target);
-    for (const share of this.record.shares) this.filler.fill(share);
+    for (const share of this.record.shares) {
+      if (share.newest > 0) this.filler.fill(share);
+      else this.#beginEmpty(share);
+    }
     this.#say();
+  }
+
+  // Nothing was written yet, and what comes is live: with hundreds of servers one need not ask for each.
+  #beginEmpty(share) {
+    if (this.isComplete) return void this.filler.fill(share);
+    share.loading = false;
+    this.#arrived(share, []);
   }
 
   // Lines come in
