@@ -7,6 +7,7 @@ merge keys work, as far as what they expand to stays small.
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import yaml
@@ -84,7 +85,13 @@ def read_yaml(text: str, longest: int) -> Node:
     """The one document of the text, a map at its top; raises YamlError."""
     if len(text) > longest:
         raise YamlError([Problem(1, 1, format_lazy(_("This is longer than {most} characters."), most=longest))])
-    root = _composed(text.removeprefix("\ufeff"))
+    return _read(text.removeprefix("\ufeff"))
+
+
+@lru_cache(maxsize=1)
+def _read(text: str) -> Node:
+    """A page reads what it was sent several times over, each time from the beginning; nobody changes a Node."""
+    root = _composed(text)
     if root is None:
         raise YamlError([Problem(1, 1, _("There is nothing in it."))])
     node = _Reader().read(root)

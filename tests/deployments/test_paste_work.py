@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deployments import compose_paste, compose_text
+from deployments import compose_paste, compose_settings, compose_text
 from deployments.run_line import MOST_CHARACTERS, read_run_line
 from deployments.yaml_lines import DEEPEST, MOST_NODES, YamlError, read_yaml
 
@@ -91,6 +91,16 @@ def test_reading_stops_where_there_is_too_much_in_a_file() -> None:
     assert calls(compose_text.read_face, far_more) < 1.1 * calls(compose_text.read_face, most)
     with pytest.raises(YamlError, match="more than 20000 names and values"):
         read_yaml(most, len(most))
+
+
+def test_a_file_is_read_once_for_all_that_a_page_asks_of_it() -> None:
+    text = (
+        filled("    a: 1\n", SMALL, "services:\n  web:\n    image: nginx\n")
+        .replace("a: 1", "x-{}: 1")
+        .format(*range(SMALL))
+    )
+    once = calls(compose_text.read_face, text)
+    assert calls(lambda same: compose_settings.normalise({"text": same}), text) < once / 4
 
 
 @pytest.mark.parametrize("bracket", ["[", "{a: ", "[\n"])
