@@ -23,7 +23,7 @@ class HostForm(forms.Form):
     address = forms.CharField(
         label=_("Address"),
         max_length=253,
-        help_text=_("A host name or an IP address that the workers reach."),
+        help_text=_("A host name or an IP address, as the workers reach it, or the server that leads on to it."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
     port = forms.IntegerField(label=_("SSH port"), min_value=1, max_value=65535, initial=22)

@@ -85,3 +85,49 @@ def test_the_list_says_who_waits(as_ana: Client, story: Story) -> None:
     page = as_ana.get("/servers/").content.decode()
     assert "/servers/confirm" in page
     assert "One server waits" in page
+
+
+HOSTILE = (
+    "$(touch CANARY)",
+    "`id`",
+    "x; id",
+    "a b",
+    "-oProxyCommand=id",
+    "../../etc",
+    "<b>x</b>",
+    "x\\",
+    "é",
+    "a\tb",
+    "'; DROP TABLE",
+    "{{ 7 }}",
+)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_is_hostile_becomes_no_server(as_ana: Client, hostile: str) -> None:
+    before = Host.objects.count()
+    quoted = '"' + hostile.replace('"', '""') + '"'
+    for row in (
+        f"{quoted},192.0.2.1",
+        f"app-1,{quoted}",
+        f"app-1,192.0.2.1,{quoted}",
+        f"app-1,192.0.2.1,22,{quoted}",
+        f"app-1,192.0.2.1,22,root,{quoted}",
+    ):
+        answer = as_ana.post("/servers/import", {"kind": "csv", "text": row, "user": "root"})
+        assert answer.status_code == 422, row
+        assert "<b>x</b>" not in answer.content.decode()
+    form = {
+        "name": "app-1",
+        "address": "192.0.2.1",
+        "port": "22",
+        "user": "root",
+        "docker_socket": "/x",
+        "key": "generate",
+    }
+    assert as_ana.post("/servers/new", {**form, "via": hostile}).status_code == 422
+    as_ana.post("/servers/confirm", {"host": hostile, "key": "x", "compared": "on"})
+    assert Host.objects.count() == before
+    config = f"Host app-1\n  HostName {hostile}\n  ProxyJump {hostile}\nHost {hostile}\n  User {hostile}\n"
+    assert as_ana.post("/servers/import", {"kind": "ssh", "text": config, "user": hostile}).status_code in (200, 422)
+    assert Host.objects.count() == before

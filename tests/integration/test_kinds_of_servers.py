@@ -14,12 +14,28 @@ from parts.sshd import SshServer
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.connections.real_server import address_of, credential_of, host_key_of
 from worker.connections.channels import command_line
+from worker.connections.dialing import CLIENTS, NoDial, dial
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool, SshSession
 from worker.connections.socket_search import FoundSocket, sockets_elsewhere
 from worker.engine.errors import SocketRefused
 
 MakeSshd = Callable[..., SshServer]
+HOSTILE = (
+    "$(touch CANARY)",
+    "`touch CANARY`",
+    "x; touch CANARY",
+    "x' ; touch CANARY ; '",
+    'x" ; touch CANARY ; "',
+    "x\\'; touch CANARY; #",
+    "x\\",
+    "x | touch CANARY",
+    "(touch CANARY)",
+    "x & touch CANARY &",
+    "--help",
+    "-oProxyCommand=touch CANARY",
+    "{a,b}$HOME~*",
+)
 NO_SOCKETS = {"AllowStreamLocalForwarding": "no"}
 
 
@@ -124,6 +140,16 @@ def test_a_shell_that_is_odd(
         assert host.facts().os_type == "linux"
         assert host.disk_free("/") is not None
         assert sockets_elsewhere(session, "/run/nowhere.sock") == []
+        canary = Path(f"/tmp/{odd_user}-canary")
+        for hostile in HOSTILE:
+            path = "/run/" + hostile.replace("CANARY", str(canary))
+            with pytest.raises(SocketRefused):
+                DockerHost(session, path).facts()
+            for client in CLIENTS:
+                with pytest.raises(NoDial):
+                    dial(session, path, client)
+            assert session.run(["printf", "%s", path]).stdout.decode() == path
+        assert not canary.exists(), "something of a field was executed"
 
 
 def test_a_rootless_engine_is_found_and_used(

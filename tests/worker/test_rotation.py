@@ -68,7 +68,8 @@ def keys(folder: Path, make_sshd: Callable[..., SshServer], world: World) -> Ite
         path = home / ".ssh" / "authorized_keys"
         path.parent.mkdir(exist_ok=True)
         line = f'restrict,port-forwarding,from="127.0.0.0/8,::1" {pair.public} estiva-web-1'
-        path.write_text(f"# mine\n{generate().public} somebody\n{line}\n# end")
+        hostile = f"{generate().public} $(touch {home}/canary) `touch {home}/canary` '; touch {home}/canary"
+        path.write_text(f"# mine\n{generate().public} somebody\n{hostile}\n{line}\n# end")
         path.chmod(0o600)
         for each in (path.parent, path):
             os.chown(each, user.pw_uid, user.pw_gid)
@@ -84,6 +85,8 @@ def keys(folder: Path, make_sshd: Callable[..., SshServer], world: World) -> Ite
             state=HostState.READY,
         )
         yield path
+        assert hostile in path.read_text() or "nothing of ours" in path.read_text()
+        assert not (home / "canary").exists(), "a line of the file was executed"
 
 
 def let_in() -> None:
@@ -149,9 +152,6 @@ def test_killed_at_any_point_it_is_taken_up_again(
 
 
 def test_a_key_that_stands_elsewhere_is_not_guessed(world: World, keeper: Keeper, keys: Path) -> None:
-    before = keys.read_text()
-    other = keys.parent / "authorized_keys2"
-    other.write_text(before)
     operation = asked(world)
     keys.write_text("# nothing of ours\n")
     running.run(operation.pk, keeper)
