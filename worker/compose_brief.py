@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings as configured
+
 from deployments import releases
 from deployments.compose_settings import defaults
 from deployments.models import Host, PlacementHost, Plan, Release, SecretVersion, Target
@@ -22,6 +24,7 @@ from worker.brief import (
 from worker.connections.compose_yaml import read_document
 from worker.engine.compose.spec import ComposeSpec, Composition
 from worker.engine.spec import Secret
+from worker.redact import MARK
 
 Variables = Sequence[Mapping[str, Any]]
 
@@ -59,8 +62,10 @@ def compose_brief(target_id: int, fence: int) -> ComposeBrief:
         wait_seconds=settings["wait_seconds"],
         settle_seconds=settings["settle_seconds"],
         keep_releases=kept_of(target, release.number),
+        allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
         host_name=target.host_name,
         touched=target.touched,
+        approved=_approved(release.source.get("powers", [])),
     )
     pinned = [image for each in (spec.wanted, spec.previous) if each is not None for _, image in each.images]
     connection = with_registries(host_connection(target.host), pinned)
@@ -83,9 +88,15 @@ def plan_spec(
         previous=recorded(running, opened) if running else None,
         wait_seconds=settings["wait_seconds"],
         settle_seconds=settings["settle_seconds"],
+        allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
         host_name=host.name,
         builder=builder,
     )
+
+
+def _approved(powers: Sequence[Sequence[str]]) -> tuple[tuple[str, str, str], ...]:
+    """As the Plan recorded them; a reason in which something was masked stands for any."""
+    return tuple((service, key, "" if MARK in reason else reason) for service, key, reason in powers)
 
 
 def previous_of(seat: PlacementHost) -> Release | None:

@@ -1,6 +1,6 @@
 """Before anything is touched: would this work on this server? The Plan shows the same before the click."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from worker.engine.compose.builds import built_services
@@ -66,8 +66,24 @@ def preflight(spec: ComposeSpec, host: ComposeHost) -> Generator[Event, None, Lo
     changes = _changes(spec, host, wanted, previous, sight)
     yield Finding("changes", "good", f"On {server}: {'; '.join(str(each) for each in changes)}.")
     powers = tuple(privileged(resolved.model, spec.allowed_binds))
+    yield from _powers(spec, powers, server)
     builds = tuple(built_services(resolved.model))
     return Looked(facts, sight, wanted, previous, tuple(images.items()), powers, tuple(changes), builds)
+
+
+def _powers(spec: ComposeSpec, powers: Sequence[Power], server: str) -> Iterator[Finding]:
+    """Nothing comes to have power over a server by what Compose makes of the file there and not where it was planned."""
+    if spec.approved is None:
+        return
+    for each in powers:
+        known = (each.service, each.key, each.reason), (each.service, each.key, "")
+        if not set(known) & set(spec.approved):
+            yield Finding(
+                "power",
+                "bad",
+                f"On {server} {each.service} would get more than was approved: {each.key} ({each.reason}).",
+                "Plan and deploy again; an admin has to see it first.",
+            )
 
 
 def compose_finding(host: ComposeHost, server: str) -> Finding:

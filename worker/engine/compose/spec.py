@@ -55,7 +55,9 @@ class ComposeSpec:
 
     `previous` is what served here last, as recorded; it comes back when the new one fails. `wait_seconds` is how long
     services may take to be healthy, `settle_seconds` how long they then have to stay so. `touched` as in `DeploySpec`.
-    `builder`, given for a Plan alone, names the server on which images that are not known yet are built first.
+    `approved` is what gives power over the server and was let through (service, key, reason; "" for any reason): more than
+    that is refused; None, in a Plan, lets everything be seen. `builder`, given for a Plan alone, names the server on which
+    images that are not known yet are built first.
     """
 
     identity: Identity
@@ -70,6 +72,7 @@ class ComposeSpec:
     host_name: str = ""
     touched: bool = False
     builder: str = ""
+    approved: tuple[tuple[str, str, str], ...] | None = None
 
     def __post_init__(self) -> None:
         if not PROJECT.fullmatch(self.project):

@@ -331,3 +331,23 @@ def test_a_restoration_that_fails_asks_for_attention(serving: Stage) -> None:
     end = ended(serving.deploy(2, three("sick")))
     assert (end.verdict, end.serving_release) == (Verdict.NEEDS_ATTENTION, None), end
     assert "docker ps" in end.remedy
+
+
+@pytest.mark.parametrize(
+    ("approved", "verdict"),
+    [
+        ((), "failed_untouched"),
+        ((("web", "privileged", "the container gets every right on the server"),), "succeeded"),
+        ((("web", "privileged", ""),), "succeeded"),
+        ((("db", "privileged", ""),), "failed_untouched"),
+        (None, "succeeded"),
+    ],
+)
+def test_more_power_than_was_approved_is_refused(stage: Stage, approved: Any, verdict: str) -> None:
+    events = stage.deploy(1, three(privileged=True), approved=approved)
+    assert ended(events).verdict == verdict
+    if verdict != "succeeded":
+        assert "web would get more than was approved: privileged" in ended(events).what or "more than was approved" in (
+            ended(events).what
+        )
+        assert stage.server.containers == {} or not stage.server.containers
