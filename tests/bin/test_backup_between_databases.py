@@ -1,4 +1,4 @@
-"""A backup made on SQLite restores on PostgreSQL, and the other way round, by the commands people type."""
+"""A backup made on SQLite restores on PostgreSQL, and the other way round, by the commands that people type."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ from parts.processes import run
 
 pytestmark = pytest.mark.real
 
+BEGIN = """
+import sys, django; django.setup()
+from django.core.management import call_command as manage
+manage("migrate", verbosity=0)
+"""
 FILL = """
-import django; django.setup()
 from deployments import audit
 from deployments.models import LogChunk
 from tests import factories
@@ -34,27 +38,24 @@ LogChunk.objects.bulk_create(
     LogChunk(target=done.targets.all()[0], first_line=n, last_line=n, fence=1, lines='[[%d,"\\u00e9"]]' % n) for n in range(1, 1501)
 )
 audit.record(world.actor, "host.update", world.hosts[0], before={"port": 22}, after={"deep": [None, 1, "\\u2192", {"a": True}]})
+manage("backup", sys.argv[1])
+"""
+PASS_ON = """
+manage("restore", sys.argv[1])
+manage("backup", sys.argv[2])
+manage("audit", "verify")
 """
 
 
-class Installed:
-    """Estiva's commands on one database."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        folder.mkdir()
-        path = f"{ROOT}:{ROOT / 'bin'}"
-        self.env = {**os.environ, **environment.throwaway(folder), "ESTIVA_DATABASE_URL": url, "PYTHONPATH": path}
-        self.manage("migrate", "--verbosity", "0")
-
-    def manage(self, *words: str) -> str:
-        return self.python("manage.py", *words)
-
-    def python(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *words], cwd=ROOT, env=self.env, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+def on(folder: Path, url: str, script: str, *files: Path) -> str:
+    """Run it in a process of its own with this database, made new; what it printed."""
+    folder.mkdir()
+    path = f"{ROOT}:{ROOT / 'bin'}"
+    env = {**os.environ, **environment.throwaway(folder), "ESTIVA_DATABASE_URL": url, "PYTHONPATH": path}
+    argv = [sys.executable, "-c", BEGIN + script, *map(str, files)]
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def rows(file: Path) -> list[Any]:
@@ -64,21 +65,17 @@ def rows(file: Path) -> list[Any]:
 
 def test_there_and_back_again(postgres_server: Postgres, tmp_path: Path) -> None:
     run([program("createdb"), "-h", "127.0.0.1", "-p", str(postgres_server.port), "-U", ROLE, "there"])
-    here = Installed(tmp_path / "here", f"sqlite://{tmp_path}/here/estiva.sqlite3")
-    here.python("-c", FILL)
-    there = Installed(tmp_path / "there", postgres_server.url("there"))
-    back = Installed(tmp_path / "back", f"sqlite://{tmp_path}/back/estiva.sqlite3")
+    first, second, third = (tmp_path / name for name in ("1", "2", "3"))
+    on(tmp_path / "here", f"sqlite://{tmp_path}/here/estiva.sqlite3", FILL, first)
+    for folder, url, files in (
+        ("there", postgres_server.url("there"), (first, second)),
+        ("back", f"sqlite://{tmp_path}/back/estiva.sqlite3", (second, third)),
+    ):
+        said = on(tmp_path / folder, url, PASS_ON, *files)
+        assert said.count("none edited, missing or reordered") == 2
 
-    here.manage("backup", str(tmp_path / "1"))
-    assert "1500" in json.dumps(json.loads(gzip.decompress((tmp_path / "1").read_bytes()).splitlines()[-1]))
-    there.manage("restore", str(tmp_path / "1"))
-    there.manage("backup", str(tmp_path / "2"))
-    back.manage("restore", str(tmp_path / "2"))
-    back.manage("backup", str(tmp_path / "3"))
-
-    assert rows(tmp_path / "1") == rows(tmp_path / "2") == rows(tmp_path / "3")
-    for each in (there, back):
-        assert "none edited, missing or reordered" in each.manage("audit", "verify")
+    assert len(rows(first)) > 1500
+    assert rows(first) == rows(second) == rows(third)
     with closing(sqlite3.connect(tmp_path / "back/estiva.sqlite3")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
