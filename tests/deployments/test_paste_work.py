@@ -119,7 +119,7 @@ def services(row: str) -> str:
     return "services:\n" + "".join(f" a{number}:\n{body}" for number in range(count))
 
 
-@pytest.mark.parametrize("text", [services('"%d:%d"'), services("%d,%d"), services('"%d-%d"')])
+@pytest.mark.parametrize("text", [services('"%d:%d"'), services("%d,%d")])
 def test_ports_that_are_checked_against_each_other_have_an_end(text: str) -> None:
     assert calls(compose_paste.read_compose, text) < EFFORT
 
