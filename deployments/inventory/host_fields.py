@@ -13,7 +13,9 @@ MOST_BUILDS: Final = 16
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _DNS: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
-_RESERVED_NAMES: Final = frozenset({"new", "build", "import", "confirm"})  # an address of a page; what a log calls its build
+_RESERVED_NAMES: Final = frozenset(
+    {"new", "build", "import", "confirm"}
+)  # an address of a page; what a log calls its build
 
 
 def checked(host: Host | None, given: dict[str, Any]) -> dict[str, Any]:

@@ -157,8 +157,7 @@ def retire_host(*, actor: Actor, host: Host) -> Host:
         behind = host.behind.filter(retired_at=None).values_list("name", flat=True)
         if behind:
             raise Refused(
-                _("The way to %(names)s leads through %(server)s.")
-                % {"names": ", ".join(behind), "server": host.name},
+                _("The way to %(names)s leads through %(server)s.") % {"names": ", ".join(behind), "server": host.name},
                 remedy=_("Choose another way for them first."),
             )
         if host.targets.filter(status__in=("queued", "running", "stalled")).exists():

@@ -1,15 +1,24 @@
 """What a worker makes of servers behind others: each hop's own login, and alarms at the server that they are about."""
 
+from collections.abc import Callable
+
 import pytest
 
-from deployments.models import Host
+from deployments.inventory import hosts as inventory
+from deployments.models import Host, Operation
 from deployments.sealing import seal
 from deployments.sightings import where
 from deployments.states import HostState
+from parts.dockerd import DockerEngine
+from parts.sshd import SshServer
 from tests.deployments.world import KEY, KEY_TYPE, OTHER_KEY, World, make_world
+from tests.real_parts import SshKey
+from worker import servers
 from worker.alarms import sound_alarm
 from worker.brief import CannotBrief, KeyAlarm, host_connection, secrets_of
 from worker.engine.errors import HostKeyChanged
+from worker.keeper import Keeper
+from worker.operations import running
 
 pytestmark = pytest.mark.django_db
 
@@ -58,3 +67,59 @@ def test_the_alarm_is_that_of_the_server_that_showed_the_key(world: World) -> No
     sound_alarm(second.pk, where(second), error)
     first, second = hosts()
     assert (first.state, second.state) == (HostState.KEY_CHANGED, HostState.READY)
+
+
+def sshd_as(host: Host, server: SshServer, key: SshKey) -> None:
+    """This row is about that sshd, and logs in with that key; nobody trusts it yet."""
+    Host.objects.filter(pk=host.pk).update(
+        address=server.address,
+        port=server.port,
+        user=server.user,
+        private_key=seal(key.private),
+        host_key="",
+        host_key_type="",
+        state=HostState.NEW,
+    )
+
+
+def run(operation: Operation, keeper: Keeper) -> Operation:
+    running.run(operation.pk, keeper)
+    operation.refresh_from_db()
+    return operation
+
+
+@pytest.mark.real
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_met_trusted_and_checked_through_a_real_jump_host(
+    world: World, keeper: Keeper, make_sshd: Callable[..., SshServer], ssh_key: SshKey, engine: DockerEngine
+) -> None:
+    gate, behind = make_sshd(), make_sshd()
+    first, second = hosts()
+    for host, server in ((first, gate), (second, behind)):
+        sshd_as(host, server, ssh_key)
+        Host.objects.filter(pk=host.pk).update(docker_socket=str(engine.socket))
+    actor = world.actor
+
+    waits = run(inventory.meet(actor=actor, host=second), keeper)
+    assert (waits.status, "is not confirmed" in waits.result["what"]) == ("failed", True)
+    run(inventory.meet(actor=actor, host=first), keeper)
+    for host, server in ((first, gate), (second, behind)):
+        host.refresh_from_db()
+        assert host.offered_key == server.host_key_line().split()[1]
+        if host == second:
+            assert "publickey" not in server.log.read_text()
+        checked = run(inventory.trust_host(actor=actor, host=host, key=host.offered_key), keeper)
+        assert checked.status == "succeeded", checked.result
+        for each in Operation.objects.filter(kind="meet", status="queued"):
+            run(each, keeper)  # what the first check asked for: those behind it are met
+    assert [each.state for each in hosts()] == [HostState.READY, HostState.READY]
+
+    servers.pool().close()
+    gate.change_host_key()
+    broken = run(inventory.check(actor=actor, host=hosts()[1]), keeper)
+    first, second = hosts()
+    assert f"Server {first.name} shows another host key" in broken.result["what"]
+    assert (first.state, second.state) == (HostState.KEY_CHANGED, HostState.UNREACHABLE)
+    assert first.name in second.state_text
+    again = run(inventory.check(actor=actor, host=second), keeper)
+    assert "Nothing is sent to it" in again.result["what"]
