@@ -25,7 +25,7 @@ def begin(request: Request, host: str, container: str) -> HttpResponse:
     """Follow it from now on, for as long as somebody looks."""
     row = get_host(request, host)
     page = get_container(request, row, container)
-    tail, since = (_number(request.POST.get(name, "")) for name in ("tail", "since"))
+    tail, since = _offered(request, "tail", follows.TAILS), _offered(request, "since", follows.SINCE)
     try:
         follow = follows.follow_log(actor=request.actor, host=row, container=page.row, tail=tail, since=since)
     except Refused as refusal:
@@ -74,6 +74,11 @@ def _log(request: Request, follow: int) -> Operation:
     if row.request["what"] != follows.LOG:
         raise Http404(_("This follows no log."))
     return row
+
+
+def _offered(request: Request, name: str, offered: tuple[int, ...]) -> int:
+    """What was chosen; -1, which is refused, for anything that wasn't offered."""
+    return next((each for each in offered if str(each) == request.POST.get(name, "")), -1)
 
 
 def _number(text: str) -> int:

@@ -57,6 +57,9 @@ class HealthPage:
     is_long: bool
     since: datetime
     charts: list[Chart]
+    covered: list[tuple[float, float]]
+    """Where it was looked at, reached or not: (x, width)."""
+
     gaps: list[Reach]
     looks: int
     reached: int
@@ -92,7 +95,13 @@ def health_page(host: Host, *, is_long: bool) -> HealthPage:
         for row in rows
         if row.reached < row.looks
     ]
-    return HealthPage(is_long, since, charts, gaps, sum(row.looks for row in rows), sum(row.reached for row in rows))
+    covered = [
+        (place(piece[0][0]), max(1.0, round(place(piece[-1][0]) - place(piece[0][0]) + width, 1)))
+        for piece in _pieces([(row.at, float(row.looks)) for row in rows], step)
+    ]
+    return HealthPage(
+        is_long, since, charts, covered, gaps, sum(row.looks for row in rows), sum(row.reached for row in rows)
+    )
 
 
 def _used(free: str, total: str) -> Callable[[HostSample], float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -203,3 +204,21 @@ def test_health_is_drawn_by_the_server(as_ana: Client, story: Story) -> None:
         assert "Reached at 1 of 2 looks" in text
         assert "<polyline" in text
         assert "style=" not in text
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["$(touch canary)", "`touch canary`", "1; touch canary", "../../etc/passwd", "-1", "1e9", "%00", "ⅷ", "100\n"],
+)
+def test_nothing_that_is_typed_reaches_a_server(as_ana: Client, story: Story, hostile: str) -> None:
+    row = container("mine", story.staging)
+    seen(story.host, row)
+    path = f"{PAGE}{row['id'][:12]}/"
+    for form in ({"tail": hostile, "since": "0"}, {"tail": "100", "since": hostile}, {"tail": hostile}):
+        as_ana.post(f"{path}follow", form)
+    as_ana.post(f"{PAGE}images", {"image": [hostile]})
+    assert as_ana.get(f"{path}?log={quote(hostile)}").status_code == 200
+    for place in (f"{PAGE}{quote(hostile, safe='')}/", f"{path}{quote(hostile, safe='')}"):
+        assert as_ana.post(place).status_code in {404, 405}
+    asked = Operation.objects.filter(kind__in=("follow", "images", "container")).values_list("request", flat=True)
+    assert [each for each in asked if each != {"what": "usage"}] == []

@@ -70,6 +70,7 @@ def test_charts_break_where_nothing_is_known(host: Host, monkeypatch: pytest.Mon
     points = [tuple(map(float, point.split(","))) for line in disk.lines for point in line.split()]
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
     assert (page.looks, page.reached, len(page.gaps)) == (6, 5, 1)
+    assert len(page.covered) == 2, "what was never looked at is drawn as nothing"
     assert page.percent_reached == pytest.approx(83.3, abs=0.1)
     assert health_page(host, is_long=True).looks == 6
 
