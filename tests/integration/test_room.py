@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from deployments import follows, live, queue, room, room_acts
+from deployments import follows, live, queue, room, room_acts, room_images
+from deployments.inventory import hosts
 from deployments.live import decode_lines
-from deployments.models import Host, Operation, Placement, PlacementHost
+from deployments.models import Host, HostSample, Operation, Placement, PlacementHost, Release
 from deployments.queries.room import container_page
 from deployments.room_acts import Act
 from parts.dockerd import DockerEngine
@@ -16,6 +17,7 @@ from parts.sshd import SshServer
 from parts.valkey import Valkey
 from tests.integration import harness
 from tests.real_parts import SampleImages
+from worker.brief import installation_name
 from worker.keeper import Keeper
 from worker.operations import following, running
 
@@ -89,6 +91,31 @@ def test_a_day_in_the_server_room(
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
     assert len(lines) > 1, "the sample says that it starts"
     assert all(line.time_ms > 1_700_000_000_000 for line in lines)
+
+    # an image that nothing needs any more, found and removed by exactly its names
+    stray = sample_images.push("9", name="team/stray")
+    old = Release.objects.create(
+        placement=PlacementHost.objects.get().placement, number=0, image=stray.reference, created_by_name="Ada"
+    )
+    api = server[1].api
+    api.request("POST", f"/images/create?fromImage={stray.repository}&tag={stray.digest}")
+    api.request(
+        "POST", f"/images/{stray.pinned}/tag?repo=estiva/{installation_name()}/shop-production&tag={old.number}"
+    )
+    looked_at(host)
+    images = Operation.objects.filter(kind="room").latest("pk").result["images"]
+    (unused,) = room_images.unused(images)
+    assert (unused.digests, unused.size > 0) == ([stray.pinned], True)
+    removal = run(room_images.request_removal(actor=harness.admin(), host=host, chosen=[unused.id]))
+    assert removal.result == {"removed": unused.tags, "left": [], "bytes": unused.size}
+    assert {each["id"] for each in images} - {each["id"] for each in looked_at(host).values() if "tags" in each} == {
+        unused.id
+    }
+
+    # how the machine is
+    assert run(hosts.check(actor=harness.admin(), host=host)).status == "succeeded"
+    sample = HostSample.objects.get(is_hourly=False)
+    assert (sample.looks, sample.reached, (sample.memory_free or 0) > 0, sample.load is not None) == (1, 1, True, True)
 
     # what it takes
     monkeypatch.setattr(following, "USAGE_SECONDS", 0.5)
