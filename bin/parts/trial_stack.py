@@ -98,6 +98,12 @@ class Stack:
             for name, ids in found.items()
         }
 
+    def memory(self) -> dict[str, str]:
+        """What each container holds now."""
+        ids = self.compose("ps", "--quiet").split()
+        lines = self.docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", *ids).splitlines()
+        return {line.split()[0].removeprefix(f"{self.name}-"): line.split()[1] for line in lines}
+
     def refuses_writes(self, service: str) -> bool:
         """Whether a file can't be made beside the program."""
         try:

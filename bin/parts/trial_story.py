@@ -133,6 +133,7 @@ class Story:
 
     def back_up(self) -> None:
         """While everything runs; then the servers learn of a deploy that the backup doesn't know."""
+        self.figures["memory"] = self.stack.memory()
         began = time.monotonic()
         with self.backup.open("wb") as file:
             self.stack.manage("backup", "-", output=file)
