@@ -30,6 +30,7 @@ def due() -> list[int]:
         owed__isnull=False,
         is_active=True,
         host__state=HostState.READY,
+        host__drained_at=None,
         placement__rollout__catch_up="auto",
         placement__application__archived_at=None,
     )
@@ -54,6 +55,8 @@ def catch_up(*, actor: Actor, seat_id: int) -> Deployment:
             raise Refused(_("%(server)s is up to date.") % {"server": seat.host.name})
         if seat.host.state != HostState.READY:
             raise Refused(_("%(server)s is not back yet.") % {"server": seat.host.name})
+        if seat.host.drained_at is not None:
+            raise Refused(_("%(server)s is drained.") % {"server": seat.host.name})
         if Deployment.objects.filter(placement=placement, status__in=DEPLOYMENT_OPEN).exists():
             raise Refused(_("Another deploy is under way."), remedy=_("Wait for its end."))
         if sources.needs_build(release):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments import draining, requests
+from deployments import catching_up, draining, requests
 from deployments.errors import FieldErrors, PlanChanged, Refused
 from deployments.inventory import hosts
 from deployments.inventory.placements import save_placement
@@ -89,3 +89,16 @@ def test_a_retired_server_is_not_drained(world: World) -> None:
     hosts.retire_host(actor=world.actor, host=bare)
     with pytest.raises(Refused, match="retired"):
         draining.drain(actor=world.actor, host=bare)
+
+
+def test_what_it_missed_is_not_brought_there_meanwhile(world: World) -> None:
+    release = make.release(world.placement, "2.4.1")
+    world.placement.rollout = {**world.placement.rollout, "catch_up": "auto"}
+    world.placement.save(update_fields=("rollout",))
+    seat = world.placement.seats.get(host=world.hosts[1])
+    catching_up.owe(release, [seat.host])
+    assert catching_up.due() == [seat.pk]
+    draining.drain(actor=world.actor, host=seat.host)
+    assert catching_up.due() == []
+    with pytest.raises(Refused, match="web-2 is drained"):
+        catching_up.catch_up(actor=world.actor, seat_id=seat.pk)
