@@ -9,6 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from deployments import fingerprints
+from deployments.actors import Actor
+from deployments.inventory import hosts as inventory
 from deployments.inventory.ssh_keys import generate
 from deployments.models import AuditEntry, Host, PlacementHost, Target
 from deployments.states import HostState, TargetStatus
@@ -182,3 +184,28 @@ def test_environments_are_made_and_changed_by_admins(as_ana: Client) -> None:
     assert as_ana.post("/environments/new", {"name": "qa", "position": "3"}).status_code == 422
     assert as_ana.post("/environments/qa/edit", {"position": "1", "is_production": "on"}).status_code == 302
     assert "qa" in as_ana.get("/environments/").content.decode()
+
+
+def test_another_socket_is_offered_and_taken_by_a_click(as_ana: Client, story: Story) -> None:
+    found = [{"path": "/run/user/1000/docker.sock", "kind": "rootless Docker"}]
+    look = inventory.check(actor=Actor.of(story.ana), host=story.host)
+    result = {"what": "No socket.", "sockets": found}
+    type(look).objects.filter(pk=look.pk).update(status="failed", result=result)
+    assert "Use the rootless Docker socket" in as_ana.get("/servers/web-1/").content.decode()
+    answer = as_ana.post("/servers/web-1/socket", {"docker_socket": found[0]["path"]})
+    assert answer["Location"] == "/servers/web-1/"
+    story.host.refresh_from_db()
+    assert (story.host.docker_socket, story.host.is_trusted) == (found[0]["path"], True)
+    as_ana.post("/servers/web-1/socket", {"docker_socket": "not a path"})
+    story.host.refresh_from_db()
+    assert story.host.docker_socket == found[0]["path"]
+
+
+def test_a_new_key_is_asked_for_by_a_click(as_ana: Client, story: Story) -> None:
+    as_ana.post("/servers/web-1/rotate")
+    story.host.refresh_from_db()
+    assert story.host.key_stage == "next"
+    assert story.host.operations.filter(kind="rotate", status="queued").count() == 1
+    assert "Another key is prepared" in as_ana.get("/servers/web-1/").content.decode()
+    again = as_ana.post("/servers/web-1/rotate", follow=True)
+    assert "is being replaced already" in again.content.decode()
