@@ -22,6 +22,7 @@ from deployments.models import (
 )
 from deployments.states import OperationStatus
 from tests.deployments.world import World, claimed, look_of, make_world, ready_host
+from worker.redact import MARK
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -189,6 +190,17 @@ def test_power_over_the_server_needs_an_admin_once(world: World) -> None:
     assert deployed(world, powerful, bruno).release.source["powers"] == [DOCKER_SOCKET]
     with pytest.raises(Refused, match="privileged"):
         deployed(world, found(powers=[DOCKER_SOCKET, ["db", "privileged", "every right"]]), bruno)
+
+
+def test_a_power_whose_words_are_masked_is_new_each_time(world: World) -> None:
+    """The same words could stand for another folder: the secret behind them is a deployer's to change."""
+    assert MARK == "[redacted]"
+    Grant.objects.create(user=world.bruno, application=world.application, environment=world.production)
+    masked = found(powers=[["web", "volumes", f"{MARK} is a folder or file of the server"]])
+    succeed(deployed(world, masked))
+    with pytest.raises(Refused, match="Only an admin"):
+        deployed(world, masked, Actor.of(world.bruno))
+    assert deployed(world, masked).release.source["powers"] == masked["powers"]
 
 
 def test_power_over_one_server_is_none_over_another(world: World) -> None:

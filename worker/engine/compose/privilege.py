@@ -1,5 +1,9 @@
-"""What in a resolved model gives power over the server: such a thing needs an admin. Pure."""
+"""What in a resolved model gives power over the server: such a thing needs an admin. Pure.
 
+A reason names the value as well: an admin's word for one device or right is no word for another.
+"""
+
+import json
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +33,7 @@ _ALWAYS = {
     "external_links": "the container reaches containers of others",
     "use_api_socket": "the container gets the engine itself: whoever has it owns the server",
     "storage_opt": "the engine's storage is told what to do",
+    "annotations": "they tell the runtime what to do",
 }
 _MODES = {
     "network_mode": "the container shares the network",
@@ -37,6 +42,9 @@ _MODES = {
     "uts": "the container shares the host name",
     "cgroup": "the container shares the control groups",
 }
+_OWN_NETWORKS = ("", "none", "bridge", "default")
+_SHARED_PROPAGATION = ("shared", "rshared")
+_BIND_OPTIONS = {"bind", "rbind", "ro", "rw", "private", "rprivate"}
 _PLAIN_LOGGING = ("", "json-file", "local", "none", "journald")
 _HARMLESS_SECURITY = {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}
 
@@ -61,25 +69,30 @@ def privileged(model: Model, allowed_binds: Sequence[str] = ()) -> list[Power]:
     for kind in ("configs", "secrets"):
         for name, body in (model.tree.get(kind) or {}).items():
             if isinstance(body, dict) and ("file" in body or body.get("environment")):
-                found.append(Power(name, kind, "its text comes from the server"))
+                where = {each: body[each] for each in ("file", "environment") if each in body}
+                found.append(Power(name, kind, _with_value("its text comes from the server", where)))
     return found
 
 
 def _service(body: Mapping[str, Any], allowed: Sequence[str]) -> Iterable[tuple[str, str]]:
     for key, reason in _ALWAYS.items():
         if body.get(key) and not (key == "security_opt" and set(body[key]) <= _HARMLESS_SECURITY):
-            yield key, reason
+            yield key, _with_value(reason, body[key])
     for key, reason in _MODES.items():
         mode = str(body.get(key) or "")
         if mode == "host" or mode.startswith("container:"):
-            yield key, f"{reason} of {'the server' if mode == 'host' else 'a container of others'}"
+            yield key, f"{reason} of {'the server' if mode == 'host' else mode}"
+    network = str(body.get("network_mode") or "")
+    if network != "host" and network not in _OWN_NETWORKS and not network.startswith(("service:", "container:")):
+        yield "network_mode", f"the container reaches containers of others in the network {network}"
     for mount in body.get("volumes") or []:
         yield from _mount(mount, allowed)
     logging = str((body.get("logging") or {}).get("driver") or "")
     if logging not in _PLAIN_LOGGING:
-        yield "logging", f"the driver {logging} sends what the container says elsewhere"
-    if _reserved_devices(body):
-        yield "deploy", "the container gets devices of the server"
+        options = (body.get("logging") or {}).get("options") or {}
+        yield "logging", _with_value(f"the driver {logging} sends what the container says elsewhere", options)
+    if reserved := _reserved_devices(body):
+        yield "deploy", _with_value("the container gets devices of the server", reserved)
     yield from _build(body.get("build"))
 
 
@@ -87,6 +100,9 @@ def _mount(mount: Mapping[str, Any], allowed: Sequence[str]) -> Iterable[tuple[s
     kind, source = mount.get("type"), str(mount.get("source") or "")
     if kind == "bind":
         yield from _bind("volumes", source, allowed)
+        propagation = (mount.get("bind") or {}).get("propagation")
+        if propagation in _SHARED_PROPAGATION:
+            yield "volumes", f"what is mounted below {source} would be mounted on the server"
     elif kind not in ("volume", "tmpfs", "image"):
         yield "volumes", f"a mount of the kind {kind}"
 
@@ -95,14 +111,20 @@ def _bind(key: str, source: str, allowed: Sequence[str]) -> Iterable[tuple[str, 
     path = posixpath.normpath(source)
     if posixpath.basename(path) in ("docker.sock", "containerd.sock", "podman.sock"):
         yield key, f"{path} is the engine itself: whoever has it owns the server"
-    elif source != path or not any(path == root or path.startswith(root.rstrip("/") + "/") for root in allowed):
+    elif source != path or path not in {posixpath.normpath(root) for root in allowed}:
+        # Not what lies in them: whoever writes there could put a link to any folder, and the engine follows it
         yield key, f"{path} is a folder or file of the server"
 
 
-def _reserved_devices(body: Mapping[str, Any]) -> bool:
+def _with_value(reason: str, value: Any) -> str:
+    """`reason: value`, so that another value is another power."""
+    return reason if value is True else f"{reason}: {json.dumps(value, sort_keys=True, ensure_ascii=False)}"
+
+
+def _reserved_devices(body: Mapping[str, Any]) -> list[Any]:
     resources = (body.get("deploy") or {}).get("resources") or {}
     reserved = resources.get("reservations") or {}
-    return bool(reserved.get("devices") or reserved.get("generic_resources"))
+    return [*(reserved.get("devices") or ()), *(reserved.get("generic_resources") or ())]
 
 
 def _build(build: Any) -> Iterable[tuple[str, str]]:
@@ -114,7 +136,7 @@ def _build(build: Any) -> Iterable[tuple[str, str]]:
             yield "build", f"the context {context} is not in the repository"
     for key in ("privileged", "entitlements", "ssh", "network", "extra_hosts"):
         if build.get(key) and not (key == "network" and build[key] in ("default", "none")):
-            yield "build", f"{key} gives the build more than its own files"
+            yield "build", _with_value(f"{key} gives the build more than its own files", build[key])
 
 
 def _resource(kind: str, body: Mapping[str, Any], allowed: Sequence[str]) -> Iterable[tuple[str, str]]:
@@ -125,6 +147,16 @@ def _resource(kind: str, body: Mapping[str, Any], allowed: Sequence[str]) -> Ite
         yield kind, f"the driver {driver} reaches beyond the server's containers"
     options = body.get("driver_opts") or {}
     if options and kind == "networks":
-        yield kind, "the server's network is told what to do"
+        yield kind, _with_value("the server's network is told what to do", options)
     if options and kind == "volumes":
-        yield from _bind(kind, str(options.get("device") or "?"), allowed if "bind" in str(options.get("o")) else ())
+        yield from _volume(kind, options, allowed)
+
+
+def _volume(kind: str, options: Mapping[str, Any], allowed: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """An allowed folder may be a volume, as it may be a mount; anything else that the server mounts needs an admin."""
+    words = {each.strip() for each in str(options.get("o") or "").split(",")}
+    plain = bool(words & {"bind", "rbind"}) and words <= _BIND_OPTIONS and options.get("type") in (None, "", "none")
+    if not plain or set(options) - {"type", "o", "device"}:
+        yield kind, _with_value("the server mounts something for it", options)
+    else:
+        yield from _bind(kind, str(options.get("device") or "?"), allowed)

@@ -70,7 +70,7 @@ def test_what_needs_one(key: str, body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("source", "needs"),
-    [("/srv/app", False), ("/srv/app/x", False), ("/srv/apple", True), ("/srv/app/../x", True), ("/srv", True)],
+    [("/srv/app", False), ("/srv/app/x", True), ("/srv/apple", True), ("/srv/app/../x", True), ("/srv", True)],
 )
 def test_an_allowed_folder_and_its_neighbours(source: str, needs: bool) -> None:
     assert bool(found(None, "/srv/app", volumes=[bind(source)])) is needs
@@ -94,3 +94,54 @@ def test_the_engines_socket_is_never_allowed() -> None:
 )
 def test_networks_volumes_and_files(top: dict[str, Any]) -> None:
     assert [name for name, _ in found(top)] == ["web"]
+
+
+def reasons(top: dict[str, Any] | None = None, *allowed: str, **body: Any) -> list[str]:
+    model = Model({"services": {"web": {"image": "x", **body}}, **(top or {})})
+    return [each.reason for each in privileged(model, allowed)]
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ({"cap_add": ["NET_BIND_SERVICE"]}, {"cap_add": ["SYS_ADMIN"]}),
+        ({"devices": [{"source": "/dev/ttyUSB0"}]}, {"devices": [{"source": "/dev/sda"}]}),
+        ({"security_opt": ["apparmor=ours"]}, {"security_opt": ["seccomp=unconfined"]}),
+        ({"pid": "container:one"}, {"pid": "container:another"}),
+        ({"post_start": [{"command": ["true"]}]}, {"post_start": [{"command": ["sh"], "privileged": True}]}),
+        ({"sysctls": {"net.core.somaxconn": "1"}}, {"sysctls": {"kernel.core_pattern": "|/x"}}),
+        (
+            {"logging": {"driver": "syslog", "options": {"a": "1"}}},
+            {"logging": {"driver": "syslog", "options": {"a": "2"}}},
+        ),
+    ],
+)
+def test_a_word_for_one_value_is_no_word_for_another(one: dict[str, Any], another: dict[str, Any]) -> None:
+    assert len(reasons(**one)) == len(reasons(**another)) == 1
+    assert reasons(**one) != reasons(**another)
+
+
+def test_a_network_of_others_by_its_bare_name() -> None:
+    assert found(network_mode="shop-production_default") == [("web", "network_mode")]
+    assert found(network_mode="bridge") == []
+
+
+def test_annotations_and_shared_mounts() -> None:
+    assert found(annotations={"run.oci.hooks": "x"}) == [("web", "annotations")]
+    shared = {**bind("/srv/app"), "bind": {"propagation": "rshared"}}
+    assert found(None, "/srv/app", volumes=[shared]) == [("web", "volumes")]
+
+
+@pytest.mark.parametrize(
+    ("options", "needs"),
+    [
+        ({"type": "none", "o": "bind", "device": "/srv/app"}, False),
+        ({"type": "none", "o": "bind", "device": "/srv/app/x"}, True),
+        ({"type": "overlay", "o": "lowerdir=/:/srv/bind", "device": "/srv/app"}, True),
+        ({"type": "none", "o": "bind,shared", "device": "/srv/app"}, True),
+        ({"type": "ext4", "o": "bind", "device": "/srv/app"}, True),
+    ],
+)
+def test_a_volume_that_is_a_folder_of_the_server(options: dict[str, str], needs: bool) -> None:
+    top = {"volumes": {"data": {"name": "data", "driver_opts": options}}}
+    assert bool(found(top, "/srv/app")) is needs
