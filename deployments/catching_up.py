@@ -11,7 +11,7 @@ from deployments.actors import ESTIVA, Actor
 from deployments.errors import Refused
 from deployments.leases import lock_placement
 from deployments.models import Deployment, Host, PlacementHost, Release, Target
-from deployments.states import DEPLOYMENT_OPEN, HostState
+from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, HostState
 
 
 def owe(release: Release, hosts: Iterable[Host]) -> None:
@@ -24,8 +24,15 @@ def owe(release: Release, hosts: Iterable[Host]) -> None:
 def due() -> list[int]:
     """The seats that are behind, on servers that are back, where nobody has to click and nothing else is under way.
 
-    Tried once each time that a server comes back: what fails then waits for a person.
+    Tried once each time that a server comes back: what fails then waits for a person. So does what came to no good end
+    elsewhere, or runs nowhere any more: nobody is brought to that unasked.
     """
+    good = Deployment.objects.filter(
+        placement=OuterRef("placement"), release=OuterRef("owed"), status=DeploymentStatus.SUCCEEDED
+    )
+    others = PlacementHost.objects.filter(
+        placement=OuterRef("placement"), running_release=OuterRef("owed"), is_active=True
+    ).exclude(pk=OuterRef("pk"))
     behind = PlacementHost.objects.filter(
         owed__isnull=False,
         is_active=True,
@@ -41,6 +48,7 @@ def due() -> list[int]:
         deployment__requested_at__gte=OuterRef("host__state_since"),
     )
     busy = Deployment.objects.filter(status__in=DEPLOYMENT_OPEN).values("placement")
+    behind = behind.filter(Exists(good), Exists(others))
     return list(behind.exclude(Exists(tried)).exclude(placement__in=busy).order_by("pk").values_list("pk", flat=True))
 
 
@@ -50,6 +58,8 @@ def catch_up(*, actor: Actor, seat_id: int) -> Deployment:
         placement = lock_placement(PlacementHost.objects.values_list("placement_id", flat=True).get(pk=seat_id))
         deployable.check_in_use(placement)
         seat = PlacementHost.objects.select_related("host", "owed", "running_release").get(pk=seat_id)
+        if actor == ESTIVA and seat_id not in due():
+            raise Refused(_("%(server)s was brought up to date meanwhile, or tried.") % {"server": seat.host.name})
         release = seat.owed
         if release is None or not seat.is_active:
             raise Refused(_("%(server)s is up to date.") % {"server": seat.host.name})

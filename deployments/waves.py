@@ -51,21 +51,35 @@ def _has_failed_enough(deployment: Deployment, targets: Sequence[Target]) -> boo
     if deployment.halted:
         return False
     failed = [each for each in targets if each.status in FAILURES]
-    if deployment.rollout.get(hooks.LEADS) and any(each.wave == 0 for each in failed):
-        return True  # what was to run once for all has not run
+    if _unled(deployment, targets):
+        return True
     most = int(deployment.rollout.get("stop_after", 0)) if deployment.rollout.get("kind", "all") != "all" else 0
     return bool(most) and len(failed) >= most
 
 
-def _stop(deployment: Deployment, targets: Sequence[Target], queued: list[Target]) -> list[Target]:
+def _unled(deployment: Deployment, targets: Sequence[Target]) -> list[Target]:
+    """Where a command was to run once for all and has not: it failed there, or the server was left out."""
+    missing = FAILURES | {TargetStatus.SKIPPED}
+    leads = bool(deployment.rollout.get(hooks.LEADS))
+    return [each for each in targets if leads and each.wave == 0 and each.status in missing]
+
+
+def _why_stopped(deployment: Deployment, targets: Sequence[Target]) -> str:
     failed = [each.host_name for each in targets if each.status in FAILURES]
+    if failed:
+        return f"Stopped after {rollout_settings.first_words(failed)} failed."
+    left_out = rollout_settings.first_words([each.host_name for each in _unled(deployment, targets)])
+    return f"Stopped since {left_out} was left out, where the command before the deploy was to run for all."
+
+
+def _stop(deployment: Deployment, targets: Sequence[Target], queued: list[Target]) -> list[Target]:
     switched = any(each.status == TargetStatus.SUCCEEDED or each.status in TARGET_HELD for each in targets)
     wants_restore = deployment.rollout.get("then") == "restore" and switched
     if not queued and not wants_restore:
         return []
     _write(
         deployment,
-        halted=f"Stopped after {rollout_settings.first_words(failed)} failed."[:300],
+        halted=_why_stopped(deployment, targets)[:300],
         gate="",
         gate_text="",
         gate_opens_at=None,

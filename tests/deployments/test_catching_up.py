@@ -7,6 +7,7 @@ import pytest
 from django.db.models.functions import Now
 
 from deployments import catching_up, endings, requests
+from deployments.actors import ESTIVA
 from deployments.errors import Refused
 from deployments.inventory import placements
 from deployments.models import Deployment, Host, Plan
@@ -140,3 +141,38 @@ def test_a_newer_deploy_pays_what_was_owed(world: World) -> None:
     for target in deployed(world, digest="sha256:" + "9" * 64).targets.order_by("pk"):
         finish(target)
     assert behind(world) == []
+
+
+def test_nobody_is_brought_unasked_to_what_came_to_no_good_end(world: World) -> None:
+    order(world, away="skip", catch_up="auto")
+    finish(click(world, with_one_away(world)).targets.get(), "failed_restored")
+    came_back()
+    assert catching_up.catch_up_due() == []
+    requests.cancel_deployment(actor=world.actor, deployment=click(world, with_one_away(world)))
+    assert catching_up.catch_up_due() == []
+    assert behind(world) == ["web-2"]
+
+
+def test_nor_to_what_runs_nowhere_any_more(world: World) -> None:
+    order(world, away="skip", catch_up="auto")
+    finish(click(world, with_one_away(world)).targets.get())
+    newer = planned(world, digest="sha256:" + "9" * 64)
+    left_out = [world.hosts[1].pk]
+    made = requests.request_deployment(actor=world.actor, plan=newer, fingerprint=newer.fingerprint, leave_out=left_out)
+    finish(made.targets.get())
+    came_back()
+    assert catching_up.catch_up_due() == []
+
+
+def test_two_reconcilers_try_it_once(world: World) -> None:
+    order(world, away="skip", catch_up="auto")
+    finish(click(world, with_one_away(world)).targets.get())
+    came_back()
+    (seat,) = catching_up.due()
+    finish(catching_up.catch_up(actor=ESTIVA, seat_id=seat).targets.get(), "failed_untouched")
+    with pytest.raises(Refused, match="meanwhile"):
+        catching_up.catch_up(actor=ESTIVA, seat_id=seat)
+
+
+def came_back() -> None:
+    Host.objects.update(state_since=Now() - timedelta(seconds=5))

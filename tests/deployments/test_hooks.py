@@ -80,6 +80,16 @@ def test_where_it_did_not_run_nothing_follows(world: World) -> None:
     ]
 
 
+def test_where_its_server_was_left_out_nothing_follows(world: World) -> None:
+    set_up(world, {"away": "skip"}, before=MIGRATE)
+    deployment = deployed(world)
+    left_out = {"verdict": "skipped", "what": "Left out: web-1 does not answer.", "away": True}
+    assert endings.end_target(claimed(deployment.targets.get(wave=0)), left_out)
+    deployment.refresh_from_db()
+    assert set(deployment.targets.values_list("status", flat=True)) == {"skipped"}
+    assert deployment.halted.startswith("Stopped since web-1 was left out")
+
+
 def test_it_goes_before_the_first_batch_and_its_gate(world: World) -> None:
     set_up(world, {"kind": "canary", "size": "1"}, before=MIGRATE)
     deployment = deployed(world)
