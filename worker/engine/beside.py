@@ -5,7 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from worker.engine.container_body import container_body
+from worker.engine.container_host import Container
 from worker.engine.spec import DeploySpec
+
+_WHOSE = ("estiva.placement", "estiva.hook", "estiva.run", "estiva.run.of")
+"""Labels that say what a container is to us. A container inherits its image's, so each is given here, if only empty."""
 
 
 def beside_body(spec: DeploySpec, words: Sequence[str], labels: Mapping[str, str]) -> dict[str, Any]:
@@ -20,10 +24,15 @@ def beside_body(spec: DeploySpec, words: Sequence[str], labels: Mapping[str, str
         options=replace(container.options, networks=networks),
     )
     body = container_body(replace(spec, container=alone), {}, with_aliases=False)
-    body["Labels"] = dict(labels)
+    body["Labels"] = {**dict.fromkeys(_WHOSE, ""), **labels}
     body["Healthcheck"] = {"Test": ["NONE"]}
     body.pop("ExposedPorts", None)
     return body
+
+
+def beside_only(found: Sequence[Container]) -> list[Container]:
+    """Those that aren't a Placement's own: whatever the image of such a one says in its labels, it runs no command of ours."""
+    return [each for each in found if not each.labels.get("estiva.placement")]
 
 
 def shown(words: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ label), so that nothing takes it for what serves.
 from collections.abc import Generator, Sequence
 from typing import Any, Literal
 
-from worker.engine.beside import beside_body, shown
+from worker.engine.beside import beside_body, beside_only, shown
 from worker.engine.candidate import make_room
 from worker.engine.container_host import Container
 from worker.engine.diagnosis import start_failed
@@ -170,7 +170,7 @@ def _end(run: Run, name: str) -> Steps:
 def _end_strangers(run: Run) -> Steps:
     """Commands of other Targets of this Placement, whose worker is gone for good: two migrations at once end badly."""
     labels = {"estiva.installation": run.identity.installation, HOOK_LABEL: str(run.identity.placement)}
-    for each in run.host.containers(labels):
+    for each in beside_only(run.host.containers(labels)):
         target = each.labels.get("estiva.target", "")
         if target == str(run.identity.target):
             continue

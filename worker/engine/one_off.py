@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from worker.engine.beside import beside_body, shown
+from worker.engine.beside import beside_body, beside_only, shown
 from worker.engine.candidate import make_room
 from worker.engine.container_host import Container
 from worker.engine.diagnosis import start_failed
@@ -80,7 +80,7 @@ def name_of(run: Run, asked: OneOff) -> str:
 def tidy(run: Run, number: int) -> Steps:
     """Remove what is left of it; what can't be is said."""
     try:
-        for each in run.host.containers(_labels_of(run, number)):
+        for each in beside_only(run.host.containers(_labels_of(run, number))):
             discard(run.host, each.name)
     except HostError as error:
         yield Line(f"Its container could not be removed from {run.server}: {error.message}", level="warn")
@@ -136,7 +136,7 @@ def _join(run: Run, name: str) -> None:
 
 def _take_over(run: Run, asked: OneOff, name: str) -> Container | None:
     """What an earlier attempt left, under our name; None where there is nothing. `LeaseLost` when a newer holder was here."""
-    found = run.host.containers(_labels_of(run, asked.number))
+    found = beside_only(run.host.containers(_labels_of(run, asked.number)))
     if any(_fence(each.name) > run.identity.fence for each in found):
         raise LeaseLost(f"Run {asked.number} belongs to a newer holder.")
     if not found:

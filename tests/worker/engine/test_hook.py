@@ -91,9 +91,26 @@ def test_it_has_the_releases_environment_and_nothing_that_only_one_can_have(stag
     assert body["Cmd"] == list(MIGRATE)
     assert not body["HostConfig"]["PortBindings"]
     assert body["Healthcheck"] == {"Test": ["NONE"]}
-    assert "estiva.placement" not in body["Labels"], "nothing may take it for what serves"
+    assert body["Labels"]["estiva.placement"] == "", "nothing may take it for what serves, whatever its image says"
+    assert (body["Labels"]["estiva.run"], body["Labels"]["estiva.run.of"]) == ("", "")
     endpoints = body.get("NetworkingConfig", {}).get("EndpointsConfig", {})
     assert not any(each.get("Aliases") for each in endpoints.values())
+
+
+@pytest.mark.parametrize("target", ["1", "99"])
+def test_what_serves_elsewhere_is_no_command_of_ours_whatever_its_image_says(stage: HookStage, target: str) -> None:
+    stage.begin()
+    host = stage.host()
+    identity = stage.spec(2).identity
+    labels = {
+        "estiva.installation": identity.installation,
+        "estiva.placement": str(identity.placement + 1),
+        "estiva.target": target,
+        "estiva.hook": str(identity.placement),
+    }
+    host.create("other-production-r1.f1", {"Image": stage.containers()[0].image.id, "Labels": labels})
+    assert ended(stage.attempt()).verdict == Verdict.SUCCEEDED
+    assert "other-production-r1.f1" in stage.names()
 
 
 def test_a_failure_leaves_the_old_version_untouched(stage: HookStage) -> None:
