@@ -188,6 +188,8 @@ class Viewer:
             except DatabaseError:
                 return  # the record can't be read now: the next wake, or the poll, tries again
             if not found:
+                # known to exist, yet not read: Redis, where a follow's lines stand, may have been slow for a moment
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self.woken.set)
                 return
             for entry in found:
                 fresh = entry.after(self.positions[target_id])
