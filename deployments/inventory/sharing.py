@@ -1,7 +1,8 @@
 """What Placements could take from one another on a server: volumes by name, and names in an Environment's network.
 
 Docker knows no owners, so the first Placement that names one has it. Only an admin lets another one share it; what a
-Placement has by then it keeps. Volumes that Estiva never made are nobody's here: who may see those is not known to it.
+Placement has by then it keeps. What Compose makes for an application begins with its project's name, and is its own.
+Volumes that Estiva never made are nobody's here: who may see those is not known to it.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from deployments import releases
 from deployments.actors import ESTIVA, Actor
 from deployments.errors import FieldErrors
 from deployments.models import Environment, Placement, Release, User
@@ -32,7 +34,9 @@ def check_sharing(
     own = placement.pk if placement else 0
     others, kept = Placement.objects.exclude(pk=own), Release.objects.exclude(placement=own)
     near = {"environment": placement.environment_id if placement else environment.pk}
-    volumes = _foreign("volumes", placement, settings, others, kept)
+    volumes = sorted(
+        {*_foreign("volumes", placement, settings, others, kept), *_of_projects(settings, placement, others)}
+    )
     aliases = _foreign(
         "network_aliases",
         placement,
@@ -65,6 +69,15 @@ def _foreign(field: str, placement: Placement | None, settings: Mapping[str, Any
         return []
     foreign = new & _used(field, *others)
     return [number for number, name in enumerate(wanted) if name in foreign]
+
+
+def _of_projects(settings: Mapping[str, Any], placement: Placement | None, others: "QuerySet[Placement]") -> list[int]:
+    """The positions of the volumes that are named as Compose names those of another application."""
+    composed = others.filter(source=Placement.Source.COMPOSE).select_related("application", "environment")
+    projects = tuple(f"{releases.project_name(each)}_" for each in composed)
+    had = set(_names(placement.settings.get("volumes"))) if placement else set()
+    wanted = _names(settings.get("volumes"))
+    return [number for number, name in enumerate(wanted) if name.startswith(projects) and name not in had]
 
 
 def _used(field: str, *rows: "Rows") -> set[str]:

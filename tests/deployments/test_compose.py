@@ -192,6 +192,23 @@ def test_power_over_the_server_needs_an_admin_once(world: World) -> None:
         deployed(world, found(powers=[DOCKER_SOCKET, ["db", "privileged", "every right"]]), bruno)
 
 
+def test_its_volumes_are_not_for_another_application(world: World) -> None:
+    other = Application.objects.create(name="other")
+    Grant.objects.create(user=world.bruno, application=other, environment=world.production)
+    name = f"{releases.project_name(world.placement)}_data"
+    with pytest.raises(FieldErrors) as refused:
+        placements.save_placement(
+            actor=Actor.of(world.bruno),
+            placement=None,
+            application=other,
+            environment=world.production,
+            image="nginx:1",
+            settings={"volumes": [{"name": "mine", "path": "/y"}, {"name": name, "path": "/x"}]},
+            host_ids=[world.hosts[0].pk],
+        )
+    assert list(refused.value.errors) == ["settings.volumes.1.name"]
+
+
 def test_a_power_whose_words_are_masked_is_new_each_time(world: World) -> None:
     """The same words could stand for another folder: the secret behind them is a deployer's to change."""
     assert MARK == "[redacted]"
