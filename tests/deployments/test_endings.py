@@ -329,7 +329,9 @@ def test_a_deployment_is_what_its_targets_are(targets: list[TargetStatus], statu
 
 
 def test_every_verdict_of_the_engine_has_an_end() -> None:
+    """And `skipped`, the worker's own word for a server that is left out."""
     assert set(endings.VERDICTS) == {
+        "skipped",
         "succeeded",
         "failed_untouched",
         "failed_restored",

@@ -159,3 +159,10 @@ export class Record {
     return Math.min(Infinity, ...loading.map((share) => share.lines.at(-1)?.at ?? -Infinity));
   }
 }
+
+// One share for each server that a section names.
+export function sharesOf(section) {
+  return [...section.querySelectorAll("[data-target]")].map(
+    ({ dataset }, index) => new Share(Number(dataset.target), dataset.name, index, Number(dataset.last ?? 0)),
+  );
+}

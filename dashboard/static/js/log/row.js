@@ -69,3 +69,8 @@ export function clock(time) {
   const two = (number) => String(number).padStart(2, "0");
   return `${two(when.getHours())}:${two(when.getMinutes())}:${two(when.getSeconds())}.${Math.floor(when.getMilliseconds() / 100)}`;
 }
+
+export function showFullTime({ target }) {
+  if (!target.matches("span.time") || target.title) return;
+  target.title = new Date(target.parentNode.line.time).toISOString();
+}

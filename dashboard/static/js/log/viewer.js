@@ -7,8 +7,8 @@ import { Follow } from "./follow.js";
 import { Going } from "./going.js";
 import { listen } from "./keys.js";
 import * as permalink from "./permalink.js";
-import { Record, Share } from "./record.js";
-import { element } from "./row.js";
+import { Record, sharesOf } from "./record.js";
+import { element, showFullTime } from "./row.js";
 import { Search } from "./search.js";
 import { Filler, Source } from "./source.js";
 import * as stretch from "./stretch.js";
@@ -246,15 +246,4 @@ export class Viewer {
     const rows = found.filter(([target, , , step]) => (this.target === null || target === this.target) && (this.step === "" || step === this.step));
     return { found: rows.map(([target, number]) => ({ target, number })), more };
   }
-}
-
-function sharesOf(section) {
-  return [...section.querySelectorAll("[data-target]")].map(
-    ({ dataset }, index) => new Share(Number(dataset.target), dataset.name, index, Number(dataset.last ?? 0)),
-  );
-}
-
-function showFullTime({ target }) {
-  if (!target.matches("span.time") || target.title) return;
-  target.title = new Date(target.parentNode.line.time).toISOString();
 }
