@@ -13,6 +13,7 @@ from dashboard.views import (
     environments,
     follows,
     health,
+    hooks,
     host_health,
     hooks,
     host_lists,
@@ -24,6 +25,7 @@ from dashboard.views import (
     registries,
     repositories,
     room,
+    shared_variables,
     variables,
     webhooks,
 )
@@ -36,6 +38,7 @@ handler404 = "dashboard.views.errors.not_found"
 handler500 = "dashboard.views.errors.server_error"
 
 _PLACEMENT = "applications/<slug:application>/<slug:environment>"
+_SET = "environments/<slug:environment>/sets/<slug:name>"
 
 urlpatterns = [
     path("", overview.index, name="overview"),
@@ -62,6 +65,7 @@ urlpatterns = [
     path(f"{_PLACEMENT}/variables/import", variables.import_text, name="variables_import"),
     path(f"{_PLACEMENT}/variables/export", variables.export_text, name="variables_export"),
     path(f"{_PLACEMENT}/variables/delete", variables.delete, name="variable_delete"),
+    path(f"{_PLACEMENT}/variables/sets", shared_variables.use, name="variables_sets"),
     path(f"{_PLACEMENT}/hooks", webhooks.index, name="webhooks"),
     path(f"{_PLACEMENT}/hooks/new", webhooks.new, name="webhook_new"),
     path(f"{_PLACEMENT}/hooks/<int:webhook>/", webhooks.detail, name="webhook"),
@@ -115,6 +119,12 @@ urlpatterns = [
     path("environments/", environments.index, name="environments"),
     path("environments/new", environments.new, name="environment_new"),
     path("environments/<slug:environment>/edit", environments.edit, name="environment_edit"),
+    path("environments/<slug:environment>/sets/", shared_variables.index, name="variable_sets"),
+    path(f"{_SET}/", shared_variables.detail, name="variable_set"),
+    path(f"{_SET}/import", shared_variables.import_text, name="variable_set_import"),
+    path(f"{_SET}/export", shared_variables.export_text, name="variable_set_export"),
+    path(f"{_SET}/delete", shared_variables.delete, name="variable_set_delete"),
+    path(f"{_SET}/variables/delete", shared_variables.delete_variable, name="shared_variable_delete"),
     # people
     path("people/", people.index, name="people"),
     path("people/invite", people.invite, name="person_invite"),

@@ -144,7 +144,7 @@ def _variable_changes(before: list[dict[str, Any]], after: list[dict[str, Any]])
 
 def _variable_texts(was: dict[str, Any] | None, becomes: dict[str, Any] | None) -> tuple[str, str]:
     if was and becomes and "secret" in was and "secret" in becomes:
-        return f"version {was['number']}", f"version {becomes['number']}"
+        return _version_text(was), _version_text(becomes)
     secret = "secret" in (was or {}) or "secret" in (becomes or {})
     return _variable_text(was, secret=secret), _variable_text(becomes, secret=secret)
 
@@ -154,8 +154,14 @@ def _variable_text(variable: dict[str, Any] | None, *, secret: bool) -> str:
     if variable is None:
         return ""
     if "secret" in variable:
-        return f"secret, version {variable['number']}"
+        return f"secret, {_version_text(variable)}"
     return "a plain value" if secret else str(variable["value"])
+
+
+def _version_text(variable: dict[str, Any]) -> str:
+    """Each set counts the versions of its secrets by itself."""
+    number = f"version {variable['number']}"
+    return f"{number} of the set {variable['set']}" if "set" in variable else number
 
 
 def _first(after: Content) -> Change:

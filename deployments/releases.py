@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db.models import F
 
 from deployments.actors import Actor
-from deployments.models import Placement, PlacementHost, Release, Repository, SecretVersion, Variable
+from deployments.models import Placement, PlacementHost, Release, Repository, SecretVersion, SharedVariable, Variable
 
 _LONGEST_PROJECT: Final = 63  # so that it is a host name too
 
@@ -31,9 +31,28 @@ class Content:
 
 def content_now(placement: Placement) -> Content:
     """The Placement's source, settings and variables as they are now."""
-    variables = [_as_recorded(each) for each in placement.variables.select_related("secret_version")]
     source = _source_now(placement)
-    return Content("" if source else placement.image, dict(placement.settings), variables, source=source)
+    image = "" if source else placement.image
+    return Content(image, dict(placement.settings), variables_now(placement.pk), source=source)
+
+
+def variables_now(placement_id: int) -> list[dict[str, Any]]:
+    """What a container gets, as `Release.variables` has it: of the sets used the later ones over the earlier, the
+    Placement's own over all. Values are never interpolated."""
+    variables: list[Variable | SharedVariable] = [*shared_variables(placement_id)]
+    variables.extend(Variable.objects.filter(placement=placement_id).select_related("secret_version"))
+    found: dict[str, dict[str, Any]] = {}
+    for variable in variables:
+        found.pop(variable.name, None)
+        found[variable.name] = _as_recorded(variable)
+    return list(found.values())
+
+
+def shared_variables(placement_id: int) -> list[SharedVariable]:
+    """Those of the sets that a Placement uses, the weakest set first."""
+    used = SharedVariable.objects.filter(variable_set__uses__placement=placement_id)
+    ordered = used.order_by("variable_set__uses__position", "variable_set__uses__id", "position", "id")
+    return list(ordered.select_related("secret_version", "variable_set"))
 
 
 def content_of(release: Release, *, secrets_as_they_were: bool = False) -> Content:
@@ -45,9 +64,9 @@ def content_of(release: Release, *, secrets_as_they_were: bool = False) -> Conte
     variables, lost = [], []
     for variable in recorded:
         if "secret" in variable:
-            variable.update(today.get(variable["name"], {}))
             if variable["secret"] not in alive and variable["name"] not in today:
                 lost.append(variable["name"])
+            variable = dict(today.get(variable["name"], variable))
         variables.append(variable)
     return Content(release.image, dict(release.settings), variables, release.digest, release.tag, lost, release.source)
 
@@ -126,17 +145,17 @@ def project_name(placement: Placement) -> str:
     return f"{name[: _LONGEST_PROJECT - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _as_recorded(variable: Variable) -> dict[str, Any]:
+def _as_recorded(variable: Variable | SharedVariable) -> dict[str, Any]:
+    """Numbers count within an owner, so a secret names the set that it comes from."""
     if variable.secret_version is None:
         return {"name": variable.name, "value": variable.value}
     version = variable.secret_version
-    return {"name": variable.name, "secret": version.pk, "number": version.number}
+    recorded = {"name": variable.name, "secret": version.pk, "number": version.number}
+    return {**recorded, "set": variable.variable_set.name} if isinstance(variable, SharedVariable) else recorded
 
 
-def _secrets_today(placement_id: int) -> dict[str, dict[str, int]]:
-    variables = Variable.objects.filter(placement=placement_id, secret_version__isnull=False)
-    rows = variables.values_list("name", "secret_version", "secret_version__number")
-    return {name: {"secret": version, "number": number} for name, version, number in rows}
+def _secrets_today(placement_id: int) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in variables_now(placement_id) if "secret" in each}
 
 
 def _source_now(placement: Placement) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from deployments.errors import FieldErrors, Refused
 from deployments.inventory import applications as inventory
 from deployments.models import Host, Placement, Repository
 from deployments.queries.repository_page import ref_names
+from deployments.queries.shared_variables import secret_names
 
 ACCEPTED: Final = "accept_dockerfile"
 _TYPED: Final = ("image", "url", "keep_releases")
@@ -56,7 +57,7 @@ class PlacementForms:
         order = (placement.rollout if placement else {}) or rollout_settings.defaults()
         self._raw_rollout: Mapping[str, Any] = settings_forms.read(post, ROLLOUT) if post is not None else order
         self.rollout = SettingsForm(self._raw_rollout, prefix=ROLLOUT)
-        self._secrets = placement.variables.filter(is_secret=True).values_list("name", flat=True) if placement else ()
+        self._secrets = secret_names(placement) if placement else []
 
     @property
     def has_errors(self) -> bool:
@@ -72,7 +73,7 @@ class PlacementForms:
     @property
     def secret_names(self) -> list[str]:
         """The secrets that a build may read."""
-        return list(self._secrets)
+        return self._secrets
 
     def values(self) -> dict[str, Any]:
         """The arguments for `save_placement`, as typed; None-like entries are left to the domain."""

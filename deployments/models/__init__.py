@@ -18,6 +18,7 @@ from deployments.models.operation import Operation, WorkerProcess
 from deployments.models.registry import Registry
 from deployments.models.repository import Repository
 from deployments.models.sample import HostSample
+from deployments.models.shared import PlacementSet, SharedVariable, VariableSet
 from deployments.models.webhook import CommitStatus, Webhook, WebhookDelivery
 
 __all__ = [
@@ -36,16 +37,19 @@ __all__ = [
     "Operation",
     "Placement",
     "PlacementHost",
+    "PlacementSet",
     "Plan",
     "Registry",
     "Release",
     "Repository",
     "Role",
     "SecretVersion",
+    "SharedVariable",
     "Step",
     "Target",
     "User",
     "Variable",
+    "VariableSet",
     "Webhook",
     "WebhookDelivery",
     "WorkerProcess",

@@ -114,9 +114,12 @@ class Variable(models.Model):
 
 
 class SecretVersion(models.Model):
-    """One value that a secret had. Destroyed (sealed set to null) when the secret is deleted."""
+    """One value that a secret of a Placement, or of a shared set, had. Destroyed (sealed set to null) when that is deleted."""
 
-    placement = models.ForeignKey(Placement, on_delete=models.CASCADE, related_name="secret_versions")
+    placement = models.ForeignKey(Placement, on_delete=models.CASCADE, null=True, related_name="secret_versions")
+    variable_set = models.ForeignKey(
+        "deployments.VariableSet", on_delete=models.CASCADE, null=True, related_name="secret_versions"
+    )
     name = models.CharField(max_length=200)
     number = models.PositiveIntegerField()
     sealed = SealedField(null=True)
@@ -124,7 +127,15 @@ class SecretVersion(models.Model):
     destroyed_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("placement", "name", "number"), name="one_secret_version_each"),)
+        constraints = (
+            models.UniqueConstraint(fields=("placement", "name", "number"), name="one_secret_version_each"),
+            models.UniqueConstraint(fields=("variable_set", "name", "number"), name="one_shared_secret_version_each"),
+            models.CheckConstraint(
+                condition=models.Q(placement__isnull=False, variable_set__isnull=True)
+                | models.Q(placement__isnull=True, variable_set__isnull=False),
+                name="a_secret_version_has_one_owner",
+            ),
+        )
 
 
 class Release(models.Model):
@@ -132,7 +143,8 @@ class Release(models.Model):
 
     `source` is {} for an image from a registry, else as `deployments.sources` documents it; then `image_id`, or `digest`
     where it was pushed, and `built` are written once, by the build that made it.
-    `variables` is a list of `{"name", "value"}` or `{"name", "secret": SecretVersion id, "number"}`, in order.
+    `variables` is a list of `{"name", "value"}` or `{"name", "secret": SecretVersion id, "number"}`, in order; a secret
+    of a shared set also bears the set's name as "set".
     """
 
     placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="releases")

@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, Route
 from dashboard.forms.settings import COMPOSE, SettingsForm
 from dashboard.templatetags.estiva import ago, elapsed
 from deployments import container_settings
+from deployments.models import Application, Environment, Placement, VariableSet
+from deployments.queries.shared_variables import Choice, FromSets
 from tests.browser.stage import STATIC
 
 ORIGIN = "http://estiva.test"
@@ -84,6 +86,52 @@ def test_all_rows_may_go_and_come_again(shown: Shown) -> None:
     assert names(page) == []
     page.get_by_role("button", name="Add a row").click()
     assert names(page) == ["settings.ports.1.container_port"]
+
+
+def sets_to_choose(**places: int | None) -> str:
+    """The form in which a placement's shared sets are chosen, by their places."""
+    placement = Placement(application=Application(name="storefront"), environment=Environment(name="staging"))
+    choices = [
+        Choice(VariableSet(pk=number, name=name), place, 2) for number, (name, place) in enumerate(places.items())
+    ]
+    context = {"placement": placement, "shared": FromSets([], choices), "orders_sets": True}
+    return render_to_string("shared/_from_sets.html", context)
+
+
+def order(page: Page) -> dict[str, str]:
+    """What would be sent, from the top."""
+    found: dict[str, str] = page.evaluate(
+        """Object.fromEntries([...document.querySelectorAll("[data-item]")].map((item) =>
+          [item.querySelector("strong").textContent, item.querySelector("input").value]))"""
+    )
+    assert list(found.values()) == sorted(found.values(), key=lambda number: (not number, number))
+    return found
+
+
+def test_sets_are_ordered_with_buttons_and_the_focus_stays(shown: Shown) -> None:
+    page = shown(sets_to_choose(base=3, mail=7, keys=None), "pages/order.js")
+    press = page.keyboard.press
+
+    page.get_by_role("button", name="Use keys").focus()
+    press("Enter")
+    assert order(page) == {"base": "1", "mail": "2", "keys": "3"}
+    page.get_by_role("button", name="keys earlier").focus()
+    press("Enter")
+    press("Enter")
+    assert list(order(page)) == ["keys", "base", "mail"]
+    press("Enter")  # it is first, so the focus went on to "later"
+    assert list(order(page)) == ["base", "keys", "mail"]
+    page.get_by_role("button", name="Leave base out").click()
+    assert order(page) == {"keys": "1", "mail": "2", "base": ""}
+    page.get_by_label("Place of base").fill("9")
+    page.get_by_label("Place of base").blur()
+    assert page.get_by_role("button", name="Leave base out").is_visible()
+
+
+def test_without_scripts_sets_are_ordered_by_numbers(shown: Shown) -> None:
+    page = shown(sets_to_choose(base=1, mail=None), "")
+    assert page.get_by_role("button").all_inner_texts() == ["Save the sets"]
+    assert page.get_by_role("spinbutton").count() == 2
 
 
 def test_without_scripts_no_button_promises_what_it_can_not_do(shown: Shown) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from dashboard import asgi, stream
 from deployments.accounts import invitations
 from deployments.actors import Actor
-from deployments.inventory import registries, webhooks
+from deployments.inventory import registries, shared_variables, webhooks
 from deployments.models import AuditEntry, Placement, User, WebhookDelivery
 from tests.dashboard.rooms import container, follow, seen
 from tests.dashboard.story import Story, plan, tell
@@ -72,6 +72,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "variables_import": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "variables_export": (PLACEMENT, {"GET": THING}),
     "variable_delete": (PLACEMENT, {"POST": ACTED_ON}),
+    "variables_sets": (PLACEMENT, {"POST": ADMINS_THING}),
     "webhooks": (PLACEMENT, {"GET": THING}),
     "webhook_new": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "webhook": ("webhook", {"GET": THING, "POST": ACTED_ON}),
@@ -120,6 +121,12 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "environments": ("", {"GET": READERS_LIST}),
     "environment_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "environment_edit": ("environment", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
+    "variable_sets": ("environment", {"GET": READERS_THING, "POST": ADMINS_THING}),
+    "variable_set": ("set", {"GET": READERS_THING, "POST": ADMINS_THING}),
+    "variable_set_import": ("set", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
+    "variable_set_export": ("set", {"GET": READERS_THING}),
+    "variable_set_delete": ("set", {"POST": ADMINS_THING}),
+    "shared_variable_delete": ("set", {"POST": ADMINS_THING}),
     "people": ("", {"GET": READERS_LIST}),
     "person_invite": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "link_revoke": ("link", {"POST": ADMINS_LIST}),
@@ -168,6 +175,7 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "restart": lambda: {**_container(story, place, foreign=foreign), "act": "restart"},
         "registry": lambda: {"registry": _registry(story)},
         "environment": lambda: {"environment": place.environment.name},
+        "set": lambda: {"environment": place.environment.name, "name": _set(place, story)},
         "person": lambda: {"person": story.dora.pk},
         "link": lambda: {"link": _invitation(story)},
     }
@@ -201,6 +209,12 @@ def _registry(story: Story) -> int:
         actor=Actor.of(story.ana), registry=None, kind="plain", host="registry.test", test_host=story.host
     )
     return row.pk
+
+
+def _set(place: Placement, story: Story) -> str:
+    row = shared_variables.create_set(actor=Actor.of(story.ana), environment=place.environment, name="base")
+    shared_variables.use_sets(actor=Actor.of(story.ana), placement=place, set_ids=[row.pk])
+    return row.name
 
 
 def _invitation(story: Story) -> int:

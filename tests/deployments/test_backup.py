@@ -16,10 +16,11 @@ from django.db import connection, connections, transaction
 from deployments import audit, backup
 from deployments.actors import Actor
 from deployments.backup import dump, load, tables
+from deployments.inventory import shared_variables
 from deployments.models import AuditEntry, Deployment, Host, Installation, LogChunk, SecretVersion, User, WorkerProcess
 from deployments.sealing import open_sealed
 from tests import factories
-from tests.deployments.world import make_world
+from tests.deployments.world import World, make_world
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -31,6 +32,7 @@ def fill() -> Deployment:
     Installation.objects.get_or_create(defaults={"name": "h1b2c3d4"})
     world = make_world(servers=2)
     factories.variable(world.placement, "GREETING", "naïve “quotes” \\ and\nlines", secret=True)
+    share_variables(world)
     factories.worker()
     done = factories.ran(factories.release(world.placement))
     share = done.targets.first()
@@ -40,6 +42,16 @@ def fill() -> Deployment:
     gone = Host.objects.create(name="gone", address="gone.example.com", user="root", public_key="k")
     gone.delete()
     return done
+
+
+def share_variables(world: World) -> None:
+    """A set of variables that is in use: its secret's versions have no placement."""
+    row = shared_variables.create_set(actor=world.actor, environment=world.production, name="mail")
+    for name, is_secret in (("SMTP_HOST", False), ("SMTP_PASSWORD", True)):
+        shared_variables.set_shared_variable(
+            actor=world.actor, variable_set=row, name=name, value="mail", is_secret=is_secret
+        )
+    shared_variables.use_sets(actor=world.actor, placement=world.placement, set_ids=[row.pk])
 
 
 def written() -> bytes:

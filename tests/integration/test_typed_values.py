@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from deployments import dotenv
-from deployments.models import User, Variable
+from deployments.models import User, Variable, VariableSet
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from parts.valkey import Valkey
@@ -19,6 +19,7 @@ from tests.integration.test_connection_values import NASTY
 from tests.real_parts import SampleImages
 
 PATH = "/applications/shop/production/variables"
+SETS = "/environments/production/sets/"
 
 
 def as_browser(text: str) -> str:
@@ -46,6 +47,18 @@ def typed(client: Client) -> dict[str, str]:
     return wanted
 
 
+def shared(client: Client) -> dict[str, str]:
+    """The same again in a shared set, and a second one that is stronger; what is wanted of both, by name."""
+    pairs = [(f"SHARED_{number}", value) for number, value in enumerate(NASTY)]
+    for name, given in (("base", [*pairs, ("SHARED_TWICE", "base")]), ("over", [("SHARED_TWICE", "${SHARED_1}")])):
+        send(client, SETS, {"name": name})
+        secret = " ".join(each for each, _ in given[::2])
+        send(client, f"{SETS}{name}/import", {"text": dotenv.dump(given), "secret_names": secret})
+    places = {f"set-{row.pk}": str(place) for place, row in enumerate(VariableSet.objects.order_by("name"), 1)}
+    send(client, f"{PATH}/sets", places)
+    return {**dict(pairs), "SHARED_TWICE": "${SHARED_1}"}
+
+
 def environment_of(engine: DockerEngine, name: str) -> tuple[set[bytes], set[bytes]]:
     """A container's environment: as the engine keeps it, and as the kernel gave it to its process."""
     container = engine.api.json("GET", f"/containers/{name}/json")
@@ -69,6 +82,7 @@ def test_what_was_typed_arrives_byte_for_byte(
     wanted = typed(client)
     secret = Variable.objects.filter(is_secret=True)
     assert len(wanted) == Variable.objects.count() == 2 * len(NASTY)
+    wanted |= shared(client)
     assert abs(secret.count() - len(NASTY)) <= 1, "half of them"
     assert set(secret.values_list("value", flat=True)) == {""}, "sealed elsewhere"
 
@@ -80,4 +94,4 @@ def test_what_was_typed_arrives_byte_for_byte(
     kept, given = environment_of(server[1], "shop-production-r1.f1")
     assert lines <= kept, lines - kept
     assert lines <= given, lines - given
-    assert {each for each in given if each.startswith((b"FILE_", b"FORM_"))} == lines
+    assert {each for each in given if each.startswith((b"FILE_", b"FORM_", b"SHARED_"))} == lines
