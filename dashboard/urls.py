@@ -15,7 +15,6 @@ from dashboard.views import (
     health,
     hooks,
     host_health,
-    hooks,
     host_lists,
     hosts,
     overview,

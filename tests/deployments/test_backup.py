@@ -79,7 +79,7 @@ def repacked(content: list[Any]) -> bytes:
 def empty() -> None:
     """As after `migrate` on a new database."""
     with transaction.atomic(), connection.cursor() as cursor:
-        for model in [*tables.tables(), WorkerProcess]:
+        for model in (*tables.tables(), WorkerProcess):
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")
         Installation.objects.create(name="a1234567")
 
