@@ -23,6 +23,7 @@ from deployments.models import (
     Deployment,
     Environment,
     Host,
+    OneOffRun,
     Operation,
     Placement,
     Plan,
@@ -160,6 +161,13 @@ def get_operation(request: Request, operation: int) -> Operation:
 def get_follow(request: Request, follow: int) -> Operation:
     """A follow of a container, or of what a server's take."""
     return _visible(request, permissions.visible_follows(request.user), Operation, pk=follow)
+
+
+def get_run(request: Request, run: int) -> OneOffRun:
+    """A one-off run, with its Operation, Release and Placement at hand."""
+    visible = permissions.visible_runs(request.user)
+    related = visible.select_related("operation", "release__placement__application", "release__placement__environment")
+    return _visible(request, related, OneOffRun, pk=run)
 
 
 def get_environment(request: Request, name: str) -> Environment:

@@ -24,6 +24,7 @@ from dashboard.views import (
     registries,
     repositories,
     room,
+    runs,
     shared_variables,
     variables,
     webhooks,
@@ -60,6 +61,8 @@ urlpatterns = [
     path(f"{_PLACEMENT}/catch-up", placements.catch_up, name="placement_catch_up"),
     path(f"{_PLACEMENT}/tags", registries.tags, name="placement_tags"),
     path(f"{_PLACEMENT}/releases/<int:number>/", placements.release, name="release"),
+    path(f"{_PLACEMENT}/releases/<int:number>/run", runs.new, name="run_new"),
+    path(f"{_PLACEMENT}/runs/", runs.index, name="runs"),
     path(f"{_PLACEMENT}/variables", variables.index, name="variables"),
     path(f"{_PLACEMENT}/variables/import", variables.import_text, name="variables_import"),
     path(f"{_PLACEMENT}/variables/export", variables.export_text, name="variables_export"),
@@ -83,6 +86,11 @@ urlpatterns = [
     path("deployments/<int:deployment>/raw", deployments.raw, name="deployment_raw"),
     path("deployments/<int:deployment>/cancel", deployments.cancel, name="deployment_cancel"),
     path("deployments/<int:deployment>/go-on", deployments.go_on, name="deployment_go_on"),
+    # one-off runs
+    path("runs/<int:run>/", runs.detail, name="run"),
+    path("runs/<int:run>/lines", runs.lines, name="run_lines"),
+    path("runs/<int:run>/raw", runs.raw, name="run_raw"),
+    path("runs/<int:run>/cancel", runs.cancel, name="run_cancel"),
     # servers
     path("servers/", hosts.index, name="hosts"),
     path("servers/new", hosts.new, name="host_new"),

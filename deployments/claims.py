@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 from deployments import builds, endings, queue, releases, stalls, waves
 from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
-from deployments.models import Deployment, Operation, PlacementHost, Release, Target
+from deployments.models import Deployment, OneOffRun, Operation, PlacementHost, Release, Target
 from deployments.stalls import release_expired
 from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
 
@@ -19,6 +19,7 @@ __all__ = [
     "Claim",
     "beat",
     "cancel_wanted",
+    "cancel_wanted_of_runs",
     "claim_operation",
     "claim_target",
     "hand_back_operation",
@@ -96,6 +97,14 @@ def cancel_wanted(target_ids: Collection[int]) -> set[int]:
     if not target_ids:
         return set()
     wanted = Target.objects.filter(pk__in=target_ids, deployment__cancel_requested_at__isnull=False)
+    return set(wanted.values_list("pk", flat=True))
+
+
+def cancel_wanted_of_runs(operation_ids: Collection[int]) -> set[int]:
+    """Those of these Operations that run a command which somebody wants ended."""
+    if not operation_ids:
+        return set()
+    wanted = OneOffRun.objects.filter(pk__in=operation_ids, cancel_requested_at__isnull=False)
     return set(wanted.values_list("pk", flat=True))
 
 

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from deployments import clock, plan, queue, releases, sources
-from deployments.actors import Actor
+from deployments import audit, clock, plan, queue, releases, sources
+from deployments.actors import ESTIVA, Actor
 from deployments.leases import Claim
-from deployments.models import Host, Operation, Placement, Plan, Registry, Repository
+from deployments.models import AuditEntry, Host, Operation, Placement, Plan, Registry, Repository
 from deployments.states import OPERATION_ENDS, OPERATION_MOVES, OperationStatus
 
 DEADLINE_SECONDS: Final = 60.0
@@ -115,6 +115,26 @@ def _end(operation: Operation, status: OperationStatus, result: Mapping[str, Any
     queue.changed_on_commit("operation", operation.pk, operation.placement_id)
     if operation.host_id is not None:
         queue.changed_on_commit("host", operation.host_id)
+    if operation.kind == Operation.Kind.RUN:
+        _record_run(operation, status, result)
+
+
+def _record_run(operation: Operation, status: OperationStatus, result: Mapping[str, Any]) -> None:
+    """A command that somebody ran has ended, or never will begin."""
+    server = operation.host.name if operation.host else ""
+    after = {"status": str(status), "server": server, "asked_by": operation.requested_by_name}
+    if "exit_code" in result:
+        after["exit_code"] = result["exit_code"]
+    good = status in {OperationStatus.SUCCEEDED, OperationStatus.CANCELLED}
+    audit.record(
+        ESTIVA,
+        "run.end",
+        ("run", operation.pk, f"#{operation.pk} {operation.placement} on {server}"),
+        after=after,
+        outcome=AuditEntry.Outcome.DONE if good else AuditEntry.Outcome.FAILED,
+        message="" if status == OperationStatus.SUCCEEDED else str(result.get("what", "")),
+    )
+    queue.changed_on_commit("placement", operation.placement_id or 0, operation.placement_id)
 
 
 def _closed(step: dict[str, Any], status: OperationStatus) -> dict[str, Any]:

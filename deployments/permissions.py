@@ -8,6 +8,7 @@ from deployments.models import (
     Environment,
     Grant,
     Host,
+    OneOffRun,
     Operation,
     Placement,
     PlacementHost,
@@ -96,11 +97,18 @@ def visible_operations(user: User) -> QuerySet[Operation]:
 
 
 def visible_follows(user: User) -> QuerySet[Operation]:
-    """The follows: of a container's log with its Placement, of what containers take with the server."""
-    follows = Operation.objects.filter(kind=Operation.Kind.FOLLOW)
+    """The follows: of a container's log with its Placement, of what containers take with the server; and the one-off runs."""
+    follows = Operation.objects.filter(kind__in=(Operation.Kind.FOLLOW, Operation.Kind.RUN))
     if sees_everything(user):
         return follows
     return follows.filter(Q(placement__in=visible_placements(user)) | Q(placement=None, host__in=visible_hosts(user)))
+
+
+def visible_runs(user: User) -> QuerySet[OneOffRun]:
+    """The one-off runs of the visible Placements."""
+    if sees_everything(user):
+        return OneOffRun.objects.all()
+    return OneOffRun.objects.filter(operation__placement__in=visible_placements(user))
 
 
 def may_act(user: User, placement: Placement) -> bool:

@@ -76,9 +76,9 @@ def target_brief(target_id: int, fence: int) -> Brief:
     )
     spec = DeploySpec(
         identity=identity_of(target.placement, release.number, target.deployment, target.pk, fence, seat),
-        image=_image_of(release),
+        image=image_of(release),
         container=container_spec(
-            release.settings, _environment(release.variables, opened), network_of(target.placement, release.settings)
+            release.settings, environment_of(release.variables, opened), network_of(target.placement, release.settings)
         ),
         incumbent_health=_health_of(incumbent),
         keep_releases=kept_of(target, release.number),
@@ -89,19 +89,19 @@ def target_brief(target_id: int, fence: int) -> Brief:
         hook_deadline=hook_deadline,
     )
     connection = with_registries(host_connection(target.host), [spec.image.reference])
-    image_from = _image_from(target, release)
+    image_from = image_source(target.host_id, release)
     logins = [*secrets_of(connection), *(secrets_of(image_from) if image_from else ())]
     return Brief(spec, connection, (*opened.values(), *logins), image_from)
 
 
-def _image_from(target: Target, release: Release) -> HostConnection | None:
-    """A server that has the image: one that runs it, else the one that built it."""
+def image_source(host_id: int, release: Release) -> HostConnection | None:
+    """Another server that has the image: one that runs it, else the one that built it."""
     if not release.image_id or release.digest:
         return None
     running = Host.objects.filter(seats__running_release=release).order_by("pk")
     built = Host.objects.filter(pk=release.built.get("host"))
     for host in (*running, *built):
-        if host.pk == target.host_id:
+        if host.pk == host_id:
             continue
         try:
             return host_connection(host)
@@ -182,9 +182,10 @@ def open_secrets(releases: Sequence[Release]) -> dict[int, Secret]:
     return {each.pk: Secret(open_sealed(each.sealed)) for each in versions if each.sealed is not None}
 
 
-def _environment(
+def environment_of(
     variables: Sequence[Mapping[str, Any]], opened: Mapping[int, Secret]
 ) -> tuple[tuple[str, str | Secret], ...]:
+    """The variables with their secrets opened; `CannotBrief` where one is gone."""
     missing = [each["name"] for each in variables if "secret" in each and each["secret"] not in opened]
     if missing:
         raise CannotBrief(
@@ -215,7 +216,7 @@ def identity_of(
 def _planned_image(plan: Plan, content: releases.Content) -> ImageSpec:
     if content.source:
         if plan.of_release is not None and not plan.build_anew and not sources.needs_build(plan.of_release):
-            return _image_of(plan.of_release)
+            return image_of(plan.of_release)
         return ImageSpec(sources.label(content.source), None, arrives=True)
     reference = image_reference.parse(plan.image)
     return ImageSpec(
@@ -225,7 +226,8 @@ def _planned_image(plan: Plan, content: releases.Content) -> ImageSpec:
     )
 
 
-def _image_of(release: Release) -> ImageSpec:
+def image_of(release: Release) -> ImageSpec:
+    """What a Release runs, as servers are asked for it."""
     if release.source and release.digest:
         return ImageSpec(
             f"{release.built['repository']}@{release.digest}", release.digest, sources.label(release.source)

@@ -178,7 +178,7 @@ class Keeper:
                 each.signals.lost.set()
         if uptime() - self._beat_at >= self._beat_seconds:
             self._beat(held)
-        self._pass_on_cancellations([each for each in held if each.kind == "target"])
+        self._pass_on_cancellations(held)
 
     def _beat(self, held: list[Held]) -> None:
         asked_at = uptime()
@@ -197,9 +197,10 @@ class Keeper:
         waiting = [each for each in held if not each.signals.cancelled.is_set()]
         if not waiting:
             return
-        wanted = claims.cancel_wanted([each.claim.id for each in waiting])
+        targets = claims.cancel_wanted([each.claim.id for each in waiting if each.kind == "target"])
+        runs = claims.cancel_wanted_of_runs([each.claim.id for each in waiting if each.kind == "operation"])
         for each in waiting:
-            if each.claim.id in wanted:
+            if each.claim.id in (targets if each.kind == "target" else runs):
                 each.signals.cancelled.set()
 
     def _snapshot(self) -> list[Held]:

@@ -184,7 +184,8 @@ def write_signed_head() -> None:
 def drop_old() -> None:
     """Operations that ended long ago, with their Plans, workers that fell silent, sessions that are over; never history."""
     old = Operation.objects.filter(status__in=OPERATION_ENDS, ended_at__lte=Now() - KEEP)
-    old = old.exclude(kind=Operation.Kind.CONTAINER)  # drift says who stopped something, however long ago
+    # drift says who stopped something, however long ago; and commands that were run are history
+    old = old.exclude(kind__in=(Operation.Kind.CONTAINER, Operation.Kind.RUN))
     Plan.objects.filter(operation__in=old).delete()
     old.delete()
     # a check a minute and server: of those that nobody asked for, a day is enough

@@ -14,6 +14,7 @@ from deployments.models.audit import AuditEntry, AuditHead
 from deployments.models.deployment import Deployment, LogChunk, Plan, Step, Target
 from deployments.models.host import Host
 from deployments.models.installation import Installation
+from deployments.models.one_off import OneOffRun, RunChunk
 from deployments.models.operation import Operation, WorkerProcess
 from deployments.models.registry import Registry
 from deployments.models.repository import Repository
@@ -34,6 +35,7 @@ __all__ = [
     "HostSample",
     "Installation",
     "LogChunk",
+    "OneOffRun",
     "Operation",
     "Placement",
     "PlacementHost",
@@ -43,6 +45,7 @@ __all__ = [
     "Release",
     "Repository",
     "Role",
+    "RunChunk",
     "SecretVersion",
     "SharedVariable",
     "Step",

@@ -28,8 +28,12 @@ class Operation(models.Model):
         TAGS = "tags", _("Look at an image's tags")
         ROOM = "room", _("Look at what a server holds")  # containers, images, volumes, networks, disk
         CONTAINER = "container", _("Act on a container")  # start, stop, restart, remove
-        FOLLOW = "follow", _("Follow a container")  # its log, or what all of a server's take; lasts while somebody looks
+        FOLLOW = (
+            "follow",
+            _("Follow a container"),
+        )  # its log, or what all of a server's take; lasts while somebody looks
         IMAGES = "images", _("Removal of unused images")
+        RUN = "run", _("Run of a command")  # in a new container of a Release: `OneOffRun` has the rest
         ROTATE = "rotate", _("Replacement of a server's key")  # new one let in, tried, taken over; old one taken out
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
@@ -55,11 +59,6 @@ class Operation(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
-    @property
-    def is_open(self) -> bool:
-        """Waiting, or under way."""
-        return self.status in OPERATION_OPEN
-
     class Meta:
         ordering = ("-id",)
         indexes = (
@@ -68,6 +67,11 @@ class Operation(models.Model):
             ),
             models.Index(fields=("host", "kind", "-id"), name="operation_host"),
         )
+
+    @property
+    def is_open(self) -> bool:
+        """Waiting, or under way."""
+        return self.status in OPERATION_OPEN
 
 
 class WorkerProcess(models.Model):

@@ -129,3 +129,34 @@ def test_what_containers_take_stands_on_the_page(ana: Visitor, story: Story) -> 
     expect(row.locator("[data-cpu]")).to_have_text("12.5 %")
     expect(page.locator("tr", has_text="somebodys-database").locator("[data-cpu]")).to_have_text("–")
     ana.is_content()
+
+
+def test_a_command_that_runs_once_is_followed(ana: Visitor, story: Story) -> None:
+    """Asked for on the form; its lines come from the record, live, and stay."""
+    from deployments.models import OneOffRun, Operation, RunChunk
+
+    page = ana.go("/applications/storefront/staging/releases/1/run")
+    page.get_by_label("Command").fill("./manage.py\nmigrate\n--name\ntwo words")
+    page.get_by_role("button", name="Run it").click()
+    expect(page.get_by_role("button", name="Cancel this run")).to_be_visible()
+    run = OneOffRun.objects.get()
+    Operation.objects.filter(pk=run.pk).update(status="running")
+    for first in range(1, 100, 20):
+        RunChunk.objects.create(
+            run=run, first_line=first, last_line=first + 19, fence=1, lines=lines(first, first + 19)
+        )
+        OneOffRun.objects.filter(pk=run.pk).update(last_line=first + 19)
+        queue.publish(live.wake_follow(run.pk, first + 19))
+    expect(page.locator(".log .line")).to_have_count(100)
+    expect(page.locator(".log-tools .state")).to_have_text("Live")
+    page.reload()
+    expect(page.locator(".log .line")).to_have_count(100)
+    page.get_by_role("searchbox").fill("GET /50 200")
+    expect(page.locator(".found-count")).to_contain_text("1")
+    OneOffRun.objects.filter(pk=run.pk).update(exit_code=3)
+    result = {"what": "It ended with exit code 3 on web-1.", "why": "", "remedy": "Its last lines say more."}
+    Operation.objects.filter(pk=run.pk).update(status="failed", result=result)
+    queue.publish(live.wake_changed("operation", run.pk, story.staging.pk))
+    expect(page.locator(".log-tools .state")).to_have_text("Complete")
+    expect(page.get_by_text("It ended with exit code 3 on web-1.")).to_be_visible()
+    ana.is_content()

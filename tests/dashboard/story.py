@@ -18,6 +18,7 @@ from deployments.models import (
     Grant,
     Host,
     LogChunk,
+    OneOffRun,
     Operation,
     Placement,
     PlacementHost,
@@ -193,6 +194,23 @@ def plan(of: Placement, by: User) -> Plan:
         deadline_at=now,
     )
     return Plan.objects.create(placement=of, placement_version=of.version, operation=looking, created_by=by)
+
+
+def command_run(host: Host, of: Placement, **fields: Any) -> OneOffRun:
+    """A command that waits to be run on a server."""
+    now = timezone.now()
+    operation = Operation.objects.create(
+        kind=Operation.Kind.RUN,
+        host=host,
+        placement=of,
+        request={"what": "run"},
+        requested_by_name="Ana Prado",
+        requested_at=now,
+        deadline_at=now,
+    )
+    values: dict[str, Any] = {"command": ["./manage.py", "migrate"], "seconds": 600, **fields}
+    release = of.releases.order_by("number")[0]
+    return OneOffRun.objects.create(operation=operation, release=release, host_name=host.name, **values)
 
 
 def write_lines(target: Target, amount: int, *, publish: bool = True, padding: int = 0) -> int:

@@ -17,7 +17,7 @@ from deployments.actors import Actor
 from deployments.inventory import registries, shared_variables, webhooks
 from deployments.models import AuditEntry, Placement, User, WebhookDelivery
 from tests.dashboard.rooms import container, follow, seen
-from tests.dashboard.story import Story, plan, tell
+from tests.dashboard.story import Story, command_run, plan, tell
 from tests.dashboard.web import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +68,12 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "placement_settings": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "placement_tags": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "release": ("release", {"GET": THING}),
+    "run_new": ("release", {"GET": ACTED_ON, "POST": ACTED_ON}),
+    "runs": (PLACEMENT, {"GET": THING}),
+    "run": ("run", {"GET": THING}),
+    "run_lines": ("run", {"GET": THING}),
+    "run_raw": ("run", {"GET": THING}),
+    "run_cancel": ("run", {"POST": ACTED_ON}),
     "variables": (PLACEMENT, {"GET": THING, "POST": ACTED_ON}),
     "variables_import": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "variables_export": (PLACEMENT, {"GET": THING}),
@@ -165,6 +171,7 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "application": lambda: {"application": place.application.name},
         PLACEMENT: lambda: pair,
         "release": lambda: {**pair, "number": 1},
+        "run": lambda: {"run": command_run(story.foreign_host if foreign else story.host, place).pk},
         "webhook": lambda: {**pair, "webhook": _hook(place, story)},
         "delivery": lambda: {**pair, **_delivery(_hook(place, story))},
         "plan": lambda: {"plan": plan(place, story.ana).pk},
@@ -307,6 +314,8 @@ EVENTS = {
     "operation:{own.look.pk}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
     "follow:{log}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
     "follow:{foreign_log}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
+    "follow:{run}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
+    "follow:{foreign_run}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
     "overview": {"ana": 200, "bruno": 200, "dora": 200, "carla": 200, "nobody": 401},
     "deployment:999999": {"ana": 404, "bruno": 404, "dora": 404, "carla": 404, "nobody": 401},
 }
@@ -317,6 +326,10 @@ EVENTS = {
 def test_the_live_stream(story: Story, watch: str) -> None:
     # a log of what isn't Bruno's, on a server that is
     logs = {"log": follow(story.host, story.staging).pk, "foreign_log": follow(story.host, story.production).pk}
+    logs |= {
+        "run": command_run(story.host, story.staging).pk,
+        "foreign_run": command_run(story.host, story.production).pk,
+    }
     watched, answers = watch.format(own=story, **logs), {}
     for who in EVENTS[watch]:
         session = "" if who == "nobody" else sign_in(getattr(story, who))

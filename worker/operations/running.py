@@ -20,6 +20,7 @@ from worker.operations import (
     check,
     following,
     meet,
+    one_off,
     plan,
     registry,
     repository,
@@ -45,12 +46,15 @@ KINDS: Final = {
     Operation.Kind.REGISTRY: registry.look,
     Operation.Kind.TAGS: tags.look,
     Operation.Kind.ROTATE: rotate.rotate,
+    Operation.Kind.RUN: one_off.run,
 }
+
+LONG: Final = (Operation.Kind.FOLLOW, Operation.Kind.RUN)
 
 
 def take(operation_id: int, keeper: Keeper) -> None:
-    """Run this Operation, here; a follow on a thread of its own."""
-    if Operation.objects.filter(pk=operation_id, kind=Operation.Kind.FOLLOW).exists():
+    """Run this Operation, here; one that may last for hours on a thread of its own."""
+    if Operation.objects.filter(pk=operation_id, kind__in=LONG).exists():
         following.apart(operation_id, lambda: run(operation_id, keeper))
     else:
         run(operation_id, keeper)

@@ -1,0 +1,121 @@
+"""One-off runs: a command in a new container of a Release. Ask for one, cancel it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from deployments import audit, clock, queue, sources
+from deployments.actors import Actor
+from deployments.errors import Refused
+from deployments.models import Host, OneOffRun, Operation, Placement, Release
+from deployments.operations import cancel_unbegun, request_operation
+from deployments.room import check_open
+from deployments.states import OPERATION_OPEN, OperationStatus
+
+MOST_OPEN: Final = 16
+MOST_EACH: Final = 4
+MOST_WORDS: Final = 100
+MOST_CHARACTERS: Final = 8_000
+MOST_SECONDS: Final = 24 * 3600
+PULL_SECONDS: Final = 2400.0
+"""What waiting for a worker and bringing the image may take, besides the run itself."""
+
+WHAT: Final = "run"
+
+
+def words_of(text: str) -> list[str]:
+    """One word a line, exactly as it stands there; no shell reads it. Blank lines at the end are none."""
+    words = [line.removesuffix("\r") for line in text.split("\n")]
+    while words and not words[-1].strip():
+        words.pop()
+    return words
+
+
+def why_not(release: Release) -> str:
+    """Why nothing can be run of this Release; "" when something can."""
+    if sources.is_compose(release.source):
+        return _("This is a Compose application: a single command can't be run of it here.")
+    if release.source and not (release.image_id or release.digest):
+        return _("Its image was never built.")
+    if release.lost_secrets:
+        return _("Deleted since: %(names)s. It can't run without.") % {"names": ", ".join(release.lost_secrets)}
+    if release.placement.application.archived_at is not None:
+        return _("%(name)s is archived.") % {"name": release.placement.application.name}
+    return ""
+
+
+def servers_of(placement: Placement) -> list[Host]:
+    """Where it may run: the Placement's servers in use."""
+    seated = Host.objects.filter(seats__placement=placement, seats__is_active=True, retired_at=None)
+    return list(seated.order_by("name"))
+
+
+def request_run(*, actor: Actor, release: Release, host: Host, command: Sequence[str], seconds: int) -> OneOffRun:
+    """Queue it. The words are on record and shown, so no secret belongs in them.
+
+    Refused where nothing can be run of the Release, the server isn't the Placement's, or too much runs already.
+    """
+    placement = release.placement
+    _check_words(command)
+    if not 1 <= seconds <= MOST_SECONDS:
+        raise Refused(_("Choose a deadline of at most 24 hours."))
+    if reason := why_not(release):
+        raise Refused(reason)
+    check_open(host)
+    with transaction.atomic():
+        Host.objects.select_for_update(no_key=True).get(pk=host.pk)
+        if host.pk not in {each.pk for each in servers_of(placement)}:
+            raise Refused(_("%(server)s is not one of its servers.") % {"server": host.name})
+        _check_room_left(placement)
+        operation = request_operation(
+            actor=actor,
+            kind=Operation.Kind.RUN,
+            host=host,
+            placement=placement,
+            request={"what": WHAT, "release": release.number},
+            deadline_seconds=seconds + PULL_SECONDS,
+        )
+        run = OneOffRun.objects.create(
+            operation=operation, release=release, host_name=host.name, command=list(command), seconds=seconds
+        )
+        queue.changed_on_commit("placement", placement.pk, placement.pk)
+        after = {"server": host.name, "release": release.number, "command": list(command), "seconds": seconds}
+        audit.record(actor, "run.request", ("run", run.pk, _name(run)), after=after)
+    return run
+
+
+def cancel_run(*, actor: Actor, run_id: int) -> bool:
+    """End it: at once where nobody took it up yet, else by the worker that has it. False when it is over, or asked already."""
+    with transaction.atomic():
+        operation = Operation.objects.select_for_update(no_key=True).get(pk=run_id)
+        run = OneOffRun.objects.select_related("release__placement__application").get(pk=run_id)
+        if operation.status not in OPERATION_OPEN or run.cancel_requested_at is not None:
+            return False
+        run.cancel_requested_at, run.cancelled_by_name = clock.now(), actor.name
+        run.save(update_fields=("cancel_requested_at", "cancelled_by_name"))
+        queue.changed_on_commit("operation", run_id, operation.placement_id)
+        audit.record(actor, "run.cancel", ("run", run.pk, _name(run)), after={"server": run.host_name})
+        if operation.status == OperationStatus.QUEUED and operation.attempts == 0:
+            cancel_unbegun(run_id)
+    return True
+
+
+def _check_words(command: Sequence[str]) -> None:
+    if not command or not command[0].strip():
+        raise Refused(_("Say what is to be run."), remedy=_("The program stands in the first line."))
+    if len(command) > MOST_WORDS or sum(map(len, command)) > MOST_CHARACTERS:
+        raise Refused(_("The command is too long."), remedy=_("Put it into the image as a script."))
+    if any("\x00" in word for word in command):
+        raise Refused(_("A word of a command can't hold a null character."))
+
+
+def _check_room_left(placement: Placement) -> None:
+    running = Operation.objects.filter(kind=Operation.Kind.RUN, status__in=OPERATION_OPEN)
+    if running.filter(placement=placement).count() >= MOST_EACH or running.count() >= MOST_OPEN:
+        raise Refused(_("As many commands run as may at once."), remedy=_("Wait for one to end, or cancel one."))
+
+
+def _name(run: OneOffRun) -> str:
+    return f"#{run.pk} {run.release.placement} on {run.host_name}"
