@@ -46,7 +46,8 @@ class AuthorizedKeys:
 
     def _read(self) -> list[str]:
         said = self._run(["cat", self._path()], "read")
-        return said.stdout.decode("utf-8", "surrogateescape").splitlines()
+        text = said.stdout.decode("utf-8", "surrogateescape")
+        return text.removesuffix("\n").split("\n") if text else []  # sshd's own notion of a line, not Unicode's
 
     def _write(self, lines: list[str], before: list[str]) -> None:
         """Through a file beside it, which takes over owner and mode; refused where somebody else wrote meanwhile."""
