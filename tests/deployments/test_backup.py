@@ -12,6 +12,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
+from django.db.models import Model
 
 from deployments import audit, backup
 from deployments.actors import Actor
@@ -79,7 +80,8 @@ def repacked(content: list[Any]) -> bytes:
 def empty() -> None:
     """As after `migrate` on a new database."""
     with transaction.atomic(), connection.cursor() as cursor:
-        for model in (*tables.tables(), WorkerProcess):
+        rows: list[type[Model]] = [*tables.tables(), WorkerProcess]
+        for model in rows:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")
         Installation.objects.create(name="a1234567")
 
