@@ -7,7 +7,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as AnyDatabaseError
 from django.http.request import split_domain_port, validate_host
 
 from dashboard.stream import reads
@@ -106,9 +106,13 @@ async def _serve_viewer(asked: Asked, session_key: str, address: str, receive: R
     except reads.NotVisible:
         await _refuse(send, 404, "There is nothing here, or nothing that you may see.")
         return
-    except DatabaseError as error:
+    except AnyDatabaseError as error:
         log.warning("a live stream was refused: the database doesn't answer", extra={"error": str(error)})
         await _refuse(send, 503, "The database doesn't answer.")
+        return
+    except Exception:  # logged with its trace; a browser is told to come again, whatever it was
+        log.exception("a live stream was refused by an error that nobody foresaw")
+        await _refuse(send, 503, "This can't be followed live just now.")
         return
     hub = _process.open()
     if sum(viewer.rights.user_id == rights.user_id for viewer in hub.viewers) >= MOST_STREAMS_EACH:
@@ -128,7 +132,7 @@ async def _live(viewer: Viewer, receive: Receive) -> None:
         await viewer.run()
     except (Gone, OSError, TimeoutError):
         log.debug("a browser left in the middle of a line")
-    except DatabaseError as error:
+    except AnyDatabaseError as error:
         log.warning("a live stream ended: the database doesn't answer", extra={"error": str(error)})
     finally:
         viewer.hub.remove(viewer)

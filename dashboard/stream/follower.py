@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import redis.asyncio
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as AnyDatabaseError
 from redis.exceptions import RedisError
 
 from dashboard.stream import reads
@@ -108,7 +108,7 @@ class Follower:
                 await self._look_at_people()
                 if not self.is_live:
                     await self._look_at_rows()
-            except DatabaseError as error:
+            except AnyDatabaseError as error:
                 log.warning("the database doesn't answer the live stream", extra={"error": str(error)})
 
     async def _pause(self) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error as AnyDatabaseError
 
 from dashboard.stream import frames, reads
 from dashboard.stream.hub import LISTS, Change, Hub, Progress
@@ -111,7 +111,7 @@ class Viewer:
     async def _renew_rights(self) -> None:
         try:
             self.rights = await self._look_up_rights()
-        except DatabaseError:
+        except AnyDatabaseError:
             self._next["rights"] = time.monotonic() + RETRY_SECONDS
 
     async def _write_news(self) -> None:
@@ -134,7 +134,7 @@ class Viewer:
         """What the record holds by now, where entries may have been missed."""
         try:
             newest = await reads.in_database(reads.last_lines, self.positions)
-        except DatabaseError:
+        except AnyDatabaseError:
             return
         for target, last in newest.items():
             self.hub.grew(target, last)
@@ -185,7 +185,7 @@ class Viewer:
                 continue
             try:
                 found = await self.hub.recorded(target_id, self.positions[target_id])
-            except DatabaseError:
+            except AnyDatabaseError:
                 return  # the record can't be read now: the next wake, or the poll, tries again
             if not found:
                 # known to exist, yet not read: Redis, where a follow's lines stand, may have been slow for a moment

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from django.db import InterfaceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.stream import reads
+from dashboard.stream import endpoint, reads
 from dashboard.stream import ring as rings
 from dashboard.stream.hub import LISTS, Hub
 from dashboard.stream.ring import Entry, Ring
@@ -270,3 +271,23 @@ def test_who_begins_tells_the_others_what_they_missed(monkeypatch: pytest.Monkey
         return waiting.viewer.woken.is_set()
 
     assert asyncio.run(play())
+
+
+@pytest.mark.parametrize("error", [InterfaceError("connection already closed"), RuntimeError("nobody foresaw this")])
+def test_no_error_of_ours_reaches_a_browser(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fails(*_arguments: Any) -> Rights:
+        raise error
+
+    monkeypatch.setattr(reads, "rights", fails)
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    scope = {"method": "GET", "headers": [(b"host", b"127.0.0.1")], "query_string": b"watch=overview"}
+    asyncio.run(endpoint.serve(scope, receive, send))
+    assert sent[0]["status"] == 503
+    assert str(error).encode() not in sent[1]["body"]
