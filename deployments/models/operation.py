@@ -28,10 +28,7 @@ class Operation(models.Model):
         TAGS = "tags", _("Look at an image's tags")
         ROOM = "room", _("Look at what a server holds")  # containers, images, volumes, networks, disk
         CONTAINER = "container", _("Act on a container")  # start, stop, restart, remove
-        FOLLOW = (
-            "follow",
-            _("Follow a container"),
-        )  # its log, or what all of a server's take; lasts while somebody looks
+        FOLLOW = "follow", _("Follow a container")  # its log, or what all of a server's take; while somebody looks
         IMAGES = "images", _("Removal of unused images")
         RUN = "run", _("Run of a command")  # in a new container of a Release: `OneOffRun` has the rest
         ROTATE = "rotate", _("Replacement of a server's key")  # new one let in, tried, taken over; old one taken out
