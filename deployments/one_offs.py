@@ -6,7 +6,7 @@ from typing import Final
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, queue, sources
+from deployments import audit, clock, power, queue, sources
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.models import Host, OneOffRun, Operation, Placement, Release
@@ -55,7 +55,8 @@ def servers_of(placement: Placement) -> list[Host]:
 def request_run(*, actor: Actor, release: Release, host: Host, command: Sequence[str], seconds: int) -> OneOffRun:
     """Queue it. The words are on record and shown, so no secret belongs in them.
 
-    Refused where nothing can be run of the Release, the server isn't the Placement's, or too much runs already.
+    Refused where nothing can be run of the Release, the server isn't the Placement's, too much runs already, or where the
+    Release has power over the server that only an admin may give.
     """
     placement = release.placement
     _check_words(command)
@@ -68,6 +69,7 @@ def request_run(*, actor: Actor, release: Release, host: Host, command: Sequence
         Host.objects.select_for_update(no_key=True).get(pk=host.pk)
         if host.pk not in {each.pk for each in servers_of(placement)}:
             raise Refused(_("%(server)s is not one of its servers.") % {"server": host.name})
+        power.check_deploy(actor=actor, planned=release.settings, placement_id=placement.pk, host_ids=[host.pk])
         _check_room_left(placement)
         operation = request_operation(
             actor=actor,

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from deployments import claims, clock, one_offs, operations, stalls
+from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.inventory import applications
 from deployments.live import LogLine, encode_lines
-from deployments.models import AuditEntry, Host, OneOffRun, Operation, Release, RunChunk
+from deployments.models import AuditEntry, Grant, Host, OneOffRun, Operation, Release, RunChunk
 from deployments.queries import runs
 from deployments.states import HostState, OperationStatus
 from tests import factories as make
@@ -36,7 +37,7 @@ def release(world: World) -> Release:
 
 def ask(world: World, release: Release, **changes: Any) -> OneOffRun:
     given = {"host": world.hosts[0], "command": COMMAND, "seconds": 600, **changes}
-    return one_offs.request_run(actor=world.actor, release=release, **given)
+    return one_offs.request_run(**{"actor": world.actor, "release": release, **given})
 
 
 def test_it_is_queued_and_on_record(world: World, release: Release) -> None:
@@ -64,6 +65,20 @@ def test_what_is_refused(world: World, release: Release, changes: dict[str, Any]
     with pytest.raises(Refused, match=said):
         ask(world, release, **changes)
     assert not Operation.objects.filter(kind=Operation.Kind.RUN).exists()
+
+
+def test_a_release_with_power_over_the_server_is_an_admins_to_run(world: World, release: Release) -> None:
+    """One that an admin had let run once, and that doesn't run any more."""
+    Grant.objects.create(user=world.bruno, application=world.application, environment=world.production)
+    bruno = Actor.of(world.bruno)
+    ask(world, release, actor=bruno)
+    Release.objects.filter(pk=release.pk).update(settings={**release.settings, "privileged": True})
+    release.refresh_from_db()
+    with pytest.raises(Refused, match="Only an admin"):
+        ask(world, release, actor=bruno)
+    ask(world, release)
+    world.placement.seats.update(running_release=release)
+    ask(world, release, actor=bruno)
 
 
 def test_only_on_a_server_of_its_own_that_is_open(world: World, release: Release) -> None:
