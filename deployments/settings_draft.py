@@ -47,7 +47,9 @@ class SettingsDraft:
 
     def accept(self, name: str, value: Any) -> str | None:
         """Take one setting; returns the sentence why it can't be, None where it was taken."""
-        others: dict[str, Any] = {each: self.settings[each] for each in _TOGETHER.get(name, ()) if each in self.settings}
+        others: dict[str, Any] = {
+            each: self.settings[each] for each in _TOGETHER.get(name, ()) if each in self.settings
+        }
         if not self.effort.spend(
             sum(min(len(each), 100) for each in (value, *others.values()) if isinstance(each, list))
         ):

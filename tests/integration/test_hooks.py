@@ -1,5 +1,7 @@
 """A command before a deploy and one after it, on a real engine through a real worker."""
 
+from typing import Any
+
 from deployments.inventory import variables
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
@@ -17,7 +19,7 @@ def test_a_migration_and_one_that_fails(estiva: Estiva, server: Server, sample_i
     host = harness.trusted_host(*server)
     one, two = sample_images.push("1"), sample_images.push("2")
     good = ["-c", "/bin/busybox echo migrating for $SAMPLE_GREETING; /bin/busybox cat /app/version"]
-    settings = {
+    settings: dict[str, Any] = {
         **SHELL,
         "ports": [harness.published()],
         "before": good,
