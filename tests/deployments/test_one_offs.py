@@ -74,6 +74,7 @@ def test_a_release_with_power_over_the_server_is_an_admins_to_run(world: World, 
     ask(world, release, actor=bruno)
     Release.objects.filter(pk=release.pk).update(settings={**release.settings, "privileged": True})
     release.refresh_from_db()
+    world.placement.seats.update(running_release=None)
     with pytest.raises(Refused, match="Only an admin"):
         ask(world, release, actor=bruno)
     ask(world, release)
