@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models.functions import Now
 
 from deployments import catching_up, draining, requests
 from deployments.errors import FieldErrors, PlanChanged, Refused
 from deployments.inventory import hosts
 from deployments.inventory.placements import save_placement
-from deployments.models import AuditEntry
+from deployments.models import AuditEntry, Host
 from tests import factories as make
-from tests.deployments.world import World, make_world, place, planned, ready_host
+from tests.deployments.world import World, make_world, place, planned, ready_host, succeed
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +93,9 @@ def test_a_retired_server_is_not_drained(world: World) -> None:
 
 
 def test_what_it_missed_is_not_brought_there_meanwhile(world: World) -> None:
-    release = make.release(world.placement, "2.4.1")
+    release = succeed(world)
+    Host.objects.update(state_since=Now())  # it comes back after that
+    world.placement.refresh_from_db()
     world.placement.rollout = {**world.placement.rollout, "catch_up": "auto"}
     world.placement.save(update_fields=("rollout",))
     seat = world.placement.seats.get(host=world.hosts[1])
