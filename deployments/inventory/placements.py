@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 _MOST_KEPT: Final = 50
+_MOST_DIGITS: Final = 9  # more are no number that anybody means, and Python refuses thousands of them
 _is_url = URLValidator(schemes=("http", "https"))
 
 
@@ -166,7 +167,8 @@ def _checked(
             _is_url(url)
         except ValidationError:
             errors["url"] = [_("Write a web address, such as https://shop.example.com.")]
-    if not str(keep_releases).isdecimal() or not 1 <= int(keep_releases) <= _MOST_KEPT:
+    digits = str(keep_releases)
+    if not digits.isdecimal() or len(digits) > _MOST_DIGITS or not 1 <= int(digits) <= _MOST_KEPT:
         errors["keep_releases"] = [_("Use a number from 1 to %(most)s.") % {"most": _MOST_KEPT}]
     normal: dict[str, Any] = {}
     try:  # a Compose application's containers are as its file says: nothing typed beside it counts

@@ -101,6 +101,12 @@ def test_every_field_is_refused_at_its_place(world: World) -> None:
     assert set(refused.value.errors) == {"image", "settings.memory", "url", "keep_releases"}
 
 
+def test_a_number_of_thousands_of_digits_is_refused_as_any_other(world: World) -> None:
+    with pytest.raises(FieldErrors) as refused:
+        save(world, keep_releases="9" * 5000)
+    assert set(refused.value.errors) == {"keep_releases"}
+
+
 def test_a_script_is_no_address(world: World) -> None:
     with pytest.raises(FieldErrors):
         save(world, url="javascript:alert(1)")
