@@ -30,9 +30,14 @@ def shared_web(
     django_db_setup: None, django_db_blocker: Any, shared_redis: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Web]:
     """The web process, started once: what it remembers of earlier tests must not matter."""
+    from django.core.management import call_command
+
     from tests.dashboard.web import Web
 
     with Web(tmp_path_factory.mktemp("web"), shared_redis.url) as server:
+        with django_db_blocker.unblock():
+            # It made a setup link, and an entry about that: left over, the entry would be one that no chain's head knows.
+            call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
         yield server
 
 
