@@ -15,9 +15,14 @@ from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, HostState
 
 
 def owe(release: Release, hosts: Iterable[Host]) -> None:
-    """Write down that these servers don't get a Release that the others get. Needs the Placement's lock."""
+    """Write down that these servers don't get a Release that the others get; one that runs it is not behind.
+
+    Needs the Placement's lock.
+    """
     for host in hosts:
-        PlacementHost.objects.filter(placement=release.placement_id, host=host).update(owed=release)
+        seats = PlacementHost.objects.filter(placement=release.placement_id, host=host)
+        seats.update(owed=release)
+        seats.filter(running_release=release).update(owed=None)
         queue.changed_on_commit("host", host.pk)
 
 

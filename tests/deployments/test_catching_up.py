@@ -143,6 +143,14 @@ def test_a_newer_deploy_pays_what_was_owed(world: World) -> None:
     assert behind(world) == []
 
 
+def test_one_that_runs_it_already_is_not_behind(world: World) -> None:
+    order(world, away="skip")
+    for target in deployed(world).targets.order_by("pk"):
+        finish(target)
+    click(world, with_one_away(world))
+    assert behind(world) == []
+
+
 def test_nobody_is_brought_unasked_to_what_came_to_no_good_end(world: World) -> None:
     order(world, away="skip", catch_up="auto")
     finish(click(world, with_one_away(world)).targets.get(), "failed_restored")

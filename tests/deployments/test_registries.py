@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection
 
-from deployments import registry_sightings
+from deployments import operations, registry_sightings
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory import registries
 from deployments.models import AuditEntry, Operation, Registry
@@ -193,6 +193,24 @@ def test_a_test_of_what_stood_there_before_does_not_count(world: World) -> None:
     assert operation.request == {"revision": 2}
     registries.remove_registry(actor=world.actor, registry=row)
     assert not Registry.objects.exists()
+
+
+def test_a_test_that_nobody_ended_is_not_going_on(world: World) -> None:
+    row, operation = save(world, test_host=world.hosts[0])
+    assert operation is not None
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.requested_at)
+    operation.refresh_from_db()
+    assert operations.fail_late(operation)
+    row.refresh_from_db()
+    assert (row.state, row.state_text) == (RegistryState.NEW, "Nobody took this up in time.")
+    row, again = save(world, row, test_host=world.hosts[0])
+    assert again is not None
+    assert registry_sightings.seen(row.pk, row.revision, RegistryState.NEW, "The server is away.")
+    Operation.objects.filter(pk=again.pk).update(deadline_at=again.requested_at)
+    again.refresh_from_db()
+    assert operations.fail_late(again)
+    row.refresh_from_db()
+    assert row.state_text == "The server is away.", "what was seen is not talked over"
 
 
 def test_without_a_server_it_can_not_be_tested(world: World) -> None:
