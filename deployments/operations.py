@@ -117,19 +117,19 @@ def _end(operation: Operation, status: OperationStatus, result: Mapping[str, Any
         queue.changed_on_commit("host", operation.host_id)
     if operation.kind == Operation.Kind.RUN:
         _record_run(operation, status, result)
-    if operation.kind == Operation.Kind.REGISTRY and status == OperationStatus.FAILED:
-        _record_untested(operation, result)
+    if operation.registry_id is not None and status == OperationStatus.FAILED:
+        _record_untested(operation, operation.registry_id, result)
 
 
-def _record_untested(operation: Operation, result: Mapping[str, Any]) -> None:
+def _record_untested(operation: Operation, registry_id: int, result: Mapping[str, Any]) -> None:
     """A test of a registry that nobody brought to its end isn't going on any more."""
     unseen = Q(checked_at=None) | Q(checked_at__lt=operation.requested_at)
     waiting = Registry.objects.filter(
-        unseen, pk=operation.registry_id, revision=operation.request.get("revision"), state=RegistryState.NEW
+        unseen, pk=registry_id, revision=operation.request.get("revision"), state=RegistryState.NEW
     )
     text, remedy = str(result.get("what", "")), str(result.get("remedy", ""))
-    if text and waiting.update(state_text=text, remedy=remedy) and operation.registry_id is not None:
-        queue.changed_on_commit("registry", operation.registry_id)
+    if text and waiting.update(state_text=text, remedy=remedy):
+        queue.changed_on_commit("registry", registry_id)
 
 
 def _record_run(operation: Operation, status: OperationStatus, result: Mapping[str, Any]) -> None:

@@ -1,49 +1,22 @@
 """A Placement: an Application in an Environment, its servers, image and settings. One function saves it, new or not."""
 
-import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from deployments import (
-    audit,
-    build_settings,
-    compose_settings,
-    container_settings,
-    image_reference,
-    queue,
-    releases,
-    rollout_settings,
-)
+from deployments import audit, queue, releases
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
+from deployments.inventory import placement_words
+from deployments.inventory.placement_fields import Origin, checked
 from deployments.inventory.sharing import check_sharing
 from deployments.leases import lock_placement
 from deployments.models import Application, Environment, Host, Placement, PlacementHost
 from deployments.power import check_power
 from deployments.states import HostState
-
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
-
-_MOST_KEPT: Final = 50
-_MOST_DIGITS: Final = 9  # more are no number that anybody means, and Python refuses thousands of them
-_is_url = URLValidator(schemes=("http", "https"))
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a Placement's images come from, as typed."""
-
-    source: str
-    build: Mapping[str, Any]
-    compose: Mapping[str, Any]
 
 
 def save_placement(
@@ -68,7 +41,7 @@ def save_placement(
 
     `version` is the one that was edited: Refused when somebody else has saved since.
     """
-    values = _checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}), rollout)
+    values = checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}), rollout)
     with transaction.atomic():
         hosts = _checked_hosts(host_ids, placement)
         if placement is not None:
@@ -80,7 +53,7 @@ def save_placement(
             placement = _create(application, environment, values)
             before: dict[str, Any] = {}
         else:
-            before = _shown(placement)
+            before = placement_words.shown(placement)
             for name, value in values.items():
                 setattr(placement, name, value)
             placement.save(update_fields=tuple(values))
@@ -101,7 +74,7 @@ def check_placement(
     rollout: Mapping[str, Any] | None = None,
 ) -> None:
     """Raise what `save_placement` would about these values, so that a form says everything at once."""
-    _checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}), rollout)
+    checked(image, settings, url, keep_releases, Origin(source, build or {}, compose or {}), rollout)
 
 
 def touch(placement: Placement) -> None:
@@ -151,62 +124,6 @@ def _create(application: Application, environment: Environment, values: dict[str
     return placement
 
 
-def _checked(
-    image: str,
-    settings: Mapping[str, Any],
-    url: str,
-    keep_releases: int | str,
-    origin: Origin,
-    rollout: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    errors: dict[str, list[str | StrPromise]] = {}
-    image, url = image.strip(), url.strip()
-    kept = _checked_origin(origin, image, errors)
-    if url:
-        try:
-            _is_url(url)
-        except ValidationError:
-            errors["url"] = [_("Write a web address, such as https://shop.example.com.")]
-    digits = str(keep_releases)
-    if not digits.isdecimal() or len(digits) > _MOST_DIGITS or not 1 <= int(digits) <= _MOST_KEPT:
-        errors["keep_releases"] = [_("Use a number from 1 to %(most)s.") % {"most": _MOST_KEPT}]
-    normal: dict[str, Any] = {}
-    try:  # a Compose application's containers are as its file says: nothing typed beside it counts
-        normal = container_settings.normalise({} if origin.source == Placement.Source.COMPOSE else settings)
-    except FieldErrors as refused:
-        errors.update({f"settings.{path}": messages for path, messages in refused.errors.items()})
-    if rollout is not None:
-        try:
-            order = rollout_settings.normalise(rollout)
-            kept["rollout"] = {} if order == rollout_settings.defaults() else order
-        except FieldErrors as refused:
-            errors.update({f"rollout.{path}": messages for path, messages in refused.errors.items()})
-    if errors:
-        raise FieldErrors(errors)
-    return {**kept, "settings": normal, "url": url, "keep_releases": int(keep_releases)}
-
-
-def _checked_origin(origin: Origin, image: str, errors: "dict[str, list[str | StrPromise]]") -> dict[str, Any]:
-    """Only what belongs to the source is kept: an image's name, how it is built, or how it is brought up."""
-    kept: dict[str, Any] = {"source": origin.source, "image": "", "build": {}, "compose": {}}
-    try:
-        if origin.source == Placement.Source.GIT:
-            kept["build"] = build_settings.normalise(origin.build)
-        elif origin.source == Placement.Source.COMPOSE:
-            kept["compose"] = compose_settings.normalise(origin.compose)
-        elif origin.source == Placement.Source.IMAGE:
-            kept["image"] = image
-            image_reference.parse(image)
-        else:
-            errors["source"] = [_("Choose where it comes from.")]
-    except FieldErrors as refused:
-        name = "build" if origin.source == Placement.Source.GIT else "compose"
-        errors.update({f"{name}.{path}": messages for path, messages in refused.errors.items()})
-    except image_reference.ImageReferenceError as error:
-        errors["image"] = [error.message]
-    return kept
-
-
 def _check_manner(placement: Placement, source: str) -> None:
     """What Compose brings up and a single container don't take each other's place."""
     compose = str(Placement.Source.COMPOSE)
@@ -253,7 +170,7 @@ def _seat(placement: Placement, hosts: list[Host]) -> None:
 
 def _record(actor: Actor, placement: Placement, before: dict[str, Any]) -> None:
     """Raise the version and write the entry, if anything changed; nothing was `before` a new Placement."""
-    after = _shown(placement)
+    after = placement_words.shown(placement)
     if before == after:
         return
     touch(placement)
@@ -265,38 +182,3 @@ def _record(actor: Actor, placement: Placement, before: dict[str, Any]) -> None:
         before={name: before[name] for name in changed if name in before},
         after={name: after[name] for name in changed},
     )
-
-
-def _build_shown(placement: Placement) -> dict[str, str]:
-    return build_settings.describe(placement.build) if placement.build else {}
-
-
-def _compose_shown(placement: Placement) -> dict[str, str]:
-    """A pasted file by what tells one from another: its text is on the Releases."""
-    if not placement.compose:
-        return {}
-    text = placement.compose["text"].encode("utf-8", "surrogatepass")
-    return {
-        **compose_settings.describe(placement.compose),
-        **({"SHA-256 of the file": hashlib.sha256(text).hexdigest()[:16]} if text else {}),
-    }
-
-
-def _rollout_shown(placement: Placement) -> dict[str, str]:
-    return rollout_settings.describe(placement.rollout) if placement.rollout else {}
-
-
-def _shown(placement: Placement) -> dict[str, Any]:
-    """What the audit entry compares."""
-    seats = placement.seats.filter(is_active=True).order_by("host__name")
-    return {
-        "source": placement.get_source_display(),
-        "image": placement.image,
-        **{f"Build: {name}": text for name, text in _build_shown(placement).items()},
-        **{f"Compose: {name}": text for name, text in _compose_shown(placement).items()},
-        "url": placement.url,
-        "keep_releases": placement.keep_releases,
-        **{f"Order: {name}": text for name, text in _rollout_shown(placement).items()},
-        "servers": list(seats.values_list("host__name", flat=True)),
-        **container_settings.describe(placement.settings),
-    }
