@@ -127,16 +127,24 @@ def odd_user(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
         yield user.pw_name
 
 
+@pytest.fixture
+def open_socket(engine: DockerEngine) -> Iterator[Path]:
+    """The engine's socket, for everybody as long as the test lasts: others are about who may not use it."""
+    mode = engine.socket.stat().st_mode & 0o777
+    engine.socket.chmod(0o666)
+    yield engine.socket
+    engine.socket.chmod(mode)
+
+
 def test_a_shell_that_is_odd(
-    pool: Pool, make_sshd: MakeSshd, ssh_key: SshKey, engine: DockerEngine, odd_user: str
+    pool: Pool, make_sshd: MakeSshd, ssh_key: SshKey, open_socket: Path, odd_user: str
 ) -> None:
     server = make_sshd(options={"AllowUsers": f"root {odd_user}", "UsePAM": "yes", **NO_SOCKETS})
     server.authorized_keys.chmod(0o644)
-    engine.socket.chmod(0o666)
     odd = "it's a \\ 'b\\' \\\\ \"c\" $HOME `id` ; * é"
     with opened(pool, server, ssh_key, odd_user) as session:
         assert session.run(["printf", "%s|", odd, "\\'", "end\\"]).stdout.decode() == f"{odd}|\\'|end\\|"
-        host = DockerHost(session, str(engine.socket))
+        host = DockerHost(session, str(open_socket))
         assert host.facts().os_type == "linux"
         assert host.disk_free("/") is not None
         assert sockets_elsewhere(session, "/run/nowhere.sock") == []
