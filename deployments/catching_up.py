@@ -6,12 +6,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, deployable, hooks, plan, queue, releases, sources, targets
+from deployments import deployable, hooks, queue, sources
 from deployments.actors import ESTIVA, Actor
 from deployments.errors import Refused
 from deployments.leases import lock_placement
 from deployments.models import Deployment, Host, PlacementHost, Release, Target
 from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, HostState
+from deployments.unplanned import queue_unplanned, record_unplanned
 
 
 def owe(release: Release, hosts: Iterable[Host]) -> None:
@@ -76,32 +77,17 @@ def catch_up(*, actor: Actor, seat_id: int) -> Deployment:
             raise Refused(_("Another deploy is under way."), remedy=_("Wait for its end."))
         if sources.needs_build(release):
             raise Refused(_("Release %(number)s was never built.") % {"number": release.number})
-        deployment = _queue(actor, seat, release)
-        name = f"#{deployment.pk} {deployment.application_name} → {deployment.environment_name}"
-        after = {"kind": "deploy", "release": release.number, "servers": [seat.host.name], "because": "it was behind"}
-        audit.record(actor, "deployment.request", ("deployment", deployment.pk, name), after=after)
-    return deployment
-
-
-def _queue(actor: Actor, seat: PlacementHost, release: Release) -> Deployment:
-    before = seat.running_release
-    deployment = Deployment.objects.create(
-        placement=seat.placement,
-        release=release,
-        previous_release=before,
-        kind=Deployment.Kind.DEPLOY,
-        note=f"{seat.host.name} was away when release {release.number} was deployed."[:500],
-        changes=plan.differences(
-            releases.content_as_recorded(before) if before else None, releases.content_as_recorded(release)
-        ),
-        application_name=seat.placement.application.name,
-        environment_name=seat.placement.environment.name,
-        requested_by_id=actor.user_id,
-        requested_by_name=actor.name,
-        requested_at=clock.now(),
-        rollout={hooks.CATCHES_UP: True},
-    )
-    targets.queue_targets(deployment, [[seat.host]], None)
+        deployment = queue_unplanned(
+            actor=actor,
+            placement=placement,
+            release=release,
+            before=seat.running_release,
+            hosts=[seat.host],
+            note=f"{seat.host.name} was away when release {release.number} was deployed.",
+            kind=Deployment.Kind.DEPLOY,
+            rollout={hooks.CATCHES_UP: True},
+        )
+        record_unplanned(actor, deployment, "it was behind")
     return deployment
 
 

@@ -47,6 +47,18 @@ def is_drained(placement: Placement) -> bool:
     return PlacementHost.objects.filter(placement=placement, is_active=True, host__drained_at__isnull=False).exists()
 
 
+def hosts_to_plan(placement: Placement) -> list[int]:
+    """As `host_ids`; Refused where there is none."""
+    hosts = host_ids(placement)
+    if hosts:
+        return hosts
+    if is_drained(placement):
+        raise Refused(
+            _("All of its servers are drained."), "hosts", _("Choose another in the settings, or take one in use.")
+        )
+    raise Refused(_("This has no server yet."), "hosts", _("Choose one in the settings."))
+
+
 def check_unchanged(placement: Placement, plan: Plan, content: releases.Content, fingerprint: str) -> None:
     """PlanChanged, with what differs, when a click would not bring what the Plan showed."""
     if not plan.is_ready:

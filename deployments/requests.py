@@ -63,15 +63,7 @@ def request_plan(
         deployable.check_in_use(placement)
         content = deployable.content_asked(placement, of_release, secrets_of_release, wanted or {})
         deployable.check_source(placement, content)
-        hosts = deployable.host_ids(placement)
-        if not hosts:
-            if deployable.is_drained(placement):
-                raise Refused(
-                    _("All of its servers are drained."),
-                    "hosts",
-                    _("Choose another in the settings, or take one in use."),
-                )
-            raise Refused(_("This has no server yet."), "hosts", _("Choose one in the settings."))
+        hosts = deployable.hosts_to_plan(placement)
         operation = request_operation(
             actor=actor,
             kind=Operation.Kind.PLAN,

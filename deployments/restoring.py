@@ -3,15 +3,13 @@
 The reconciler does this, so that it happens however the process ended that stopped the Deployment.
 """
 
-from collections.abc import Sequence
-
 from django.db import transaction
 
-from deployments import audit, clock, plan, releases, targets
 from deployments.actors import ESTIVA
 from deployments.leases import lock_placement
 from deployments.models import Deployment, Host, PlacementHost, Release, Target
 from deployments.states import DEPLOYMENT_ENDS, DEPLOYMENT_OPEN, TargetStatus
+from deployments.unplanned import queue_unplanned, record_unplanned
 
 
 def due() -> list[int]:
@@ -34,9 +32,21 @@ def restore(deployment_id: int) -> list[Deployment]:
             return []
         stopped.restore = Deployment.Restore.DONE
         stopped.save(update_fields=("restore",))
-        made = [_bring_back(stopped, release, hosts) for release, hosts in _by_release(stopped)]
+        made = [
+            queue_unplanned(
+                actor=ESTIVA,
+                placement=placement,
+                release=release,
+                before=stopped.release,
+                hosts=hosts,
+                note=f"#{stopped.pk} was stopped: what served before comes back.",
+                kind=Deployment.Kind.ROLLBACK,
+                restores=stopped,
+            )
+            for release, hosts in _by_release(stopped)
+        ]
         for each in made:
-            _record(each, stopped)
+            record_unplanned(ESTIVA, each, f"#{stopped.pk}: {stopped.halted}")
     return made
 
 
@@ -53,32 +63,3 @@ def _by_release(stopped: Deployment) -> list[tuple[Release, list[Host]]]:
         if target.replaced is not None and target.replaced != stopped.release and target.host_id in running:
             found.setdefault(target.replaced, []).append(target.host)
     return list(found.items())
-
-
-def _bring_back(stopped: Deployment, release: Release, hosts: Sequence[Host]) -> Deployment:
-    deployment = Deployment.objects.create(
-        placement_id=stopped.placement_id,
-        release=release,
-        previous_release=stopped.release,
-        restores=stopped,
-        kind=Deployment.Kind.ROLLBACK,
-        note=f"#{stopped.pk} was stopped: what served before comes back.",
-        changes=plan.differences(releases.content_as_recorded(stopped.release), releases.content_as_recorded(release)),
-        application_name=stopped.application_name,
-        environment_name=stopped.environment_name,
-        requested_by_name=ESTIVA.name,
-        requested_at=clock.now(),
-    )
-    targets.queue_targets(deployment, [list(hosts)], None)
-    return deployment
-
-
-def _record(deployment: Deployment, stopped: Deployment) -> None:
-    name = f"#{deployment.pk} {deployment.application_name} → {deployment.environment_name}"
-    after = {
-        "kind": str(deployment.kind),
-        "release": deployment.release.number,
-        "servers": list(deployment.targets.order_by("host_name").values_list("host_name", flat=True)),
-        "because": f"#{stopped.pk}: {stopped.halted}",
-    }
-    audit.record(ESTIVA, "deployment.request", ("deployment", deployment.pk, name), after=after)
