@@ -20,10 +20,12 @@ from deployments.models.registry import Registry
 from deployments.models.repository import Repository
 from deployments.models.sample import HostSample
 from deployments.models.shared import PlacementSet, SharedVariable, VariableSet
+from deployments.models.token import AccessToken, IdempotencyKey
 from deployments.models.webhook import CommitStatus, Webhook, WebhookDelivery
 
 __all__ = [
     "AccessLink",
+    "AccessToken",
     "Application",
     "AuditEntry",
     "AuditHead",
@@ -33,6 +35,7 @@ __all__ = [
     "Grant",
     "Host",
     "HostSample",
+    "IdempotencyKey",
     "Installation",
     "LogChunk",
     "OneOffRun",

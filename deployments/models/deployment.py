@@ -14,7 +14,7 @@ class Plan(models.Model):
     """What a click would change, computed before it. `hosts` and `changes` are as `deployments.plan` documents them."""
 
     class Automatic(models.TextChoices):
-        """Where a Plan that a push asked for stands; "" for a person's, which waits for the click."""
+        """Where a Plan that a push or a program asked for stands; "" for a person's, which waits for the click."""
 
         WAITING = "waiting", _("Deploys once it is worked out")
         DEPLOYED = "deployed", _("Deployed")
@@ -41,7 +41,10 @@ class Plan(models.Model):
     wanted = models.JSONField(default=dict)  # in place of what is set: `deployments.sources.overlaid`
     automatic = models.CharField(max_length=10, choices=Automatic.choices, blank=True)
     automatic_by = models.CharField(max_length=120, blank=True)  # whom its Deployment is recorded for
+    automatic_note = models.CharField(max_length=500, blank=True)  # of its Deployment
+    automatic_said = models.CharField(max_length=600, blank=True)  # why it was not deployed
     webhook = models.ForeignKey("deployments.Webhook", on_delete=models.SET_NULL, null=True, related_name="+")
+    token = models.ForeignKey("deployments.AccessToken", on_delete=models.SET_NULL, null=True, related_name="+")
     changes = models.JSONField(default=list)
     hosts = models.JSONField(default=list)
     created_by = models.ForeignKey(
