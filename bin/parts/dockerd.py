@@ -60,11 +60,7 @@ class DockerEngine(ProcessPart):
         if not shutil.which("ip"):
             raise PartError("A Docker Engine of its own needs the command `ip` (Debian package iproute2).")
         self.clear()
-        before = self._read_state()
-        forwards = forwarding()
-        bridge = Bridge.create(before["bridge"] if before else None)
-        self._write_state({"bridge": bridge.number, "forwarding": forwards, "active": True})
-        self.process = self._daemon(self._arguments(bridge))
+        self.process = self._daemon(self._arguments(*self._own_network()))
         self._launch_daemon()
 
     def stop(self) -> None:
@@ -142,7 +138,15 @@ class DockerEngine(ProcessPart):
     def _daemon(self, arguments: Sequence[str]) -> Process:
         return Process(arguments, log=self.log)
 
-    def _arguments(self, bridge: Bridge) -> list[str]:
+    def _own_network(self) -> tuple[str, list[str]]:
+        """Make what its containers hang on: the name of their control group, and the daemon's words about the network."""
+        before = self._read_state()
+        forwards = forwarding()
+        bridge = Bridge.create(before["bridge"] if before else None)
+        self._write_state({"bridge": bridge.number, "forwarding": forwards, "active": True})
+        return bridge.name, [f"--bridge={bridge.name}", f"--default-address-pool=base={bridge.pool},size=28"]
+
+    def _arguments(self, group: str, network: list[str]) -> list[str]:
         switches = ["--live-restore"] if self._live_restore else []
         switches += [f"--registry-mirror={mirror}" for mirror in self._mirrors]
         return [
@@ -151,25 +155,28 @@ class DockerEngine(ProcessPart):
             f"--data-root={self.folder / 'data'}",
             f"--exec-root={self._run}",
             f"--pidfile={self._pid_file}",
-            f"--bridge={bridge.name}",
-            f"--cgroup-parent=/{bridge.name}",
-            f"--default-address-pool=base={bridge.pool},size=28",
+            f"--cgroup-parent=/{group}",
             "--iptables=false",
             "--ip6tables=false",
             "--insecure-registry=127.0.0.0/8",
             "--shutdown-timeout=5",
+            *network,
             *switches,
         ]
 
     def _own_processes(self) -> Iterator[int]:
         """dockerd, its containerd and shims (they name the run folder), and everything in the engine's cgroup."""
-        state = self._read_state()
-        group = f":/{Bridge(state['bridge']).name}/" if state and state["active"] else None
+        group = self._group()
         for pid in process_ids():
             if start_time(pid) is None:
                 continue  # ended, but its parent has not taken notice: nothing to kill
-            if str(self._run) in _command(pid) or (group and group in _read(f"/proc/{pid}/cgroup")):
+            if str(self._run) in _command(pid) or (group and f":/{group}/" in _read(f"/proc/{pid}/cgroup")):
                 yield pid
+
+    def _group(self) -> str:
+        """The control group that its containers are in; "" while it has none."""
+        state = self._read_state()
+        return Bridge(state["bridge"]).name if state and state["active"] else ""
 
     def _end_processes(self) -> None:
         for _ in range(100):  # a dying shim can leave a child behind for a moment

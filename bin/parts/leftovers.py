@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from parts import namespaces, podman, registry_address
+from parts import machine, namespaces, podman, registry_address
 from parts.dockerd import DockerEngine
 from parts.part import abandoned_folders, end_remembered, part_files, remove_folder
 
@@ -38,5 +38,7 @@ def clear_folder(folder: Path) -> None:
         podman.Podman(state.parent).clear()
     for state in part_files(folder, registry_address.STATE):
         registry_address.give_back(state.parent)
+    for state in part_files(folder, machine.STATE):
+        machine.clear(state.parent)
     for state in part_files(folder, namespaces.STATE):
         namespaces.clear(state.parent)

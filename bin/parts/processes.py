@@ -65,11 +65,11 @@ def free_port(preferred: int | None = None, *, attempts: int = 50) -> int:
     raise PartError("No free TCP port was found on 127.0.0.1.")
 
 
-def port_answers(port: int) -> bool:
-    """Whether something accepts TCP connections on this loopback port."""
+def port_answers(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether something accepts TCP connections on this port, of the loopback if no address is given."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 def start_time(pid: int) -> str | None:

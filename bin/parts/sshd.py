@@ -51,8 +51,8 @@ class SshServer(ProcessPart):
         self.authorized_keys.touch(mode=0o600)
         config = self.folder / "sshd_config"
         config.write_text(self._config())
-        self.process = Process([program, "-D", "-e", "-f", str(config)], log=self.log)
-        self.launch(lambda: port_answers(self.port))
+        self.process = Process(self._command([program, "-D", "-e", "-f", str(config)]), log=self.log)
+        self.launch(lambda: port_answers(self.port, self.address))
 
     def stop(self) -> None:
         """End the server and every session it still has."""
@@ -63,7 +63,7 @@ class SshServer(ProcessPart):
         """Restart the listener; sessions that are open live on, as with `systemctl restart ssh`."""
         self._note_sessions()
         self.process.stop()
-        self.launch(lambda: port_answers(self.port))
+        self.launch(lambda: port_answers(self.port, self.address))
 
     def kill_connections(self) -> None:
         """SIGKILL every session, as when the network or the machine drops them; the listener stays."""
@@ -97,6 +97,10 @@ class SshServer(ProcessPart):
     def known_hosts_line(self) -> str:
         """The host key as a line of known_hosts."""
         return f"[{self.address}]:{self.port} {self.host_key_line()}"
+
+    def _command(self, argv: list[str]) -> list[str]:
+        """What starts it: another kind starts it elsewhere."""
+        return argv
 
     def _note_sessions(self) -> None:
         """Remember the session processes: once the listener is restarted they are no longer its children."""
