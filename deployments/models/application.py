@@ -20,6 +20,7 @@ class Environment(models.Model):
     builder = models.ForeignKey(
         Host, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )  # None: a Placement's first server builds
+    allows_terminal = models.BooleanField(_("terminals"), default=False)  # admins may open one into a container
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -93,6 +94,9 @@ class PlacementHost(models.Model):
     observed = models.JSONField(default=dict)  # engine.events.Observed as last seen
     drift = models.CharField(max_length=300, blank=True)  # what differs from the record, in words; "" when nothing does
     drift_at = models.DateTimeField(null=True)
+    difference = models.JSONField(default=dict)  # the same piece by piece, ignored or not: `deployments.drifting`
+    ignored = models.JSONField(default=dict)  # the one that somebody ignores: {fingerprint, words, reason, by, at}
+    adopted = models.JSONField(default=dict)  # {container_id, release, by, at}: that container, whatever its labels say
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("placement", "host"), name="one_seat_each"),)
@@ -166,6 +170,7 @@ class Release(models.Model):
     created_by_name = models.CharField(max_length=120)
     created_at = models.DateTimeField(auto_now_add=True)
     lost_secrets = models.JSONField(default=list)  # names whose versions were destroyed since
+    adopted = models.JSONField(default=dict)  # made by hand on a server: {operation, server, host, container, note, changes}
 
     class Meta:
         ordering = ("-number",)

@@ -31,6 +31,8 @@ class Operation(models.Model):
         FOLLOW = "follow", _("Follow a container")  # its log, or what all of a server's take; while somebody looks
         IMAGES = "images", _("Removal of unused images")
         RUN = "run", _("Run of a command")  # in a new container of a Release: `OneOffRun` has the rest
+        TERMINAL = "terminal", _("Terminal into a container")  # `Terminal` has the rest
+        ADOPT = "adopt", _("Adoption of what runs")  # a new Release of what was changed by hand: `deployments.adopting`
         ROTATE = "rotate", _("Replacement of a server's key")  # new one let in, tried, taken over; old one taken out
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
