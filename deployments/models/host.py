@@ -57,7 +57,9 @@ class Host(models.Model):
     clock_skew = models.FloatField(null=True)  # seconds, positive when the server is ahead
     containers = models.JSONField(
         default=list
-    )  # what Estiva runs there, as last seen: [{name, release, placement, state, image, since}], and `service` of Compose
+    )  # what Estiva runs there, as last seen: [{id, name, release, placement, state, image, since}], `service` of Compose, `beside`
+
+    ignored_containers = models.JSONField(default=list)  # unknown ones of ours: [{id, name, reason, by, at}]
 
     builds_at_once = models.PositiveSmallIntegerField(_("builds at once"), default=1)
 
