@@ -8,11 +8,15 @@ from deployments.models import User
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, or Estiva itself. `address` is where the request came from, "" when it came from no network."""
+    """A person, or Estiva itself. `address` is where the request came from, "" when it came from no network.
+
+    `is_limited` where a program asks for an admin by a token that may not administer: then they are no admin here.
+    """
 
     user_id: int | None
     name: str
     address: str = ""
+    is_limited: bool = False
 
     @classmethod
     def of(cls, user: User, address: str = "") -> Self:

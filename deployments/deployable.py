@@ -6,11 +6,11 @@ from typing import Final
 
 from django.utils.translation import gettext as _
 
+from deployments import permissions, power, releases, sources
 from deployments import plan as plans
-from deployments import power, releases, sources
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, PlanChanged, Refused
-from deployments.models import Application, Host, Placement, PlacementHost, Plan, Release, User
+from deployments.models import Application, Host, Placement, PlacementHost, Plan, Release
 from deployments.states import HostState
 
 _REDACTED: Final = "[redacted]"  # as the worker writes for a secret
@@ -128,7 +128,7 @@ def check_powers(actor: Actor, plan: Plan, hosts: Collection[Host]) -> None:
     ids = [host.pk for host in hosts]
     power.check_deploy(actor=actor, planned=plan.settings, placement_id=plan.placement_id, host_ids=ids)
     powers = new_powers(plan, ids)
-    if not powers or any(user.is_admin for user in User.objects.filter(pk=actor.user_id or 0)):
+    if not powers or permissions.acts_as_admin(actor):
         return
     named = "; ".join(f"{service}: {key} ({reason})" for service, key, reason in powers)
     raise Refused(

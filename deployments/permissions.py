@@ -2,6 +2,7 @@
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from deployments.actors import Actor
 from deployments.models import (
     Application,
     Deployment,
@@ -136,6 +137,11 @@ def may_change_repository(user: User) -> bool:
     The Git server's host key is trusted by admins only, as a server's is.
     """
     return may_create_applications(user)
+
+
+def acts_as_admin(actor: Actor) -> bool:
+    """Whoever asks is an admin, and nothing limits what they ask by; Estiva itself is not meant."""
+    return not actor.is_limited and any(user.is_admin for user in User.objects.filter(pk=actor.user_id or 0))
 
 
 def may_administer(user: User) -> bool:

@@ -13,10 +13,10 @@ from django.conf import settings as configured
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from deployments import container_options
+from deployments import container_options, permissions
 from deployments.actors import ESTIVA, Actor
 from deployments.errors import FieldErrors, Refused
-from deployments.models import Placement, User
+from deployments.models import Placement
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -88,7 +88,7 @@ def check_deploy(*, actor: Actor, planned: Mapping[str, Any], placement_id: int,
 
 
 def _is_admin(actor: Actor) -> bool:
-    return actor == ESTIVA or any(user.is_admin for user in User.objects.filter(pk=actor.user_id or 0))
+    return actor == ESTIVA or permissions.acts_as_admin(actor)
 
 
 def _whole(reason: "StrPromise") -> Rule:

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from deployments import audit, queue
-from deployments.accounts import links
+from deployments.accounts import links, tokens
 from deployments.accounts.passwords import check_password, checked_name
 from deployments.actors import Actor
 from deployments.errors import Refused
@@ -43,7 +43,7 @@ def change_access(
 
 
 def deactivate(*, actor: Actor, user: User) -> User:
-    """Shut a person out: sessions, streams and links end at once. Refused for the last admin."""
+    """Shut a person out: sessions, streams, links and tokens end at once. Refused for the last admin."""
     with transaction.atomic():
         user, is_last_admin = _locked_among_admins(user)
         if not user.is_active:
@@ -57,7 +57,8 @@ def deactivate(*, actor: Actor, user: User) -> User:
         user.save(update_fields=("is_active",))
         end_sessions(user)
         links.revoke(Q(user=user))
-        audit.record(actor, "person.deactivate", user)
+        revoked = tokens.revoke_all(actor=actor, user=user)
+        audit.record(actor, "person.deactivate", user, after={"revoked_tokens": revoked} if revoked else None)
     return user
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from deployments import releases
+from deployments import permissions, releases
 from deployments.actors import ESTIVA, Actor
 from deployments.errors import FieldErrors
-from deployments.models import Environment, Placement, Release, User
+from deployments.models import Environment, Placement, Release
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -29,7 +29,7 @@ def check_sharing(
 
     Needs the servers' locks: two that share none can't meet.
     """
-    if actor == ESTIVA or any(user.is_admin for user in User.objects.filter(pk=actor.user_id or 0)):
+    if actor == ESTIVA or permissions.acts_as_admin(actor):
         return
     own = placement.pk if placement else 0
     others, kept = Placement.objects.exclude(pk=own), Release.objects.exclude(placement=own)
