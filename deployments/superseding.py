@@ -22,7 +22,9 @@ def end_queued(newer: Deployment, *, every: bool = False) -> list[Closed]:
     )
     if not every:
         # a person may deploy a push's Plan once more
-        older = older.filter(plan__automatic=Plan.Automatic.DEPLOYED, requested_by_name=F("plan__automatic_by"))
+        older = older.filter(
+            plan__automatic=Plan.Automatic.DEPLOYED, plan__token=None, requested_by_name=F("plan__automatic_by")
+        )
     return [_end(each, newer) for each in older.order_by("pk")]
 
 

@@ -1,10 +1,10 @@
-"""Plans that a push asked for: deployed by themselves once they are worked out, by whichever process comes first.
+"""Plans that a push or a program asked for: deployed by themselves once they are worked out, by whichever process comes first.
 
 `Plan.automatic` moves by compare-and-swap under the Placement's lock, so that a Plan is deployed once, or never. The worker
 that ended a Plan's Operation carries it on; the reconciler does so for what was left behind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
@@ -13,10 +13,12 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from deployments import operations, plan, releases, requests
+from deployments.accounts import tokens
+from deployments.accounts.reach import Reach
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.leases import lock_placement
-from deployments.models import Deployment, Operation, PlacementHost, Plan, Webhook, WebhookDelivery
+from deployments.models import AccessToken, Deployment, Operation, PlacementHost, Plan, Webhook, WebhookDelivery
 from deployments.states import DEPLOYMENT_OPEN, OPERATION_ENDS, OperationStatus
 
 Verdict = WebhookDelivery.Verdict
@@ -26,6 +28,7 @@ LEFT_BEHIND: Final = timedelta(
     seconds=5
 )  # after the end of its Operation: then whoever ended that has died, or is slow
 _LONGEST_REASON: Final = 600
+_BESIDE: Final = ("operation", "webhook", "placement__application", "token__user")
 
 
 def request_plan(*, actor: Actor, webhook: Webhook, wanted: dict[str, str]) -> Plan:
@@ -60,7 +63,7 @@ def carry_on(plan_id: int) -> Deployment | None:
         return None
     with transaction.atomic():
         lock_placement(placement_id)
-        row = _waiting().select_related("operation", "webhook", "placement__application").filter(pk=plan_id).first()
+        row = _waiting().select_related(*_BESIDE).filter(pk=plan_id).first()
         if row is None:
             return None
         refusal = _why_not(row)
@@ -82,14 +85,19 @@ def _deploy(row: Plan) -> Deployment:
     with transaction.atomic():
         _move(row.pk, Automatic.DEPLOYED)
         deployment = requests.request_deployment(
-            actor=Actor(row.created_by_id, row.automatic_by),
+            actor=_actor(row),
             plan=row,
             fingerprint=row.fingerprint,
-            note=_note(row),
-            supersede=True,
+            note=row.automatic_note or _note(row),
+            supersede=row.token is None,
         )
         WebhookDelivery.objects.filter(plan=row).update(deployment=deployment)
     return deployment
+
+
+def _actor(row: Plan) -> Actor:
+    """Who asked; by a token, with no more power than that has by now."""
+    return tokens.actor_of(row.token) if row.token else Actor(row.created_by_id, row.automatic_by)
 
 
 def _move(plan_id: int, to: Automatic) -> None:
@@ -99,7 +107,10 @@ def _move(plan_id: int, to: Automatic) -> None:
 
 def _why_not(row: Plan) -> tuple[Verdict, str] | None:
     """Why a Plan that was worked out is not deployed; None when it is."""
-    if row.webhook is None or not row.webhook.is_active:
+    if row.token is not None:
+        if said := _why_no_more(row, row.token):
+            return Verdict.REFUSED, said
+    elif row.webhook is None or not row.webhook.is_active:
         return Verdict.REFUSED, "The hook was switched off or deleted before this push's turn came."
     result = row.operation.result
     if row.operation.status != OperationStatus.SUCCEEDED or not row.is_ready:
@@ -110,8 +121,18 @@ def _why_not(row: Plan) -> tuple[Verdict, str] | None:
             bad = [f"{each['message']} {each['remedy']}" for each in host["findings"] if each["result"] == "bad"]
             said = bad[0] if bad else "it is not known what would be deployed."
             return Verdict.REFUSED, f"{host['name']} can't be deployed to: {said.strip()}"
-    brought = _brought_already(row)
+    brought = _brought_already(row) if row.token is None else ""  # who says "deploy" means it
     return (Verdict.IGNORED, brought) if brought else None
+
+
+def _why_no_more(row: Plan, token: AccessToken) -> str:
+    """Why a token may not deploy any more what was asked for with it; "" while it may. That it expires since is no reason."""
+    reach = Reach(token)
+    if token.revoked_at is not None or not token.user.is_active:
+        return "The token was revoked before this deploy's turn came."
+    if not tokens.holds(tokens.scope_now(token), tokens.Scope.DEPLOY) or not reach.may_act(row.placement):
+        return "The token's person may not deploy this any more."
+    return ""
 
 
 def _brought_already(row: Plan) -> str:
@@ -141,7 +162,7 @@ def _note(row: Plan) -> str:
 
 
 def _supersede_waiting(placement_id: int) -> None:
-    waiting = Plan.objects.filter(placement=placement_id, automatic=Automatic.WAITING)
+    waiting = Plan.objects.filter(placement=placement_id, automatic=Automatic.WAITING, token=None)
     found = list(waiting.order_by("pk").values_list("pk", "operation"))
     # An Operation that ends is locked first and fills its Plan then: the same order here, or the two wait for each other
     list(Operation.objects.select_for_update(no_key=True).filter(pk__in=[each for _, each in found]).order_by("pk"))
@@ -151,8 +172,9 @@ def _supersede_waiting(placement_id: int) -> None:
     _say([plan_id for plan_id, _operation in found], Verdict.SUPERSEDED, "A newer push came before this one's turn.")
 
 
-def _say(plan_ids: Iterable[int], verdict: Verdict, said: str) -> None:
-    """Put the verdict, and why, on the deliveries that asked for these Plans."""
+def _say(plan_ids: Collection[int], verdict: Verdict, said: str) -> None:
+    """Put the verdict, and why, on these Plans and on the deliveries that asked for them."""
+    Plan.objects.filter(pk__in=list(plan_ids)).update(automatic_said=said[:_LONGEST_REASON])
     for delivery in WebhookDelivery.objects.filter(plan__in=list(plan_ids)):
         delivery.verdict, delivery.reason = verdict, f"{delivery.reason} {said}".strip()[:_LONGEST_REASON]
         delivery.save(update_fields=("verdict", "reason"))
