@@ -144,7 +144,7 @@ class Attempt(ABC, Generic[B]):
         recorder.record(StepStarted("connect"))
         if self.target.attempts > 1:
             recorder.say(f"Attempt {self.target.attempts}, by {self.keeper.name}.", "warn")
-        recorder.say(f"Connecting to {where.host_name} at {where} as {where.user}.")
+        recorder.say(f"Connecting to {where.host_name} at {where.in_words}.")
         host = self.opened.enter_context(opening)
         facts = host.facts()
         seen = f"{facts.name}, {facts.os_type}/{facts.architecture}"

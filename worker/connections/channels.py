@@ -12,6 +12,8 @@ from typing import Any
 
 from paramiko.channel import Channel
 
+from worker.connections.local_channels import LocalCommand
+
 _SLICE = 0.04  # seconds: how late a signal or a deadline may be noticed while nothing arrives
 _LARGEST_READ = 1 << 16
 _LARGEST_WRITE = 1 << 15  # sshd takes no more in one packet
@@ -166,6 +168,14 @@ def _in_quotes(word: str) -> str:
     return "".join(parts)
 
 
+def begin(channel: Channel | LocalCommand, argv: Sequence[str]) -> None:
+    """Start a fixed argv on a channel that was opened for one command."""
+    if isinstance(channel, LocalCommand):
+        channel.exec_words(argv)
+    else:
+        channel.exec_command(command_line(argv))
+
+
 def run_on(
     channel: Channel,
     argv: Sequence[str],
@@ -182,7 +192,7 @@ def run_on(
     channel.in_buffer.set_event(arrived)
     channel.in_stderr_buffer.set_event(arrived)
     channel.settimeout(deadline)
-    channel.exec_command(command_line(argv))
+    begin(channel, argv)
     if stdin is not None:
         channel.sendall(stdin)
         channel.shutdown_write()

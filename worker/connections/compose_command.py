@@ -8,7 +8,7 @@ from typing import Literal
 
 from paramiko.channel import Channel
 
-from worker.connections.channels import ChannelSocket, ConnectionGone, command_line
+from worker.connections.channels import ChannelSocket, ConnectionGone, begin
 from worker.engine.compose.compose_host import ComposeLine
 
 _SLICE = 0.04  # seconds: how late a signal or the deadline may be noticed
@@ -42,7 +42,7 @@ class Command:
         channel.in_buffer.set_event(arrived)
         channel.in_stderr_buffer.set_event(arrived)
         channel.settimeout(self._deadline)
-        channel.exec_command(command_line(self._argv))
+        begin(channel, self._argv)
         self._send(until)
         readers = (
             _Lines("stdout", channel.recv_ready, channel.recv, self._greeting),

@@ -45,10 +45,19 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The engine on the worker's own machine: by what it is known (`LocalEngine.identity`), and its socket's path."""
+
+    engine: str
+    socket: str
+
+
+@dataclass(frozen=True, slots=True)
 class SshAddress:
     """Where a server is and as whom to log in. `host_name` is the server's name in Estiva, for messages.
 
-    `via` is the server from which the address is reached; None where the worker itself reaches it.
+    `via` is the server from which the address is reached; None where the worker itself reaches it. One that is `beside` the
+    worker is reached without SSH: address, port and user say nothing then.
     """
 
     host_name: str
@@ -56,9 +65,17 @@ class SshAddress:
     port: int = 22
     user: str = "root"
     via: Login | None = None
+    beside: Beside | None = None
 
     def __str__(self) -> str:
+        if self.beside is not None:
+            return self.beside.socket
         return f"{self.address}:{self.port}" + (f" through {self.via.address.host_name}" if self.via else "")
+
+    @property
+    def in_words(self) -> str:
+        """For the log: "10.0.0.7:22 as deploy"."""
+        return f"{self}, beside this worker" if self.beside is not None else f"{self} as {self.user}"
 
     @property
     def where(self) -> Where:

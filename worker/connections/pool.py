@@ -10,7 +10,9 @@ import functools
 import hashlib
 import threading
 import time
+from typing import cast
 
+from worker.connections import beside
 from worker.connections.login import HostKey, Login, SshAddress, SshCredential
 from worker.connections.session import SshSession
 from worker.connections.signals import Signals
@@ -84,6 +86,8 @@ class Pool:
 
     def _connect(self, login: Login, signals: Signals) -> Transport:
         address, credential, host_key = login.address, login.credential, login.host_key
+        if address.beside is not None:
+            return cast("Transport", beside.connect(address))  # as much of one as sessions use
         way = self.way_to(address, signals)
         if way is None:
             return connect(address, credential, host_key, signals.check)
@@ -154,5 +158,8 @@ def _key(address: SshAddress, credential: SshCredential, host_key: HostKey) -> _
 
 
 def _step(login: Login) -> tuple[str, int, str, str, HostKey]:
+    here = login.address.beside
+    if here is not None:
+        return (here.socket, 0, "", here.engine, login.host_key)
     secret = hashlib.sha256(login.credential.private_key_pem.reveal().encode()).hexdigest()
     return (login.address.address, login.address.port, login.address.user, secret, login.host_key)

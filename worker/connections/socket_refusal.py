@@ -1,5 +1,6 @@
 """Opening the engine's socket, and, where sshd refuses, finding out why: it gives the same answer to every cause."""
 
+from worker.connections import beside
 from worker.connections.channels import ChannelSocket
 from worker.connections.dialing import CLIENTS, NoDial, dial
 from worker.connections.pool import SshSession
@@ -20,6 +21,8 @@ def open_engine_socket(session: SshSession, path: str) -> ChannelSocket:
 
     Through sshd where it opens one, else through the engine's client on the server.
     """
+    if session.address.beside is not None:
+        return _beside(session, path)
     dialled = session.transport.dialled
     if path in dialled:
         return _dialled(session, path, dialled[path])
@@ -30,6 +33,13 @@ def open_engine_socket(session: SshSession, path: str) -> ChannelSocket:
         if reason not in _MAY_BE_SSHD:
             raise _explained(session, path, reason, refusal.words) from refusal
         return _first_dial(session, path, reason, refusal.words)
+
+
+def _beside(session: SshSession, path: str) -> ChannelSocket:
+    try:
+        return session.to_unix_socket(path)
+    except ChannelRefused as refusal:
+        raise beside.unreachable(session.address.host_name, f"{path}: {refusal.words}.") from refusal
 
 
 def _first_dial(session: SshSession, path: str, reason: str, words: str) -> ChannelSocket:

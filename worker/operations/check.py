@@ -71,13 +71,20 @@ def _checked(looking: Looking, host: Host, connection: HostConnection) -> Outcom
     try:
         with looking.step("login") as step:
             session = pool.session(connection.address, connection.credential, connection.host_key, looking.signals)
-            step.finish(f"Logged in to {connection.address} as {connection.address.user}.")
+            step.finish(_reached(connection))
         try:
             return _look(looking, host, session, connection)
         except SocketRefused as error:
+            if connection.address.beside is not None:
+                raise
             return _elsewhere(looking, host, session, connection, error)
     finally:
         pool.close()
+
+
+def _reached(connection: HostConnection) -> str:
+    way = connection.address
+    return f"{'Reached' if way.beside else 'Logged in to'} {way.in_words}."
 
 
 def _elsewhere(
