@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 from deployments import builds, endings, queue, releases, stalls, waves
 from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
-from deployments.models import Deployment, OneOffRun, Operation, PlacementHost, Release, Target
+from deployments.models import Deployment, OneOffRun, Operation, PlacementHost, Release, Target, Terminal
 from deployments.stalls import release_expired
 from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
 
@@ -101,11 +101,12 @@ def cancel_wanted(target_ids: Collection[int]) -> set[int]:
 
 
 def cancel_wanted_of_runs(operation_ids: Collection[int]) -> set[int]:
-    """Those of these Operations that run a command which somebody wants ended."""
+    """Those of these Operations that run a command, in a container of its own or on a terminal, which somebody wants ended."""
     if not operation_ids:
         return set()
-    wanted = OneOffRun.objects.filter(pk__in=operation_ids, cancel_requested_at__isnull=False)
-    return set(wanted.values_list("pk", flat=True))
+    runs = OneOffRun.objects.filter(pk__in=operation_ids, cancel_requested_at__isnull=False)
+    terminals = Terminal.objects.filter(pk__in=operation_ids, end_requested_at__isnull=False)
+    return set(runs.values_list("pk", flat=True).union(terminals.values_list("pk", flat=True)))
 
 
 def hand_back_target(claim: Claim, *, reason: str, delay_seconds: float = 0.0, broke: bool = False) -> bool:

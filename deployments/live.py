@@ -42,7 +42,10 @@ def decode_lines(text: str) -> list[LogLine]:
 
 
 def wake_log(target_id: int, deployment_id: int, first: int, last: int, lines: str) -> dict[str, str]:
-    """The wake entry for lines `first…last` of a Target; `lines` is `encode_lines`' text, carried along if short, else left out."""
+    """The wake entry for lines `first…last` of a Target; `lines` is `encode_lines`' text, carried along if short, else left out.
+
+    For a terminal both numbers are its own, negative.
+    """
     return {
         "kind": "log",
         "target": str(target_id),

@@ -117,6 +117,8 @@ def _end(operation: Operation, status: OperationStatus, result: Mapping[str, Any
         queue.changed_on_commit("host", operation.host_id)
     if operation.kind == Operation.Kind.RUN:
         _record_run(operation, status, result)
+    if operation.kind == Operation.Kind.TERMINAL:
+        _record_terminal(operation, status, result)
     if operation.registry_id is not None and status == OperationStatus.FAILED:
         _record_untested(operation, operation.registry_id, result)
 
@@ -146,6 +148,21 @@ def _record_run(operation: Operation, status: OperationStatus, result: Mapping[s
         after=after,
         outcome=AuditEntry.Outcome.DONE if good else AuditEntry.Outcome.FAILED,
         message="" if status == OperationStatus.SUCCEEDED else str(result.get("what", "")),
+    )
+    queue.changed_on_commit("placement", operation.placement_id or 0, operation.placement_id)
+
+
+def _record_terminal(operation: Operation, status: OperationStatus, result: Mapping[str, Any]) -> None:
+    """A terminal has ended, or never was opened."""
+    server, told = operation.host.name if operation.host else "", ("how", "exit_code", "bytes")
+    after = {"server": server, "container": operation.request.get("name", ""), "asked_by": operation.requested_by_name}
+    audit.record(
+        ESTIVA,
+        "terminal.end",
+        ("terminal", operation.pk, f"#{operation.pk} {operation.placement} on {server}"),
+        after={"status": str(status), **after, **{key: result[key] for key in told if key in result}},
+        outcome=AuditEntry.Outcome.FAILED if status == OperationStatus.FAILED else AuditEntry.Outcome.DONE,
+        message=str(result.get("what", "")),
     )
     queue.changed_on_commit("placement", operation.placement_id or 0, operation.placement_id)
 

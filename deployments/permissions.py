@@ -16,6 +16,7 @@ from deployments.models import (
     Plan,
     Repository,
     Role,
+    Terminal,
     User,
 )
 
@@ -98,8 +99,13 @@ def visible_operations(user: User) -> QuerySet[Operation]:
 
 
 def visible_follows(user: User) -> QuerySet[Operation]:
-    """The follows: of a container's log with its Placement, of what containers take with the server; and the one-off runs."""
+    """The follows: of a container's log with its Placement, of what containers take with the server; and the one-off runs.
+
+    Terminals, too, for those who may see them (`visible_terminals`).
+    """
     follows = Operation.objects.filter(kind__in=(Operation.Kind.FOLLOW, Operation.Kind.RUN))
+    if may_audit(user):
+        return Operation.objects.filter(kind__in=(Operation.Kind.FOLLOW, Operation.Kind.RUN, Operation.Kind.TERMINAL))
     if sees_everything(user):
         return follows
     return follows.filter(Q(placement__in=visible_placements(user)) | Q(placement=None, host__in=visible_hosts(user)))
@@ -110,6 +116,11 @@ def visible_runs(user: User) -> QuerySet[OneOffRun]:
     if sees_everything(user):
         return OneOffRun.objects.all()
     return OneOffRun.objects.filter(operation__placement__in=visible_placements(user))
+
+
+def visible_terminals(user: User) -> QuerySet[Terminal]:
+    """All, to those who may read the audit trail: what stood on a screen may hold more than a log does. To others, none."""
+    return Terminal.objects.all() if user.is_active and may_audit(user) else Terminal.objects.none()
 
 
 def may_act(user: User, placement: Placement) -> bool:

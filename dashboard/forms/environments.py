@@ -20,6 +20,13 @@ class _OrderForm(forms.Form):
         required=False,
         help_text=_("A deploy here names the thing once more before it goes."),
     )
+    allows_terminal = forms.BooleanField(
+        label=_("Admins may open terminals into its containers"),
+        required=False,
+        help_text=_(
+            "Each is recorded: who, when, what was run, and what it wrote. Switched off, open ones end within a minute."
+        ),
+    )
 
 
 class ChangeEnvironmentForm(_OrderForm):
@@ -41,7 +48,8 @@ class ChangeEnvironmentForm(_OrderForm):
         """What `update_environment` takes."""
         data = self.cleaned_data
         builder = int(data["builder"]) if data["builder"] else None
-        return {"position": data["position"], "is_production": data["is_production"], "builder_id": builder}
+        kept = {key: data[key] for key in ("position", "is_production", "allows_terminal")}
+        return {**kept, "builder_id": builder}
 
 
 class EnvironmentForm(_OrderForm):

@@ -138,7 +138,7 @@ class Hub:
             self.changed(entry["noun"], int(entry["id"]), int(placement) if placement else None)
 
     def _take_lines(self, entry: Mapping[str, str]) -> None:
-        key = f"deployment:{entry['deployment']}"
+        key = log_key(int(entry["deployment"]))
         if key not in self._by_key:
             return
         target_id = int(entry["target"])

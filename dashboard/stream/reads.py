@@ -15,7 +15,7 @@ from dashboard.stream.watching import Asked, Rights, Standing
 from deployments import audit, follows, permissions
 from deployments.actors import Actor
 from deployments.models import AuditHead, Deployment, Host, LogChunk, Operation, Repository, Step, Target, User
-from deployments.queries import runs
+from deployments.queries import runs, terminals
 
 THREADS = 4
 FILL_CHUNKS = 40
@@ -92,7 +92,9 @@ def last_lines(target_ids: Iterable[int]) -> dict[int, int]:
     """The newest line of each target."""
     wanted = list(target_ids)
     others = [-each for each in wanted if each < 0]
-    known = {**follows.last_lines(others), **(runs.last_lines(others) if others else {})}
+    known = follows.last_lines(others)
+    if others:
+        known |= runs.last_lines(others) | terminals.last_lines(others)
     followed = {-number: last for number, last in known.items()}
     recorded = [each for each in wanted if each > 0]
     if not recorded:
@@ -103,7 +105,11 @@ def last_lines(target_ids: Iterable[int]) -> dict[int, int]:
 def lines_after(target_id: int, line: int) -> list[Entry]:
     """The record after a line, a bounded piece of it: call again for more."""
     if target_id < 0:
-        followed = follows.lines_after(-target_id, line) or runs.chunks_after(-target_id, line)
+        followed = (
+            follows.lines_after(-target_id, line)
+            or runs.chunks_after(-target_id, line)
+            or terminals.chunks_after(-target_id, line)
+        )
         return [Entry(*chunk).after(line) for chunk in followed]
     chunks = LogChunk.objects.filter(target_id=target_id, last_line__gt=line).order_by("first_line")
     found: list[Entry] = []

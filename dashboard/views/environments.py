@@ -39,7 +39,8 @@ def new(request: Request) -> HttpResponse:
 def edit(request: Request, environment: str) -> HttpResponse:
     """Move it, or mark it as production; its name is part of containers' names and stays."""
     row = get_environment(request, environment)
-    initial = {"position": row.position, "is_production": row.is_production, "builder": row.builder_id or ""}
+    kept = {key: getattr(row, key) for key in ("position", "is_production", "allows_terminal")}
+    initial = {**kept, "builder": row.builder_id or ""}
     servers = Host.objects.filter(Q(retired_at=None) | Q(pk=row.builder_id or 0))
     form = ChangeEnvironmentForm(request.POST or None, initial=initial, servers=servers)
     if request.method == "POST" and form.is_valid():

@@ -41,15 +41,22 @@ _RESERVED: Final = frozenset({"new", "edit", "paste"})  # addresses of pages
 
 
 def create_environment(
-    *, actor: Actor, name: str, is_production: bool = False, position: int | None = None
+    *,
+    actor: Actor,
+    name: str,
+    is_production: bool = False,
+    allows_terminal: bool = False,
+    position: int | None = None,
 ) -> Environment:
     """A new Environment, last in order unless a position is given. FieldErrors."""
     name = _checked_name(name, Environment, 32)
     with transaction.atomic():
         if position is None:
             position = (Environment.objects.aggregate(last=Max("position"))["last"] or 0) + 1
-        environment = Environment.objects.create(name=name, is_production=is_production, position=position)
-        after = {"is_production": is_production, "position": position}
+        environment = Environment.objects.create(
+            name=name, is_production=is_production, allows_terminal=allows_terminal, position=position
+        )
+        after = {"is_production": is_production, "position": position, "allows_terminal": allows_terminal}
         audit.record(actor, "environment.create", environment, after=after)
     return environment
 
@@ -60,25 +67,33 @@ def update_environment(
     environment: Environment,
     is_production: bool | None = None,
     position: int | None = None,
+    allows_terminal: bool | None = None,
     builder_id: int | None = KEEP,
 ) -> Environment:
-    """Change its place in the order, whether changes in it ask twice, or which server builds for it (None: each first one)."""
+    """Change its place in the order, whether changes in it ask twice, whether admins may open terminals in its containers, or
+    which server builds for it (None: each first one)."""
     with transaction.atomic():
         environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
         before = _environment_shown(environment)
         environment.is_production = environment.is_production if is_production is None else is_production
         environment.position = environment.position if position is None else position
+        if allows_terminal is not None:
+            environment.allows_terminal = allows_terminal
         if builder_id != KEEP:
             environment.builder = _builder(builder_id) if builder_id is not None else None
         after = _environment_shown(environment)
         if before != after:
-            environment.save(update_fields=("is_production", "position", "builder"))
+            environment.save(update_fields=("is_production", "position", "allows_terminal", "builder"))
             audit.record(actor, "environment.update", environment, before=before, after=after)
     return environment
 
 
 def _environment_shown(environment: Environment) -> dict[str, Any]:
-    shown = {"is_production": environment.is_production, "position": environment.position}
+    shown = {
+        "is_production": environment.is_production,
+        "position": environment.position,
+        "allows_terminal": environment.allows_terminal,
+    }
     return {**shown, "builder": environment.builder.name} if environment.builder else shown
 
 

@@ -64,7 +64,11 @@ def test_environments_come_one_after_another(world: World) -> None:
     applications.update_environment(actor=world.actor, environment=preview, position=0, is_production=True)
     preview.refresh_from_db()
     assert (preview.position, preview.is_production) == (0, True)
-    assert AuditEntry.objects.get(action="environment.update").before == {"is_production": False, "position": 3}
+    assert AuditEntry.objects.get(action="environment.update").before == {
+        "is_production": False,
+        "position": 3,
+        "allows_terminal": False,
+    }
 
 
 def test_saving_writes_what_changed_and_raises_the_version(world: World) -> None:

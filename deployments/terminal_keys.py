@@ -1,0 +1,123 @@
+"""What is typed into a terminal, on its way from a browser to the worker that holds it: a short Redis stream, never a record.
+
+Each entry is numbered by the browser and sealed for the worker: a password that is typed is read by nobody in between, nor
+from Redis' own files. The worker opens the stream, takes each entry out as it passes it on, and removes the stream at the end.
+"""
+
+import base64
+import json
+import logging
+from typing import Final, NamedTuple
+
+import redis
+
+from deployments import queue
+from deployments.sealing import Sealed, open_sealed, seal
+
+log = logging.getLogger(__name__)
+
+MOST_CHARACTERS: Final = 16_384
+"""In one entry: a paste comes in several."""
+
+MOST_WAITING: Final = 64
+KEPT_SECONDS: Final = 60
+TAKE_SECONDS: Final = 1
+_MISSING: Final = "0-0"
+
+
+class Keys(NamedTuple):
+    """What was typed, and the terminal's new size in columns and rows where it changed."""
+
+    text: str
+    size: tuple[int, int] | None = None
+
+
+class Answer(NamedTuple):
+    """What became of an entry: `taken`, or the number that is expected next. Neither: nobody takes any (yet, or any more)."""
+
+    taken: bool
+    expected: int | None = None
+
+
+def put(terminal_id: int, number: int, keys: Keys) -> Answer:
+    """Put entry `number` (from 1, each once) behind the others. One that is there already counts as taken."""
+    name, client = _name(terminal_id), queue.connection()
+    try:
+        last = _last(client, name)
+        if last is None:
+            return Answer(taken=False)
+        if number <= last:
+            return Answer(taken=True)
+        if number > last + 1 or client.xlen(name) >= MOST_WAITING:
+            return Answer(taken=False, expected=last + 1)
+        client.xadd(name, {"sealed": _sealed(keys)}, id=f"{number}-1", nomkstream=True)
+    except redis.ResponseError:
+        return Answer(taken=True)  # the same entry, sent twice at once: its number is used
+    except (redis.RedisError, OSError) as error:
+        log.warning("keys not sent", extra={"terminal": terminal_id, "error": str(error)})
+        return Answer(taken=False)
+    return Answer(taken=True)
+
+
+def open_for(terminal_id: int) -> bool:
+    """Keys are taken from now on; False when Redis can't be reached."""
+    name = _name(terminal_id)
+    try:
+        with queue.connection().pipeline(transaction=True) as pipe:
+            pipe.delete(name)
+            pipe.xadd(name, {"begin": "1"}, id="0-1")
+            pipe.xdel(name, "0-1")
+            pipe.expire(name, KEPT_SECONDS)
+            pipe.execute()
+    except (redis.RedisError, OSError) as error:
+        log.warning("a terminal's keys can't be taken", extra={"terminal": terminal_id, "error": str(error)})
+        return False
+    return True
+
+
+def take(terminal_id: int) -> list[Keys]:
+    """The next entries, in order; waits up to `TAKE_SECONDS` for one. They are out of Redis by then.
+
+    RedisError or OSError without it; LookupError where it has lost the stream, and with it maybe what was typed.
+    """
+    name, client = _name(terminal_id), queue.connection()
+    found = client.xread({name: _MISSING}, count=MOST_WAITING, block=TAKE_SECONDS * 1000)
+    entries = found[0][1] if found else []
+    with client.pipeline(transaction=True) as pipe:
+        if entries:
+            pipe.xdel(name, *(each for each, _values in entries))
+        pipe.expire(name, KEPT_SECONDS)
+        is_there = pipe.execute()[-1]
+    if not is_there:
+        raise LookupError(name)
+    return [_opened(values["sealed"]) for _number, values in entries]
+
+
+def close(terminal_id: int) -> None:
+    """Nothing is taken any more."""
+    try:
+        queue.connection().delete(_name(terminal_id))
+    except (redis.RedisError, OSError) as error:
+        log.warning("a terminal's keys stay until they expire", extra={"terminal": terminal_id, "error": str(error)})
+
+
+def _last(client: "redis.Redis[str]", name: str) -> int | None:
+    """The newest number that was used; None where there is no stream."""
+    try:
+        found = client.xinfo_stream(name)
+    except redis.ResponseError:
+        return None
+    return int(str(found["last-generated-id"]).partition("-")[0])
+
+
+def _sealed(keys: Keys) -> str:
+    return base64.b64encode(seal(json.dumps(keys)).cipher).decode("ascii")
+
+
+def _opened(text: str) -> Keys:
+    typed, size = json.loads(open_sealed(Sealed(base64.b64decode(text))))
+    return Keys(typed, (size[0], size[1]) if size else None)
+
+
+def _name(terminal_id: int) -> str:
+    return f"estiva:terminal:{terminal_id}"
