@@ -1,10 +1,17 @@
 """Servers."""
 
+from typing import Final
+
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from deployments.sealing import SealedField
 from deployments.states import HostState
+
+
+TRUSTED: Final = ~Q(host_key="") | Q(way="beside", retired_at=None)
+"""The servers that `Host.is_trusted` says yes of."""
 
 
 class Host(models.Model):
@@ -16,7 +23,18 @@ class Host(models.Model):
         NEXT = "next", _("the next one, not tried yet")
         OLD = "old", _("the old one, still let in")
 
+    class Way(models.TextChoices):
+        """How it is reached."""
+
+        SSH = "ssh", _("over SSH")
+        BESIDE = "beside", _("beside a worker")  # over the engine's socket, by the workers on that very machine
+
     name = models.CharField(_("name"), max_length=63, unique=True)
+    way = models.CharField(max_length=8, choices=Way.choices, default=Way.SSH)
+    engine_id = models.CharField(max_length=400, blank=True)  # of one beside a worker: what the worker knows it by
+    builds_only = models.BooleanField(
+        default=False
+    )  # its worker is in a container, and reaches no other container there
     address = models.CharField(_("address"), max_length=253)
     port = models.PositiveIntegerField(_("port"), default=22)
     user = models.CharField(_("user"), max_length=64, default="root")
@@ -70,6 +88,11 @@ class Host(models.Model):
 
     class Meta:
         ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("engine_id",), condition=Q(way="beside", retired_at=None), name="one_server_per_engine"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -81,6 +104,11 @@ class Host(models.Model):
         return f"Docker {known}" if known[:1].isdigit() else known
 
     @property
+    def is_beside(self) -> bool:
+        """It is a worker's own machine, reached without SSH."""
+        return self.way == self.Way.BESIDE
+
+    @property
     def is_trusted(self) -> bool:
-        """A host key is pinned."""
-        return bool(self.host_key)
+        """A host key is pinned; or there is none, since an admin added the engine beside a worker."""
+        return bool(self.host_key) or (self.is_beside and self.retired_at is None)

@@ -83,6 +83,10 @@ class WorkerProcess(models.Model):
     beat_at = models.DateTimeField()
     busy = models.PositiveIntegerField(default=0)
     capacity = models.PositiveIntegerField(default=0)
+    engine_id = models.CharField(
+        max_length=400, blank=True
+    )  # of the engine beside it, where its operator lets it use one
+    engine = models.JSONField(default=dict)  # {name, version, socket, whole}, see `deployments.engines`
 
     class Meta:
         ordering = ("name",)
