@@ -216,6 +216,8 @@ def new_powers(planned: Mapping[str, Any], running: Mapping[str, Any] | None) ->
 def _source_text(source: Mapping[str, Any]) -> str:
     if not source:
         return "an image from a registry"
+    if source.get("image_id"):
+        return f"the image {source['image_id'][:19]}, on the server"
     return str(source.get("url") or "a Compose file")
 
 

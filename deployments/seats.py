@@ -9,6 +9,9 @@ from deployments.models import Deployment, PlacementHost, Release, Target
 from deployments.states import TargetStatus
 
 UNTOUCHED: Final = frozenset({TargetStatus.FAILED_UNTOUCHED, TargetStatus.CANCELLED, TargetStatus.SKIPPED})
+_WRITTEN: Final = (
+    "running_release", "running_target", "running_since", "owed", "observed", "drift", "drift_at", "difference", "ignored"
+)  # fmt: skip
 _NOT_PROVEN: Final = "It is not proven that anything serves here."
 
 
@@ -43,11 +46,18 @@ def update(ending: Ending, deployment: Deployment) -> Release | None:
     elif status not in UNTOUCHED:
         _now_serves(seat, target, serving)
     if ending.observed is not None:
-        seat.observed = dict(ending.observed)
-    seat.save(
-        update_fields=("running_release", "running_target", "running_since", "owed", "observed", "drift", "drift_at")
-    )
+        seat.observed = _observed(seat, ending.observed)
+    seat.difference, seat.ignored = {}, {}  # whatever was seen, or ignored, before
+    seat.save(update_fields=_WRITTEN)
     return seat.running_release
+
+
+def _observed(seat: PlacementHost, observed: Mapping[str, Any]) -> dict[str, Any]:
+    """A container that goes on serving is still compared with how it was brought, whatever was done to it by hand since."""
+    before = seat.observed
+    if before.get("settings") and before.get("container_id") == observed.get("container_id"):
+        return {**observed, "settings": before["settings"]}
+    return dict(observed)
 
 
 def _now_serves(seat: PlacementHost, target: Target, number: int | None) -> None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments import audit, fingerprints, queue
+from deployments import audit, drifting, fingerprints, queue
 from deployments.actors import ESTIVA
 from deployments.models import AuditEntry, Host, PlacementHost
 from deployments.states import HostState
@@ -81,11 +81,41 @@ def containers_seen(host_id: int, where: Where, containers: Sequence[Mapping[str
     return host.exists()
 
 
-def drift_seen(placement_id: int, host_id: int, running_target: int | None, drift: str) -> None:
-    """How a server differs from the record, in words; "" when it doesn't. Nothing is written if a deploy ended meanwhile."""
-    seat = PlacementHost.objects.filter(placement=placement_id, host=host_id, running_target=running_target)
-    if seat.exclude(drift=drift[:300]).update(drift=drift[:300], drift_at=Now()):
-        queue.changed_on_commit("placement", placement_id, placement_id)
+def drift_seen(
+    placement_id: int,
+    host_id: int,
+    running_target: int | None,
+    drift: str,
+    difference: Mapping[str, Any] | None = None,
+    baseline: Mapping[str, Any] | None = None,
+) -> None:
+    """How a server differs from the record, in words; "" when it doesn't, and piece by piece as `drifting` documents it.
+
+    `baseline` are the settings of what serves, as first seen, where its deploy has not written them down. Nothing is written
+    if a deploy ended, or something was adopted, meanwhile.
+    """
+    rows = PlacementHost.objects.filter(placement=placement_id, host=host_id, running_target=running_target)
+    seat = rows.first()
+    if seat is None or (not baseline and not _news(seat, drift, difference)):
+        return
+    with transaction.atomic():
+        now = rows.select_for_update(no_key=True).filter(running_release=seat.running_release_id).first()
+        if now is None or now.observed != seat.observed:
+            return
+        changes = _news(now, drift, difference)
+        if baseline:
+            changes["observed"] = {**now.observed, "settings": dict(baseline)}
+        if changes.get("drift", now.drift) != now.drift:
+            changes["drift_at"] = Now()
+        if changes:
+            rows.update(**changes)
+            queue.changed_on_commit("placement", placement_id, placement_id)
+
+
+def _news(seat: PlacementHost, drift: str, difference: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The columns that a look changes."""
+    columns = drifting.seen(seat, drift, difference or {})
+    return {name: value for name, value in columns.items() if getattr(seat, name) != value}
 
 
 def _is_at(host: Host, seen: Where) -> bool:

@@ -8,6 +8,8 @@ Plan that asked to build without cache. For Compose: `documents` (the names of i
 text]]`, those and what they refer to, by path from the first one's folder), `images` (service → `name@digest`), `builds`
 (the services that are built), `powers` (`[[service, key, reason]]`, what gives power over the server).
 
+A Release that was adopted with an image which no registry has is from `{"kind": "local", "image_id"}`: that is all.
+
 A Plan that a push asked for overlays what is set (`Plan.wanted`): `{"ref", "commit"}`, each only where it is known, or
 `{"image"}`.
 """
@@ -62,6 +64,8 @@ def resolved(intended: Content, found: Mapping[str, Any]) -> Content:
 
 def is_resolved(source: Mapping[str, Any]) -> bool:
     """It is known exactly what would be built or brought up."""
+    if source.get("image_id"):
+        return True
     return bool(source.get("files") if is_compose(source) else source.get("commit"))
 
 
@@ -81,6 +85,8 @@ def label(source: Mapping[str, Any]) -> str:
     """`main at 4f3a1c2`, for people; "" for an image."""
     if not source:
         return ""
+    if source.get("image_id"):
+        return str(source["image_id"])[: len("sha256:") + 12]
     if is_compose(source) and not source.get("url"):
         return _("a Compose file")
     build = source.get("build") or source.get("compose") or {}

@@ -18,13 +18,16 @@ from deployments.models import (
 )
 from deployments.sealing import open_sealed
 from deployments.states import HostState, TargetStatus
+from worker import local_engine
 from worker.connections.keychain import NOBODY, Keychain
 from worker.connections.login import HostKey, Login, SshAddress, SshCredential
 from worker.container_spec import container_spec, health_spec
-from worker.engine.spec import DeploySpec, HealthSpec, Identity, ImageSpec, Secret
+from worker.engine.container_body import own_labels
+from worker.engine.spec import Adopted, DeploySpec, HealthSpec, Identity, ImageSpec, Secret
 from worker.registries import opening
 
 NO_TARGET = -1
+NO_CREDENTIAL, NO_HOST_KEY = SshCredential(Secret("")), HostKey("", "")  # of what is reached without SSH
 
 
 class CannotBrief(Exception):
@@ -129,8 +132,21 @@ def host_connection(host: Host) -> HostConnection:
 
     That holds for each server on the way there as well.
     """
+    if host.is_beside:
+        return _beside(host)
     login = _login(host)
     return HostConnection(login.address, login.credential, login.host_key, host.docker_socket)
+
+
+def _beside(host: Host) -> HostConnection:
+    if host.engine_id not in local_engine.held():
+        raise CannotBrief(
+            f"{host.name} is the engine beside another worker, and only that one reaches it.",
+            "Look at the workers on the health page: one with ESTIVA_LOCAL_ENGINE has to run on that machine.",
+        )
+    here = local_engine.beside(host.engine_id)
+    address = SshAddress(host.name, host.address, host.port, host.user, beside=here)
+    return HostConnection(address, NO_CREDENTIAL, NO_HOST_KEY, here.socket)
 
 
 def _login(host: Host) -> Login:
@@ -210,7 +226,18 @@ def identity_of(
         target=target_id,
         fence=fence,
         incumbent_target=seat.running_target_id,
+        adopted=adopted_of(seat),
     )
+
+
+def adopted_of(seat: PlacementHost) -> Adopted | None:
+    """What the record says of a container that was taken over there: its Release, and how that one is restarted and asked."""
+    release = seat.running_release
+    if release is None or seat.adopted.get("release") != release.number:
+        return None
+    spec = container_spec(release.settings, (), None)
+    labels = {"estiva.release": str(release.number), **own_labels(spec)}
+    return Adopted(seat.adopted["container_id"], tuple(labels.items()))
 
 
 def _planned_image(plan: Plan, content: releases.Content) -> ImageSpec:

@@ -130,7 +130,19 @@ class FakeContainer:
             published=self.published if self.running else (),
             mounts=self.mounts,
             environment=tuple(self.body.get("Env") or ()),
+            inspected=self._json(),
         )
+
+    def _json(self) -> dict[str, Any]:
+        """As much of the engine's own JSON as can differ by hand here."""
+        policy = {"Name": self.policy, "MaximumRetryCount": self.retries}
+        networks = {name: {"Aliases": list(aliases)} for name, aliases in self.networks.items()}
+        return {
+            "Id": self.id,
+            "Config": {name: value for name, value in self.body.items() if name != "HostConfig"},
+            "HostConfig": {**self.body.get("HostConfig", {}), "RestartPolicy": policy},
+            "NetworkSettings": {"Networks": networks},
+        }
 
 
 def mounts_of(body: Mapping[str, Any], image: FakeImage, seed: str) -> tuple[Mount, ...]:

@@ -54,6 +54,7 @@ def local_image(found: Json) -> LocalImage:
         exposed_ports=tuple(sorted(config.get("ExposedPorts") or ())),
         has_healthcheck=bool(test) and test[0] != "NONE",
         tagged_at=_tagged_at(found),
+        config=config,
     )
 
 
@@ -103,6 +104,7 @@ def container(found: Json) -> Container:
         mounts=tuple(_mount(each) for each in found.get("Mounts") or ()),
         environment=tuple(config.get("Env") or ()),
         health_log=tuple(str(each.get("Output", "")).strip() for each in (health.get("Log") or ())[-_HEALTH_LINES:]),
+        inspected=found,
     )
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Generator, Mapping
 
-from worker.engine.container_body import container_body
+from worker.engine.container_body import container_body, with_fixed_policy
 from worker.engine.container_host import Container
 from worker.engine.diagnosis import port_is_taken, start_failed
 from worker.engine.errors import Conflict, HostError
 from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
+from worker.engine.fixed_policy import is_fixed
 from worker.engine.health import Proof
 from worker.engine.inventory import ADOPTABLE, Inventory, Owned
 from worker.engine.judging import prove
@@ -30,7 +31,7 @@ def adopt_or_create(run: Run, inventory: Inventory, carried: Mapping[str, str]) 
     if mine is not None:
         yield Line(f"Removing {mine.name}, which an earlier attempt left ({mine.container.status}).")
         discard(run.host, mine.name)
-    yield from _create(run, inventory, carried)
+    yield from create_candidate(run, inventory, carried)
 
 
 def _fits(run: Run, mine: Owned) -> bool:
@@ -56,10 +57,13 @@ def make_room(run: Run) -> None:
         )
 
 
-def _create(run: Run, inventory: Inventory, carried: Mapping[str, str]) -> Steps:
+def create_candidate(run: Run, inventory: Inventory, carried: Mapping[str, str], *, final: bool = False) -> Steps:
+    """Make it, not started; sets `run.candidate`. `final` counts where the engine can't change a policy later: see `exchange`."""
     host = run.host
     make_room(run)
     body = container_body(run.spec, carried, with_aliases=run.strategy == "stop-first")
+    if is_fixed(run):
+        body = with_fixed_policy(body, run.spec.container, final=final)
     refused: set[str] = set()
     while True:
         name = fresh_name(inventory, run.identity, refused)
@@ -141,8 +145,9 @@ def promote(run: Run) -> Generator[Event, None, Proof | None]:
     Answers with that second proof, or None where there was none to make.
     """
     spec = run.spec.container
-    doing = f"The restart policy of {run.candidate} could not be set"
-    attempt(doing, run.host.set_restart_policy, run.candidate, spec.restart, spec.restart_retries)
+    if not is_fixed(run):
+        doing = f"The restart policy of {run.candidate} could not be set"
+        attempt(doing, run.host.set_restart_policy, run.candidate, spec.restart, spec.restart_retries)
     container = run.host.container(run.candidate)
     if container is None:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.engine import options_body
-from worker.engine.inventory import PORT_LABEL, RESTART_LABEL, STOP_LABEL
+from worker.engine.inventory import FIXED_LABEL, PORT_LABEL, RESTART_LABEL, STOP_LABEL
 from worker.engine.spec import ContainerSpec, DeploySpec, PortSpec, Secret
 
 _NANO = 1_000_000_000
@@ -21,7 +21,7 @@ def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_alias
     body: dict[str, Any] = {
         "Image": spec.image.image_id or spec.image.reference,
         "Env": [f"{name}={_plain(value)}" for name, value in container.environment],
-        "Labels": {**options_body.labels(container.options), **spec.identity.labels(), **_own_labels(container)},
+        "Labels": {**options_body.labels(container.options), **spec.identity.labels(), **own_labels(container)},
         "ExposedPorts": {_key(port): {} for port in container.ports},
         "StopTimeout": container.stop_timeout,
         "HostConfig": _host_config(spec, inherited),
@@ -39,7 +39,16 @@ def container_body(spec: DeploySpec, inherited: Mapping[str, str], *, with_alias
     return body
 
 
-def _own_labels(container: ContainerSpec) -> dict[str, str]:
+def with_fixed_policy(body: dict[str, Any], container: ContainerSpec, *, final: bool) -> dict[str, Any]:
+    """The create request for an engine that can't change a policy later: marked so, and with the Release's own if `final`."""
+    host = dict(body["HostConfig"])
+    if final:
+        retries = container.restart_retries if container.restart == "on-failure" else 0
+        host["RestartPolicy"] = {"Name": container.restart, "MaximumRetryCount": retries}
+    return {**body, "Labels": {**body["Labels"], FIXED_LABEL: "yes"}, "HostConfig": host}
+
+
+def own_labels(container: ContainerSpec) -> dict[str, str]:
     """What a later deploy, which has other settings, needs to know of these."""
     labels = {RESTART_LABEL: restart_label(container), STOP_LABEL: str(container.stop_timeout)}
     port = asked_port(container)

@@ -7,7 +7,7 @@ Containers are always addressed **by name**: names bear the fence, so a stale ho
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 
@@ -71,6 +71,7 @@ class LocalImage:
     exposed_ports: tuple[str, ...] = ()  # "5000/tcp"
     has_healthcheck: bool = False
     tagged_at: str = ""  # RFC 3339: when it was last given a tag here, else when it was made
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the engine's own JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class Container:
     mounts: tuple[Mount, ...]
     environment: tuple[str, ...] = ()
     health_log: tuple[str, ...] = ()  # last outputs of the image's own check
+    inspected: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the engine's own JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 A consumer (`worker.recorder`) writes them down in order; each stands for something that was done or seen, never hoped.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 StepKey = Literal[
     "connect",
@@ -100,6 +101,9 @@ class Observed:
     published: tuple[tuple[str, int, int, str], ...] = ()  # (host address, host port, container port, protocol)
     service: str = ""  # of a Compose application, which has an Observed for each container
     running: bool = True
+    settings: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # as `engine.found` reads them: what differs later was changed
 
 
 @dataclass(frozen=True, slots=True)

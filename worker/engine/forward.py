@@ -5,6 +5,7 @@ from collections.abc import Generator
 from worker.engine.candidate import promote
 from worker.engine.cleanup import clean_up
 from worker.engine.events import Event, Gap
+from worker.engine.exchange import exchange
 from worker.engine.judging import prove
 from worker.engine.replace import replace
 from worker.engine.run import Run, Steps, step
@@ -25,6 +26,7 @@ def _prove_and_promote(run: Run) -> Generator[Event, None, str]:
     if run.strategy == "stop-first":
         run.host.shield()
     yield from run.close_gap(proof.proven_at)
+    yield from exchange(run)
     yield from promote(run)
     run.host.shield()
     if run.strategy == "start-first" and run.incumbent_served and not run.incumbent_stopped:

@@ -1,7 +1,7 @@
 """What a server holds for one Placement, and whose it is. Pure but for `take_inventory`, which looks once."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.engine.container_host import Container, ContainerHost
 from worker.engine.names import FENCE_UNKNOWN, fence_of
@@ -10,6 +10,7 @@ from worker.engine.spec import Identity
 RESTART_LABEL = "estiva.restart"  # the user's policy, "on-failure:3": it has to survive the worker that changed it
 PORT_LABEL = "estiva.port"  # where its own Release's health check asks
 STOP_LABEL = "estiva.stop"  # the seconds that its own Release gives it to end
+FIXED_LABEL = "estiva.fixed"  # made on an engine that can't change a policy: this one says nothing of who stopped it
 ADOPTABLE = ("created", "running")
 
 
@@ -68,6 +69,11 @@ class Owned:
         return self.wanted_policy[0] == self.container.restart_policy
 
     @property
+    def policy_fixed(self) -> bool:
+        """It has had its restart policy from the start."""
+        return FIXED_LABEL in self.container.labels
+
+    @property
     def promoted(self) -> bool:
         """It was proven by the deploy that made it: only then it gets its Release's policy (undecidable for "no")."""
         return self.has_wanted_policy and self.wanted_policy[0] != "no"
@@ -102,7 +108,7 @@ class Inventory:
         if self.incumbent is None or self.incumbent.running:
             return False
         others = self.mine is not None or bool(self.leftovers)
-        ambiguous = self.incumbent.container.restart_policy in ("always", "no")
+        ambiguous = self.incumbent.container.restart_policy in ("always", "no") or self.incumbent.policy_fixed
         return not self.incumbent.has_wanted_policy or (others and ambiguous)
 
     @property
@@ -131,7 +137,16 @@ def labels_of(identity: Identity) -> dict[str, str]:
 
 def take_inventory(host: ContainerHost, identity: Identity, incumbent_id: str = "") -> Inventory:
     """Look once, and sort what is there. `incumbent_id` is the container already known to be the incumbent, if any."""
-    return sort_out([Owned(each) for each in host.containers(labels_of(identity))], identity, incumbent_id)
+    found = [Owned(as_recorded(each, identity)) for each in host.containers(labels_of(identity))]
+    return sort_out(found, identity, incumbent_id)
+
+
+def as_recorded(container: Container, identity: Identity) -> Container:
+    """With the labels that the record gives it, where it was taken over: Docker can't change them."""
+    adopted = identity.adopted
+    if adopted is None or container.id != adopted.container_id:
+        return container
+    return replace(container, labels={**container.labels, **dict(adopted.labels)})
 
 
 def sort_out(found: Sequence[Owned], identity: Identity, incumbent_id: str = "") -> Inventory:
@@ -143,8 +158,8 @@ def sort_out(found: Sequence[Owned], identity: Identity, incumbent_id: str = "")
     return Inventory(mine=own[0] if own else None, incumbent=incumbent, leftovers=(*own[1:], *others[1:]))
 
 
-def _usefulness(each: Owned) -> tuple[bool, bool, int]:
-    return each.running, each.container.status in ADOPTABLE, each.fence
+def _usefulness(each: Owned) -> tuple[bool, bool, int, bool]:
+    return each.running, each.container.status in ADOPTABLE, each.fence, each.promoted
 
 
 def _claim(each: Owned, identity: Identity) -> tuple[bool, bool, bool, bool, bool, int, int]:

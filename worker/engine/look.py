@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from worker.engine.container_host import ContainerHost
+from worker.engine.container_host import Container, ContainerHost, LocalImage
 from worker.engine.events import Observed
 from worker.engine.inventory import take_inventory
 from worker.engine.spec import Identity
-from worker.engine.verify import observed_owned
+from worker.engine.verify import observed_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Sight:
     fence: int = 0
     policy_held: bool = False
     others: tuple[str, ...] = ()
+    container: Container | None = None
+    image: LocalImage | None = None
 
 
 def look(identity: Identity, host: ContainerHost) -> Sight:
@@ -40,14 +42,16 @@ def look(identity: Identity, host: ContainerHost) -> Sight:
         target=-1,
         fence=identity.fence,
         incumbent_target=identity.incumbent_target,
+        adopted=identity.adopted,
     )
     inventory = take_inventory(host, nobody)
     serving = inventory.incumbent
     if serving is None:
         return Sight(None)
     container = serving.container
+    image = host.local_image(container.image_id)
     return Sight(
-        observed=observed_owned(host, serving),
+        observed=observed_of(container, serving.release, image),
         running=container.running and container.status != "restarting",
         status=container.status,
         health=container.health,
@@ -56,4 +60,6 @@ def look(identity: Identity, host: ContainerHost) -> Sight:
         fence=max(each.fence for each in inventory.everything),
         policy_held=not serving.has_wanted_policy,
         others=tuple(each.name for each in inventory.leftovers),
+        container=container,
+        image=image,
     )

@@ -9,14 +9,14 @@ from worker.engine.spec import ContainerSpec, HealthSpec
 _NANO = 1_000_000_000
 _RETRIES = 3
 
-_CONFIG = {
+CONFIG_KEYS = {
     "working_dir": "WorkingDir",
     "stop_signal": "StopSignal",
     "hostname": "Hostname",
     "domainname": "Domainname",
     "mac_address": "MacAddress",
 }
-_HOST_CONFIG = {
+HOST_CONFIG_KEYS = {
     "init": "Init",
     "shm_size": "ShmSize",
     "read_only": "ReadonlyRootfs",
@@ -62,7 +62,7 @@ _PAIRS = {"storage_options": "StorageOpt", "sysctls": "Sysctls", "annotations": 
 
 def config(container: ContainerSpec) -> dict[str, Any]:
     """What stands beside the image in the create request."""
-    body = _named(container.options, _CONFIG)
+    body = _named(container.options, CONFIG_KEYS)
     check = healthcheck(container.health)
     return body if check is None else body | {"Healthcheck": check}
 
@@ -74,7 +74,7 @@ def labels(options: Options) -> dict[str, str]:
 
 def host_config(options: Options) -> dict[str, Any]:
     """What stands in its HostConfig, but for ports, volumes and restart."""
-    body = _named(options, _HOST_CONFIG)
+    body = _named(options, HOST_CONFIG_KEYS)
     for name, key in _PAIRS.items():
         if entries := getattr(options, name):
             body[key] = _pairs(entries)

@@ -10,7 +10,7 @@ from worker.engine.events import Event, Finding
 from worker.engine.failure import listed
 from worker.engine.inventory import Inventory, take_inventory
 from worker.engine.lacking import lacking
-from worker.engine.podman import podman_findings
+from worker.engine.podman import podman_findings, podman_misfits
 from worker.engine.ports import check_ports
 from worker.engine.spec import DeploySpec
 from worker.engine.strategy import Strategy, inherited, replacement
@@ -51,6 +51,7 @@ def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, P
     yield from _names(spec, host, inventory, server)
     yield from _restart(spec, server)
     yield from lacking(spec.container.options, facts, server)
+    yield from podman_misfits(spec.container, facts, server)
     old = inventory.incumbent.container if inventory.incumbent else None
     carried = inherited(old, local, spec.container)
     strategy, reasons = replacement(spec.container, sorted(carried))
@@ -130,6 +131,8 @@ def _image(
         return local, None, found
     if unborn or spec.image.image_id:
         return None, None, [_not_here_yet(spec, server)]
+    if "distribution" in facts.lacks:
+        return local, None, [_not_askable(local, reference, facts, server)]
     try:
         remote = host.remote_image(reference)
     except HostError as error:
@@ -149,6 +152,17 @@ def _not_here_yet(spec: DeploySpec, server: str) -> Finding:
             "image", "good", f"{spec.image.reference} is built first, and comes to {server} before anything changes."
         )
     return Finding("image", "good", f"The image {image_id[:19]}… comes to {server} from where it was built.")
+
+
+def _not_askable(local: LocalImage | None, reference: str, facts: EngineFacts, server: str) -> Finding:
+    """An engine that can't ask a registry: the pull comes before the first change, and shows."""
+    older = " A copy is on the server, which may be older." if local is not None else ""
+    return Finding(
+        "image",
+        "unknown",
+        f"Whether {server} can pull {reference}, and for which platforms it is built, is not known: {facts.name} can't ask a "
+        f"registry. The pull shows it, before anything is changed.{older}",
+    )
 
 
 def _unreachable(error: HostError, local: LocalImage | None, reference: str, server: str) -> Finding:

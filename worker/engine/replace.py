@@ -4,15 +4,17 @@ from collections.abc import Generator
 
 from worker.engine.candidate import adopt_or_create, start, sweep_stale
 from worker.engine.events import Event, Line
+from worker.engine.fixed_policy import fit, hold, is_fixed
 from worker.engine.inventory import Inventory
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.strategy import inherited, replacement
-from worker.engine.takeover import take_over
+from worker.engine.takeover import discard, take_over
 
 
 def replace(run: Run) -> Generator[Event, None, str]:
     """Take over, create, make way where both can't run at once, start."""
     yield from run.touch()
+    fit(run)
     inventory = take_over(run.host, run.identity, run.incumbent_id)
     run.know_incumbent(inventory)
     carried = inherited(inventory.incumbent.container if inventory.incumbent else None, run.image, run.spec.container)
@@ -49,12 +51,7 @@ def _make_way(run: Run, inventory: Inventory) -> Steps:
     old = inventory.incumbent
     if old is not None and old.running:
         grace = old.stop_timeout(run.spec.container.stop_timeout)
-        attempt(
-            f"The restart policy of {old.name} could not be set",
-            run.host.set_restart_policy,
-            old.name,
-            "always",
-        )
+        hold(run, old, "always")
         yield Line(f"Stopping {old.name} (it gets {grace} s). From here nothing serves until the new version is up.")
         run.incumbent_stopped = True
         if run.gap_since is None:
@@ -67,13 +64,11 @@ def _make_way(run: Run, inventory: Inventory) -> Steps:
 def stop_leftovers(run: Run, inventory: Inventory) -> Steps:
     """Containers of earlier, failed deploys may hold the port or write to the volume; they were never proven."""
     for each in inventory.leftovers:
-        if each.running:
-            attempt(
-                f"The restart policy of {each.name} could not be set",
-                run.host.set_restart_policy,
-                each.name,
-                "no",
-            )
+        if each.container.restart_policy != "no" and is_fixed(run):
+            attempt(f"{each.name} could not be removed", discard, run.host, each.name)
+            yield Line(f"Removed {each.name}, left by an earlier deploy: a reboot would start it.")
+        elif each.running:
+            hold(run, each, "no")
             doing = f"{each.name}, left by an earlier deploy, could not be stopped"
             attempt(doing, run.host.stop, each.name, timeout=each.stop_timeout(run.spec.container.stop_timeout))
             yield Line(f"Stopped {each.name}, left by an earlier deploy.")

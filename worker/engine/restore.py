@@ -8,13 +8,14 @@ from worker.engine.container_host import Container
 from worker.engine.errors import HostError, NotFound
 from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
+from worker.engine.fixed_policy import hold, is_fixed
 from worker.engine.health import Proof, Watched, watch
-from worker.engine.inventory import Inventory, Owned
+from worker.engine.inventory import Inventory, Owned, as_recorded
 from worker.engine.judging import tcp_ports
 from worker.engine.replace import stop_leftovers
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.spec import HealthSpec
-from worker.engine.takeover import take_over
+from worker.engine.takeover import discard, take_over
 from worker.engine.verify import observed_owned
 
 _LAST_LINES = 50
@@ -84,8 +85,9 @@ def last_words(run: Run, mine: Owned) -> Steps:
 
 def _leave_idle(run: Run, inventory: Inventory) -> Steps:
     """Nothing served when we came: what we made goes, what was there is left as it was found."""
-    if inventory.mine is not None:
-        yield from remove_container(run, inventory.mine)
+    for each in inventory.everything:
+        if each.target == run.identity.target:
+            yield from remove_container(run, each)
     if inventory.incumbent is not None:
         yield from _policy_back(run, inventory.incumbent)
         yield Line(
@@ -108,10 +110,12 @@ def bring_back(run: Run, inventory: Inventory, old: Owned) -> Steps:
         except HostError as error:
             yield Line(f"{mine.name} could not be stopped ({error.message}): removing it.", level="warn")
             attempt(f"{mine.name} could not be removed", run.host.remove, mine.name)
+    if mine is not None and mine.container.restart_policy != "no" and is_fixed(run):
+        attempt(f"{mine.name} could not be removed", discard, run.host, mine.name)  # a reboot would start it as well
     yield from stop_leftovers(run, inventory)
     doing = f"The old version {old.name} could not be started again on {run.server}"
     if old.container.restart_policy != "always":
-        attempt(doing, run.host.set_restart_policy, old.name, "always")
+        hold(run, old, "always")
     attempt(doing, run.host.start, old.name)
     yield Line(f"Started {old.name} again.")
 
@@ -145,13 +149,7 @@ def _network(container: Container) -> str | None:
 def _policy_back(run: Run, old: Owned) -> Steps:
     policy, retries = old.wanted_policy
     if _fresh(run, old).container.restart_policy != policy:
-        attempt(
-            f"The restart policy of {old.name} could not be set",
-            run.host.set_restart_policy,
-            old.name,
-            policy,
-            retries,
-        )
+        hold(run, old, policy, retries)
     yield from ()
 
 
@@ -167,7 +165,7 @@ def _fresh(run: Run, old: Owned) -> Owned:
         raise NotFound(
             f"{old.name} is gone from {run.server}.", status=404, why="Somebody removed it.", remedy="Deploy again."
         )
-    return Owned(container)
+    return Owned(as_recorded(container, run.identity))
 
 
 def _why_unproven(old: Owned, proof: Proof) -> str:

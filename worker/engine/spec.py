@@ -119,6 +119,14 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A container that was changed or made by hand and taken over: the record's word counts for it, not these labels of it."""
+
+    container_id: str
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Whose container it is. The labels `estiva.*` carry these, the name carries release and fence."""
 
@@ -130,6 +138,7 @@ class Identity:
     target: int
     fence: int
     incumbent_target: int | None = None  # the Target that last ended well here, as recorded
+    adopted: Adopted | None = None
 
     @property
     def container_name(self) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Generator
 
-from worker.engine.container_host import Container, ContainerHost
+from worker.engine.container_host import Container, ContainerHost, LocalImage
 from worker.engine.errors import NotFound
 from worker.engine.events import Event, Line, Observed
 from worker.engine.failure import StepFailed
-from worker.engine.inventory import Owned
+from worker.engine.fixed_policy import is_fixed
+from worker.engine.found import found_settings
+from worker.engine.inventory import Owned, as_recorded
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.takeover import held_inventory
 
@@ -25,19 +27,19 @@ def _retire(run: Run) -> Steps:
     if not run.incumbent:
         return
     try:
-        attempt(
-            f"The restart policy of {run.incumbent} could not be set",
-            run.host.set_restart_policy,
-            run.incumbent,
-            "no",
-        )
+        if not is_fixed(run):
+            doing = f"The restart policy of {run.incumbent} could not be set"
+            attempt(doing, run.host.set_restart_policy, run.incumbent, "no")
         old = run.host.container(run.incumbent)
         if old is not None and old.running:
             yield Line(f"Stopping the old version {run.incumbent}; the new one serves.")
             run.incumbent_stopped = True
             doing = f"The old container {run.incumbent} could not be stopped on {run.server}"
             attempt(
-                doing, run.host.stop, run.incumbent, timeout=Owned(old).stop_timeout(run.spec.container.stop_timeout)
+                doing,
+                run.host.stop,
+                run.incumbent,
+                timeout=Owned(as_recorded(old, run.identity)).stop_timeout(run.spec.container.stop_timeout),
             )
     except StepFailed as failure:
         if not isinstance(failure.__cause__, NotFound):
@@ -86,11 +88,22 @@ def _differences(run: Run, container: Container) -> list[str]:
 
 def observed(host: ContainerHost, container: Container, release: int, digest: str | None) -> Observed:
     """An `Observed` of this container; where `digest` isn't known it is looked up by the image."""
+    return observed_of(container, release, host.local_image(container.image_id), digest)
+
+
+def observed_of(container: Container, release: int, image: LocalImage | None, digest: str | None = None) -> Observed:
+    """The same, with its image at hand."""
     if digest is None:
-        image = host.local_image(container.image_id)
         digest = image.repo_digests[0].rpartition("@")[2] if image is not None and image.repo_digests else None
     return Observed(
-        container.name, container.id, container.image_id, digest, release, container.started_at, container.published
+        container.name,
+        container.id,
+        container.image_id,
+        digest,
+        release,
+        container.started_at,
+        container.published,
+        settings=found_settings(container, image),
     )
 
 

@@ -1,17 +1,20 @@
 """What of ours a server runs, and where it differs from the record."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from deployments import releases, room_acts, sightings
+from deployments import drifting, releases, room_acts, sightings
 from deployments.models import Host, Placement, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
-from worker.brief import NO_TARGET, installation_name
+from worker.brief import NO_TARGET, adopted_of, installation_name
 from worker.engine.compose.sight import SERVICE
 from worker.engine.container_host import Container, ContainerHost
 from worker.engine.look import Sight, look
 from worker.engine.spec import Identity
 from worker.operations.compose_drift import compose_containers, compose_drift_words
+from worker.operations.difference import Difference, changed_settings, difference_of
+
+COMPOSE: Final = "What Compose brings up is not adopted: change its file, then deploy. Else redeploy, or ignore it."
 
 
 def ours(server: ContainerHost, installation: str) -> list[dict[str, Any]]:
@@ -44,13 +47,31 @@ def look_for_drift(host: Host, server: ContainerHost) -> None:
         running = seat.running_release
         if running is not None and running.source.get("kind") == Placement.Source.COMPOSE:
             words = _compose_words(seat, running, server)
+            difference = drifting.in_words_alone(words, COMPOSE)
+            sightings.drift_seen(seat.placement_id, host.pk, seat.running_target_id, words, difference)
         else:
-            words = drift_words(seat, look(_identity(seat), server))
-        sightings.drift_seen(seat.placement_id, host.pk, seat.running_target_id, words)
+            look_at_seat(seat, server)
+
+
+def look_at_seat(seat: PlacementHost, server: ContainerHost) -> tuple[Sight, Difference]:
+    """Look at one Placement's container now, and write down how it differs."""
+    sight = look(identity_of_seat(seat), server)
+    difference = difference_of(seat, sight, drift_words(seat, sight))
+    words, baseline = str(difference.get("words", "")), _baseline(seat, sight) if not difference else None
+    sightings.drift_seen(seat.placement_id, seat.host_id, seat.running_target_id, words, difference, baseline)
+    return sight, difference
+
+
+def _baseline(seat: PlacementHost, sight: Sight) -> Mapping[str, Any] | None:
+    """How what was deployed is set, where its deploy has not written it down."""
+    seen = sight.observed
+    if seen is None or seat.observed.get("settings") or seat.observed.get("container_id") != seen.container_id:
+        return None
+    return seen.settings
 
 
 def _compose_words(seat: PlacementHost, running: Release, server: ContainerHost) -> str:
-    labels = _identity(seat).labels()
+    labels = identity_of_seat(seat).labels()
     whose = {key: labels[key] for key in ("estiva.installation", "estiva.placement")}
     found = compose_containers(server, releases.project_name(seat.placement))
     return compose_drift_words(seat.observed, running.number, whose, found)
@@ -72,7 +93,7 @@ def drift_words(seat: PlacementHost, sight: Sight) -> str:
         return f"Release {seen} runs, release {recorded} is on record."
     if sight.health == "unhealthy":
         return "Its own health check says that it is unhealthy."
-    if sight.policy_held:
+    if sight.policy_held and "restart" not in changed_settings(seat, sight):
         return "Its restart policy is not the one of its release."
     if sight.others:
         return f"Further containers of this placement are there: {', '.join(sight.others)}."
@@ -89,7 +110,8 @@ def _down(seat: PlacementHost, recorded: int, seen: int | None, status: str) -> 
     return f"The container of release {seen} does not run: it is {status}{by_hand}."
 
 
-def _identity(seat: PlacementHost) -> Identity:
+def identity_of_seat(seat: PlacementHost) -> Identity:
+    """Whose containers are looked for there."""
     return Identity(
         installation=installation_name(),
         placement=seat.placement_id,
@@ -99,4 +121,5 @@ def _identity(seat: PlacementHost) -> Identity:
         target=NO_TARGET,
         fence=seat.fence,
         incumbent_target=seat.running_target_id,
+        adopted=adopted_of(seat),
     )
