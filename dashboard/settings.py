@@ -32,6 +32,7 @@ ESTIVA_METRICS_TOKEN = env.text("ESTIVA_METRICS_TOKEN", "")  # lets Prometheus r
 ESTIVA_ALLOWED_BINDS = env.words("ESTIVA_ALLOWED_BINDS")  # folders of servers that no admin is needed for
 ESTIVA_GIT_ALLOWED_HOSTS = env.words("ESTIVA_GIT_ALLOWED_HOSTS")  # private servers for submodules and LFS files
 ESTIVA_GIT_CACHE_BYTES = env.number("ESTIVA_GIT_CACHE_BYTES", 20_000_000_000, least=0)  # of all mirrors on a worker
+ESTIVA_LOCAL_ENGINE = env.text("ESTIVA_LOCAL_ENGINE", "")  # socket of the Docker Engine beside a worker, for it to use
 ESTIVA_LOG_LIMIT_BYTES = env.number("ESTIVA_LOG_LIMIT_BYTES", 100_000_000, least=1000)
 
 ALLOWED_HOSTS = env.words("ESTIVA_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
@@ -55,6 +56,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dashboard.api.gate.ApiMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

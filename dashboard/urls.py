@@ -3,6 +3,7 @@
 from allauth.account import views as allauth
 from django.urls import path
 
+from dashboard.api.routes import patterns as api_patterns
 from dashboard.views import (
     accounts,
     applications,
@@ -155,4 +156,5 @@ urlpatterns = [
     path("hooks/<str:public_id>", hooks.receiver(start_deploy), name="hook"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
+    *api_patterns(),
 ]

@@ -39,7 +39,7 @@ class HistoryPage:
 def history(visible: QuerySet[Deployment], wanted: HistoryFilter, before: int | None, after: int | None) -> HistoryPage:
     """The page of Deployments with ids under `before` (or over `after`), in a constant number of queries."""
     rows = (
-        _filtered(visible, wanted)
+        filtered(visible, wanted)
         .select_related("release")
         .annotate(server_count=Count("targets", filter=Q(targets__role=Target.Role.DEPLOY)))
     )
@@ -55,7 +55,8 @@ def history(visible: QuerySet[Deployment], wanted: HistoryFilter, before: int | 
     return HistoryPage(page, page[-1].pk if page and has_older else None, newer)
 
 
-def _filtered(rows: QuerySet[Deployment], wanted: HistoryFilter) -> QuerySet[Deployment]:
+def filtered(rows: QuerySet[Deployment], wanted: HistoryFilter) -> QuerySet[Deployment]:
+    """Only the Deployments that are wanted."""
     if wanted.application:
         rows = rows.filter(application_name=wanted.application)
     if wanted.environment:

@@ -1,0 +1,60 @@
+"""The API as one thing, and its addresses."""
+
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+
+from dashboard.access import open_to_all
+from dashboard.api import deploys, placements, servers, things
+from dashboard.api.bodies import BodyParser
+from dashboard.api.errors import NOTHING, add_handlers, answer
+
+PREFIX: Final = "api/v1/"
+
+_DESCRIPTION: Final = (
+    "Everything that the pages do, for programs: by a person's access token, with the same rules and the same words. "
+    "docs/api.md tells more."
+)
+
+
+def _api() -> NinjaAPI:
+    api = NinjaAPI(
+        title="Estiva", version="1", description=_DESCRIPTION, docs_url=None, openapi_url=None, parser=BodyParser()
+    )
+    add_handlers(api)
+    for each in (things, servers, placements, deploys):
+        api.add_router("", each.router)
+    return api
+
+
+api: Final = _api()
+
+
+@open_to_all(methods=("GET",))
+def openapi(request: HttpRequest) -> HttpResponse:
+    """What this API takes and gives, for programs that write clients."""
+    return JsonResponse(api.get_openapi_schema(path_prefix=f"/{PREFIX}"))
+
+
+@csrf_exempt
+@open_to_all(methods=("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
+def nothing(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Any other address."""
+    return answer(404, NOTHING)
+
+
+def patterns() -> list[URLPattern]:
+    """One route an address, named `api_…`; what is below the prefix and no address of ours is answered as JSON too."""
+    found: dict[str, URLPattern] = {}
+    for each in api.urls[0]:
+        route = str(each.pattern)
+        if route and isinstance(each, URLPattern) and route not in found:
+            found[route] = path(f"{PREFIX}{route}", each.callback, name=f"api_{each.name}")
+    return [
+        path(f"{PREFIX}openapi.json", openapi, name="api_openapi"),
+        *found.values(),
+        path("api/<path:rest>", nothing, name="api_nothing"),
+    ]
