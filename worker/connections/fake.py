@@ -7,6 +7,7 @@ and time are kept by `FakeServer`; what happens to the connection is scripted on
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from worker.connections import fake_podman
 from worker.connections.fake_connection import CHANGING, Call, FakeConnection
 from worker.connections.fake_container import FakeContainer, stamp
 from worker.connections.fake_images import Behaviour, FakeImage, FakeImages
@@ -60,10 +61,9 @@ class FakeHost(FakeConnection):
     def facts(self) -> EngineFacts:
         """Version and platform."""
         server = self.server
-        return self._call(
-            "facts",
-            (),
-            lambda: EngineFacts(
+
+        def look() -> EngineFacts:
+            docker = EngineFacts(
                 engine_version="20.10.24",
                 api_version="1.41",
                 os_type=server.platform.os,
@@ -72,8 +72,10 @@ class FakeHost(FakeConnection):
                 server_time=stamp(server.now),
                 containers_running=sum(each.running for each in server.containers.values()),
                 images=len(server.images.local),
-            ),
-        )
+            )
+            return fake_podman.facts(docker) if server.podman else docker
+
+        return self._call("facts", (), look)
 
     def disk_free(self, path: str) -> tuple[int, int] | None:
         """As set in `server.disk`."""
@@ -81,7 +83,12 @@ class FakeHost(FakeConnection):
 
     def remote_image(self, reference: str) -> RemoteImage:
         """What the registry offers."""
-        return self._call("remote_image", (reference,), lambda: self.server.images.remote_facts(reference))
+
+        def ask() -> RemoteImage:
+            fake_podman.refuse_unknown_call(self.server.podman)
+            return self.server.images.remote_facts(reference)
+
+        return self._call("remote_image", (reference,), ask)
 
     def local_image(self, reference: str) -> LocalImage | None:
         """By ID, tag or name@digest."""
@@ -242,6 +249,7 @@ class FakeHost(FakeConnection):
         """As `docker update --restart`."""
 
         def change() -> None:
+            fake_podman.refuse_unknown_call(self.server.podman)
             found = self.server.find(name)
             found.policy, found.retries = policy, retries if policy == "on-failure" else 0
 

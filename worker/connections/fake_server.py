@@ -1,5 +1,6 @@
 """A server with a Docker Engine, in memory: containers, networks, ports, restart policies and a clock of its own.
 
+With `podman` it answers as podman 4.3's service does, where that differs: `worker.connections.fake_podman`.
 It outlives connections: several `FakeHost`s may be connected to one `FakeServer`, as two workers may be to one machine.
 """
 
@@ -9,6 +10,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from worker.connections import fake_podman
 from worker.connections.fake_container import FakeContainer, mounts_of
 from worker.connections.fake_images import Behaviour, FakeImages
 from worker.engine.container_host import Platform
@@ -22,8 +24,8 @@ LINUX = Platform("linux", "amd64")
 class FakeServer:
     """The state. Time passes only through `advance`."""
 
-    def __init__(self, name: str = "web-1", platform: Platform = LINUX) -> None:
-        self.name, self.platform = name, platform
+    def __init__(self, name: str = "web-1", platform: Platform = LINUX, *, podman: bool = False) -> None:
+        self.name, self.platform, self.podman = name, platform, podman
         self.now = 1000.0
         self.images = FakeImages()
         self.containers: dict[str, FakeContainer] = {}
@@ -33,6 +35,7 @@ class FakeServer:
         self.forwards_tcp = True  # False: its sshd forbids probes
         self.disk: tuple[int, int] | None = (50_000_000_000, 100_000_000_000)
         self.reboots = 0
+        self.reversed_boot = False  # podman starts by ID, and nobody knows an ID before: tests try both ways round
         self._ids = itertools.count(1)
         self._schedule: list[tuple[float, int, Callable[[], None]]] = []
 
@@ -65,7 +68,7 @@ class FakeServer:
                 self._exited(each, each.behaviour.exit_code)
             elif each.restart_at is not None and each.restart_at <= self.now:
                 each.restart_count += 1
-                self._begin_again(each)
+                self.begin_again(each)
         while self._schedule and self._schedule[0][0] <= self.now:
             heapq.heappop(self._schedule)[2]()
 
@@ -132,7 +135,7 @@ class FakeServer:
         number = next(self._ids)
         return f"172.{17 + list(self.networks).index(network)}.{number // 250}.{number % 250 + 2}"
 
-    def _begin_again(self, found: FakeContainer) -> None:
+    def begin_again(self, found: FakeContainer) -> None:
         try:
             self._begin(found)
         except HostError:
@@ -189,6 +192,8 @@ class FakeServer:
     def rename(self, name: str, new_name: str) -> None:
         """Give another name; `Conflict` when it's taken."""
         found = self.find(name)
+        if name == new_name and self.podman:
+            return
         if name == new_name:
             raise HostError("Renaming a container with the same name as its current name", status=400)
         self._refuse_taken(new_name)
@@ -236,6 +241,9 @@ class FakeServer:
                 each.ended(self.now, 137)
             each.restart_at = None
         self.now += 10.0
+        if self.podman:
+            fake_podman.restart_service(self)
+            return
         for each in self.containers.values():
             # as the engine decides it: one never started stays so, and "on-failure" asks only for the exit code
             again = {
@@ -245,6 +253,6 @@ class FakeServer:
             }.get(each.policy, False)
             if again and each.started is not None:
                 each.stopped_by_hand = False  # a start by the engine counts as any start
-                self._begin_again(each)
+                self.begin_again(each)
             elif each.status == "restarting":
                 each.status = "exited"

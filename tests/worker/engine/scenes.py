@@ -20,14 +20,15 @@ class Scene:
     story: str
     policy: str = "unless-stopped"
     incumbent: bool = True
+    podman: bool = False
 
     def __str__(self) -> str:
-        return f"{self.strategy}-{self.story}-{self.policy}{'' if self.incumbent else '-first'}"
+        return f"{self.strategy}-{self.story}-{self.policy}{'' if self.incumbent else '-first'}{'-podman' if self.podman else ''}"
 
     def set(self) -> Stage:
         """A fresh server with this scene on it."""
         container = replace(FIXED[self.strategy], restart=self.policy, health=health(deadline=1.0))
-        stage = Stage(container=container)
+        stage = Stage(container=container, server=FakeServer(podman=self.podman))
         if self.incumbent:
             stage.serving_first()
         stage.publish(2, STORIES[self.story])
@@ -45,6 +46,18 @@ REPLACING = [Scene(strategy, story) for strategy in FIXED for story in STORIES]
 ALWAYS = [Scene(strategy, story, policy="always") for strategy in FIXED for story in STORIES]
 BY_HAND = [Scene(strategy, story, policy="no") for strategy in FIXED for story in STORIES]
 FIRST = [Scene(strategy, story, incumbent=False) for strategy in FIXED for story in STORIES]
+ON_PODMAN = [replace(scene, podman=True) for scene in REPLACING]
+UNPROMISED_ON_PODMAN = [
+    Scene(strategy, story, policy=policy, podman=True)
+    for policy in ("no", "on-failure")
+    for strategy in FIXED
+    for story in STORIES
+]
+
+
+def on_podman(scenes: list[Scene]) -> list[Scene]:
+    """The same where no restart policy can be changed."""
+    return [replace(scene, podman=True) for scene in scenes]
 
 
 def attempt(stage: Stage, host: FakeHost | None = None, target: int = 2) -> list[Event]:
@@ -64,10 +77,12 @@ def calls_of(scene: Scene, *, changing: bool = False) -> int:
 
 def assert_serves_after_reboot(stage: Stage, where: str) -> None:
     """On a copy of the server: power off and on, and something serves."""
-    twin = replace(stage, server=copy.deepcopy(stage.server))
-    twin.server.reboot()
-    twin.server.advance(SETTLED)
-    assert twin.serving(), f"{where}: nothing serves after a reboot: {described(twin.server)}"
+    for way_round in (False, True) if stage.server.podman else (False,):
+        twin = replace(stage, server=copy.deepcopy(stage.server))
+        twin.server.reversed_boot = way_round
+        twin.server.reboot()
+        twin.server.advance(SETTLED)
+        assert twin.serving(), f"{where}: nothing serves after a reboot: {described(twin.server)}"
 
 
 def assert_settled(stage: Stage, expected: list[int], where: str) -> None:
@@ -76,7 +91,8 @@ def assert_settled(stage: Stage, expected: list[int], where: str) -> None:
     assert stage.serving() == expected, f"{where}: {seen}"
     assert len(stage.containers()) == len(expected), f"{where}: {seen}"
     for each in stage.containers():
-        assert each.policy == stage.container.restart, f"{where}: {seen}"
+        back = stage.server.podman and stage.container.restart == "unless-stopped"
+        assert each.policy == ("always" if back else stage.container.restart), f"{where}: {seen}"
         assert each.name.split(".f")[1].split("-")[0] == str(stage.fence), f"{where}: {seen}"
         if stage.container.network:
             assert each.networks == {stage.container.network: stage.container.network_aliases}, (

@@ -11,7 +11,9 @@ from tests.worker.engine.scenes import (
     ALWAYS,
     BY_HAND,
     FIRST,
+    ON_PODMAN,
     REPLACING,
+    UNPROMISED_ON_PODMAN,
     Scene,
     assert_serves_after_reboot,
     assert_settled,
@@ -19,6 +21,7 @@ from tests.worker.engine.scenes import (
     attempt,
     described,
     last,
+    on_podman,
 )
 from tests.worker.engine.stage import Stage
 from worker.connections.fake import FakeHost
@@ -48,6 +51,8 @@ class Trouble:
                 host.cancel_at(self.call, self.n)
             case "rebooted":
                 host.on_call(self.call, self.n, "after", host.server.reboot)
+                if host.server.podman:  # it has no daemon that could restart alone: the machine did
+                    host.fail_after(self.call, self.n)
             case _:
                 raise ValueError(self.kind)
 
@@ -61,15 +66,22 @@ TROUBLES = st.builds(
 
 pytestmark = pytest.mark.thorough
 ATTEMPTS = st.lists(st.lists(TROUBLES, min_size=1, max_size=2), min_size=1, max_size=4)
-SCENES = st.sampled_from([*REPLACING, *ALWAYS, *BY_HAND, *FIRST])
+COMES_BACK = ("always", "unless-stopped")  # after a reboot
+EVERY = [*REPLACING, *ALWAYS, *BY_HAND, *FIRST, *on_podman(FIRST), *ON_PODMAN, *UNPROMISED_ON_PODMAN]
+SCENES = st.sampled_from(EVERY)
 
 
-@settings(max_examples=400)
-@given(SCENES, ATTEMPTS)
-@example(Scene("stop-first", "success"), [[Trouble("lost after", "changing", 11)], [Trouble("cancelled", "*", 1)]])
-@example(Scene("stop-first", "unhealthy"), [[Trouble("lost after", "changing", 7)], [Trouble("refused", "*", 3)]])
-def test_any_mixture_of_troubles(scene: Scene, attempts: list[list[Trouble]]) -> None:
-    stage, where = scene.set(), f"{scene} {attempts}"
+@settings(max_examples=600)
+@given(SCENES, ATTEMPTS, st.booleans())
+@example(
+    Scene("stop-first", "success"), [[Trouble("lost after", "changing", 11)], [Trouble("cancelled", "*", 1)]], False
+)
+@example(
+    Scene("stop-first", "unhealthy"), [[Trouble("lost after", "changing", 7)], [Trouble("refused", "*", 3)]], False
+)
+def test_any_mixture_of_troubles(scene: Scene, attempts: list[list[Trouble]], reversed_boot: bool) -> None:
+    stage, where = scene.set(), f"{scene} {attempts} {reversed_boot}"
+    stage.server.reversed_boot = reversed_boot
     for troubles in attempts:
         host = FakeHost(stage.server)
         for trouble in troubles:
@@ -79,7 +91,7 @@ def test_any_mixture_of_troubles(scene: Scene, attempts: list[list[Trouble]]) ->
         break
     else:
         end = last(attempt(stage))
-        rebooted_unpromised = scene.policy == "no" and stage.server.reboots
+        rebooted_unpromised = scene.policy not in COMES_BACK and stage.server.reboots
         if not rebooted_unpromised:
             assert_settled(stage, scene.expected, where)
             assert_truthful(stage, end, where)
@@ -87,7 +99,7 @@ def test_any_mixture_of_troubles(scene: Scene, attempts: list[list[Trouble]]) ->
 
 def finished(stage: Stage, host: FakeHost, where: str) -> bool:
     """Run an attempt among its troubles; True when it came to an end, and then its word is checked."""
-    promised = stage.container.restart != "no" and stage.incumbent_target is not None
+    promised = stage.container.restart in COMES_BACK and stage.incumbent_target is not None
     with suppress(HostLost):
         end = last(listed(stage, host))
         if stage.server.reboots:

@@ -8,6 +8,7 @@ from tests.worker.engine.scenes import (
     ALWAYS,
     BY_HAND,
     FIRST,
+    ON_PODMAN,
     REPLACING,
     SETTLED,
     Scene,
@@ -17,6 +18,7 @@ from tests.worker.engine.scenes import (
     calls_of,
     described,
     last,
+    on_podman,
 )
 from worker.connections.fake import FakeHost
 from worker.engine.events import Verdict
@@ -29,7 +31,7 @@ CANCELS: dict[str, Arm] = {
 
 
 @pytest.mark.parametrize("moment", CANCELS)
-@pytest.mark.parametrize("scene", [*REPLACING, *BY_HAND], ids=str)
+@pytest.mark.parametrize("scene", [*REPLACING, *BY_HAND, *ON_PODMAN], ids=str)
 def test_cancelled_at_any_call(scene: Scene, moment: str) -> None:
     for n in range(1, calls_of(scene) + 1):
         stage, where = scene.set(), f"{scene} cancelled {moment} call {n}"
@@ -47,7 +49,7 @@ def test_cancelled_at_any_call(scene: Scene, moment: str) -> None:
 SPOKEN = (Verdict.CANCELLED_UNTOUCHED, Verdict.CANCELLED_RESTORED, Verdict.SUCCEEDED)
 
 
-@pytest.mark.parametrize("scene", FIRST, ids=str)
+@pytest.mark.parametrize("scene", [*FIRST, *on_podman(FIRST)], ids=str)
 def test_the_first_deploy_cancelled_at_any_call_leaves_nothing(scene: Scene) -> None:
     for n in range(1, calls_of(scene) + 1):
         stage, where = scene.set(), f"{scene} cancelled at call {n}"
@@ -60,7 +62,7 @@ def test_the_first_deploy_cancelled_at_any_call_leaves_nothing(scene: Scene) -> 
             assert end.serving_release is None, where
 
 
-@pytest.mark.parametrize("scene", [*REPLACING, *BY_HAND], ids=str)
+@pytest.mark.parametrize("scene", [*REPLACING, *BY_HAND, *ON_PODMAN], ids=str)
 def test_refused_at_any_call(scene: Scene) -> None:
     """One refusal of the server, wherever: something serves, and what is said of it is true."""
     for n in range(1, calls_of(scene) + 1):
@@ -75,7 +77,9 @@ def test_refused_at_any_call(scene: Scene) -> None:
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("scene", [*REPLACING, *ALWAYS], ids=str)
 def test_rebooted_at_any_call_while_the_connection_holds(scene: Scene, moment: str) -> None:
-    """The harshest reading: the engine restarts, and the worker notices nothing of it."""
+    """The harshest reading: the engine restarts, and the worker notices nothing of it. (Podman has no engine that could: what
+    starts its containers is the machine's own start, which ends the connection.)
+    """
     for n in range(1, calls_of(scene) + 1):
         stage, where = scene.set(), f"{scene} rebooted {moment} call {n}"
         host = FakeHost(stage.server)

@@ -13,7 +13,9 @@ from tests.worker.engine.scenes import (
     ALWAYS,
     BY_HAND,
     FIRST,
+    ON_PODMAN,
     REPLACING,
+    UNPROMISED_ON_PODMAN,
     Scene,
     assert_serves_after_reboot,
     assert_settled,
@@ -21,6 +23,7 @@ from tests.worker.engine.scenes import (
     attempt,
     calls_of,
     last,
+    on_podman,
 )
 from tests.worker.engine.stage import Stage, interrupted
 from worker.connections.fake import FakeHost
@@ -52,7 +55,7 @@ def points(scene: Scene) -> Iterator[tuple[int, When]]:
             yield n, when
 
 
-@pytest.mark.parametrize("scene", [*REPLACING, *ALWAYS], ids=str)
+@pytest.mark.parametrize("scene", [*REPLACING, *ALWAYS, *ON_PODMAN], ids=str)
 def test_lost_once_and_rebooted_at_any_change(scene: Scene) -> None:
     for n, when in points(scene):
         stage, where = scene.set(), f"{scene} lost {when} change {n}"
@@ -66,7 +69,7 @@ def test_lost_once_and_rebooted_at_any_change(scene: Scene) -> None:
         assert volumes <= set(stage.server.volumes), where
 
 
-@pytest.mark.parametrize("scene", [*BY_HAND, *FIRST], ids=str)
+@pytest.mark.parametrize("scene", [*BY_HAND, *FIRST, *on_podman(FIRST), *UNPROMISED_ON_PODMAN], ids=str)
 def test_lost_once_where_a_reboot_promises_nothing(scene: Scene) -> None:
     for n, when in points(scene):
         stage, where = scene.set(), f"{scene} lost {when} change {n}"
@@ -76,7 +79,7 @@ def test_lost_once_where_a_reboot_promises_nothing(scene: Scene) -> None:
         assert_truthful(stage, end, where)
 
 
-@pytest.mark.parametrize("scene", [*REPLACING, *BY_HAND], ids=str)
+@pytest.mark.parametrize("scene", [*REPLACING, *BY_HAND, *ON_PODMAN], ids=str)
 def test_lost_twice(scene: Scene) -> None:
     for n, when in points(scene):
         for second in range(1, 40):
@@ -91,7 +94,7 @@ def test_lost_twice(scene: Scene) -> None:
             assert_truthful(stage, end, where)
 
 
-@pytest.mark.parametrize("scene", [*REPLACING, *ALWAYS, *BY_HAND], ids=str)
+@pytest.mark.parametrize("scene", [*REPLACING, *ALWAYS, *BY_HAND, *ON_PODMAN, *UNPROMISED_ON_PODMAN], ids=str)
 def test_lost_and_never_tried_again_but_deployed_anew(scene: Scene) -> None:
     """The next deploy of another Target finds the ruins."""
     for n, when in points(scene):
@@ -102,7 +105,7 @@ def test_lost_and_never_tried_again_but_deployed_anew(scene: Scene) -> None:
         assert_truthful(stage, end, where)
 
 
-@pytest.mark.parametrize("scene", [*REPLACING, *ALWAYS], ids=str)
+@pytest.mark.parametrize("scene", [*REPLACING, *ALWAYS, *ON_PODMAN], ids=str)
 def test_lost_with_a_reboot_before_the_next_attempt(scene: Scene) -> None:
     for n, when in points(scene):
         stage, where = scene.set(), f"{scene} lost {when} change {n}, rebooted"
