@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from deployments import container_settings, drifting, image_reference
+from deployments import adopting, container_settings, drifting, image_reference
 from deployments.errors import FieldErrors
 from deployments.models import PlacementHost, Release
 from deployments.secret_guess import looks_secret
@@ -103,25 +103,6 @@ def _pairs(environment: Iterable[str]) -> Iterable[tuple[str, str]]:
         yield name, value
 
 
-def settings_after(release: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with what was changed laid over them; FieldErrors where that can't be."""
-    defaults = container_settings.defaults()
-    after = dict(release)
-    for name, value in changes.items():
-        if value is None:
-            after.pop(name, None)
-            after.update({name: defaults[name]} if name in defaults else {})
-        else:
-            after[name] = _networks(release, value) if name == "networks" else value
-    return container_settings.normalise(after)
-
-
-def _networks(release: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that were set keep the words in which they were."""
-    set_before = {row["name"]: row for row in release.get("networks") or ()}
-    return [set_before.get(row["name"], row) for row in found]
-
-
 def _in_words(release: Release, changes: Mapping[str, Any]) -> tuple[list[dict[str, str]], str]:
     """As a Plan's, and why no settings can be made of it."""
     sayable = {name: value for name, value in changes.items() if not name.startswith(ENGINE)}
@@ -131,7 +112,7 @@ def _in_words(release: Release, changes: Mapping[str, Any]) -> tuple[list[dict[s
     ]
     why_not = f"No setting of Estiva's says this: {', '.join(rest)}. Redeploy, or ignore it." if rest else ""
     try:
-        after = settings_after(release.settings, sayable)
+        after = adopting.settings_after(release.settings, sayable)
     except FieldErrors as refused:
         told = "; ".join(f"{path}: {' '.join(map(str, texts))}" for path, texts in refused.errors.items())
         named = [{"kind": "setting", "name": name, "before": "", "after": _short(sayable[name])} for name in sayable]

@@ -13,10 +13,12 @@ from deployments.models import Operation
 from deployments.operations import end_operation
 from deployments.states import OperationStatus
 from deployments.webhooks import automatic
+from worker import local_engine
 from worker.brief import CannotBrief
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
 from worker.keeper import Held, Keeper, uptime
 from worker.operations import (
+    adopt,
     check,
     following,
     meet,
@@ -29,6 +31,7 @@ from worker.operations import (
     room_images,
     rotate,
     tags,
+    terminal,
 )
 from worker.operations.steps import Looking, Outcome
 
@@ -45,11 +48,13 @@ KINDS: Final = {
     Operation.Kind.IMAGES: room_images.remove,
     Operation.Kind.REGISTRY: registry.look,
     Operation.Kind.TAGS: tags.look,
+    Operation.Kind.ADOPT: adopt.adopt,
     Operation.Kind.ROTATE: rotate.rotate,
     Operation.Kind.RUN: one_off.run,
+    Operation.Kind.TERMINAL: terminal.serve,
 }
 
-LONG: Final = (Operation.Kind.FOLLOW, Operation.Kind.RUN)
+LONG: Final = (Operation.Kind.FOLLOW, Operation.Kind.RUN, Operation.Kind.TERMINAL)
 
 
 def take(operation_id: int, keeper: Keeper) -> None:
@@ -63,10 +68,10 @@ def take(operation_id: int, keeper: Keeper) -> None:
 def run(operation_id: int, keeper: Keeper) -> None:
     """Claim this Operation and bring it to its end; nothing when somebody else has it or it is over."""
     if keeper.stopping:
-        keeper.pass_on(queue.RUN_OPERATION, queue.LOOK_QUEUE, operation_id)
+        keeper.pass_on(queue.RUN_OPERATION, operation_id)
         return
     asked_at = uptime()
-    claim = claims.claim_operation(operation_id, holder=keeper.holder)
+    claim = claims.claim_operation(operation_id, holder=keeper.holder, engines=local_engine.held())
     if claim is None:
         return
     with keeper.holding("operation", claim, asked_at) as held:
