@@ -99,6 +99,16 @@ def database_folder(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
+def local_engine(**_kwargs: Any) -> list[CheckMessage]:
+    """The engine beside a worker is named by a full path."""
+    path = settings.ESTIVA_LOCAL_ENGINE
+    if not path or (path.startswith("/") and path.isprintable()):
+        return []
+    hint = "Write the full path of its socket, such as /var/run/docker.sock, or nothing."
+    return [Error(f"ESTIVA_LOCAL_ENGINE is {path!r}, which is no path.", hint=hint, id="estiva.E014")]
+
+
+@register(Tags.security)
 def base_url(**_kwargs: Any) -> list[CheckMessage]:
     """The address people type is one this installation can be reached at, safely."""
     address = urlsplit(settings.ESTIVA_BASE_URL)

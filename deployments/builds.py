@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from deployments import queue
+from deployments import hints
 from deployments.errors import Refused
 from deployments.models import Deployment, Host, Placement, Release, Target
 from deployments.states import HostState, TargetStatus
@@ -35,7 +35,7 @@ def queue_build(deployment: Deployment, builder: Host) -> Target:
         host=builder,
         host_name=builder.name,
     )
-    queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
+    hints.target_on_commit(target.pk)
     return target
 
 
@@ -87,7 +87,7 @@ def hint_after(target: Target) -> None:
     )
     queued = Target.objects.filter(host=target.host_id, role=Target.Role.BUILD, status=TargetStatus.QUEUED)
     for target_id in [*begin.values_list("pk", flat=True), *queued.order_by("pk").values_list("pk", flat=True)[:5]]:
-        queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)
+        hints.target_on_commit(target_id)
 
 
 def waiting_reason(target: Target) -> str:

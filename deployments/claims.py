@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
-from deployments import builds, endings, queue, releases, stalls, waves
+from deployments import builds, endings, hints, queue, releases, stalls, waves
+from deployments import engines as able
 from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
 from deployments.models import Deployment, OneOffRun, Operation, PlacementHost, Release, Target, Terminal
@@ -32,14 +33,17 @@ __all__ = [
 ]
 
 CLAIMABLE: Final = (TargetStatus.QUEUED, TargetStatus.STALLED)
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class _NotNow(Exception):
     """The claim must wait; undoes what the transaction did so far."""
 
 
-def claim_target(target_id: int, *, holder: str) -> Claim | None:
+def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) -> Claim | None:
     """Take a Target for `holder` for 30 s (see `beat`); None when it's somebody else's, over, or must wait its turn.
+
+    `engines` are those beside the holder: a Target that needs another one is not for it.
 
     Its turn comes when no older Deployment of the Placement is open, its wave has come and its image is built; a build's, when its builder
     has a place free. The fence rises with each claim of this Placement on this server, so that what an earlier holder
@@ -52,6 +56,8 @@ def claim_target(target_id: int, *, holder: str) -> Claim | None:
             if held is None:
                 return None
             _check_turn(held)
+            if not able.needed_by_targets([target_id]).get(target_id, _NONE) <= set(engines):
+                raise _NotNow
             if builder is not None and not builds.is_free(builder):
                 raise _NotNow
             _begin_deployment(held.deployment)
@@ -61,10 +67,15 @@ def claim_target(target_id: int, *, holder: str) -> Claim | None:
         return None
 
 
-def claim_operation(operation_id: int, *, holder: str) -> Claim | None:
-    """Take an Operation for `holder`; None when it's somebody else's, over, or past its deadline."""
+def claim_operation(operation_id: int, *, holder: str, engines: Collection[str] = ()) -> Claim | None:
+    """Take an Operation for `holder`; None when it's somebody else's, over, or past its deadline.
+
+    `engines` as for `claim_target`.
+    """
     waiting = Operation.objects.filter(pk=operation_id, status=OperationStatus.QUEUED, deadline_at__gt=Now())
     with transaction.atomic():
+        if not able.needed_by_operations([operation_id]).get(operation_id, _NONE) <= set(engines):
+            return None
         taken = waiting.update(
             status=OperationStatus.RUNNING,
             fence=F("fence") + 1,
@@ -150,7 +161,7 @@ def hand_back_operation(claim: Claim, *, reason: str = "") -> bool:
         if not held.update(status=OperationStatus.QUEUED, lease_until=None, holder=""):
             return False
         queue.changed_on_commit("operation", claim.id)
-        queue.send_on_commit(queue.RUN_OPERATION, queue.LOOK_QUEUE, claim.id)
+        hints.operation_on_commit(claim.id)
     return True
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments import audit, builds, clock, queue, seats, waves
+from deployments import audit, builds, clock, hints, queue, seats, waves
 from deployments.actors import ESTIVA
 from deployments.leases import Claim, Held, lock_claimed, move_target
 from deployments.models import AuditEntry, Deployment, Release, Step, Target
@@ -198,7 +198,7 @@ def hint_next(placement_id: int) -> None:
         status__in=(TargetStatus.QUEUED, TargetStatus.STALLED),
     )
     for target_id in waiting.values_list("pk", flat=True):
-        queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)
+        hints.target_on_commit(target_id)
 
 
 def _record_end(deployment: Deployment, ending: Ending) -> None:

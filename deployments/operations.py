@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from deployments import audit, clock, plan, queue, releases, sources
+from deployments import audit, clock, hints, plan, queue, releases, sources
 from deployments.actors import ESTIVA, Actor
 from deployments.leases import Claim
 from deployments.models import AuditEntry, Host, Operation, Placement, Plan, Registry, Repository
@@ -46,7 +46,7 @@ def request_operation(
             requested_by_name=actor.name if actor.user_id else "",
             requested_at=moment,
         )
-        queue.send_on_commit(queue.RUN_OPERATION, queue.LOOK_QUEUE, operation.pk)
+        hints.operation_on_commit(operation.pk)
         queue.changed_on_commit("operation", operation.pk, placement.pk if placement else None)
         if host is not None:
             queue.changed_on_commit("host", host.pk)

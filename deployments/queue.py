@@ -67,11 +67,6 @@ def send(task: str, queue: str, object_id: int) -> bool:
     return True
 
 
-def send_on_commit(task: str, queue: str, object_id: int) -> None:
-    """Send one hint when the transaction has been committed."""
-    transaction.on_commit(functools.partial(send, task, queue, object_id))
-
-
 def publish(entry: dict[str, str]) -> bool:
     """Put one wake entry on the live stream; False when Redis can't be reached (viewers fill the gap from the database)."""
     try:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from deployments import clock, endings, operations, queue
+from deployments import clock, endings, hints, operations, queue
 from deployments.leases import LEASE, Held, lock_target, move_target
 from deployments.models import Operation, Step, Target
 from deployments.states import OperationStatus, TargetStatus
@@ -46,7 +46,7 @@ def stall(
     Step.objects.filter(target=target, status=Step.Status.RUNNING).update(status=Step.Status.BROKEN_OFF, ended_at=Now())
     queue.changed_on_commit("deployment", held.deployment.pk, held.deployment.placement_id)
     if delay_seconds <= 0:
-        queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
+        hints.target_on_commit(target.pk)
 
 
 def _release(target_id: int) -> bool:
@@ -79,7 +79,7 @@ def _release_operations() -> None:
         with transaction.atomic():
             if silent.filter(pk=operation_id).update(status=OperationStatus.QUEUED, lease_until=None, holder=""):
                 queue.changed_on_commit("operation", operation_id)
-                queue.send_on_commit(queue.RUN_OPERATION, queue.LOOK_QUEUE, operation_id)
+                hints.operation_on_commit(operation_id)
     late = Q(status=OperationStatus.QUEUED, deadline_at__lte=Now()) | Q(
         Q(lease_until__lte=Now()) | Q(deadline_at__lte=Now() - _GRACE),
         status=OperationStatus.RUNNING,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from deployments import builds, queue
+from deployments import builds, hints, queue
 from deployments.models import Deployment, Host, Target
 
 
@@ -20,6 +20,6 @@ def queue_targets(deployment: Deployment, waves: Sequence[Sequence[Host]], build
                 wave=number,
             )
             if builder is None and number == 0:
-                queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target.pk)
+                hints.target_on_commit(target.pk)
             queue.changed_on_commit("host", host.pk)
     queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)

@@ -13,7 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, hooks, queue, rollout_settings
+from deployments import audit, clock, hints, hooks, queue, rollout_settings
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.models import Deployment, Host, PlacementHost, Target
@@ -104,7 +104,7 @@ def _next(deployment: Deployment) -> None:
     _write(deployment, wave=deployment.wave + 1, gate="", gate_text="", gate_opens_at=None)
     begin = Target.objects.filter(deployment=deployment, wave=deployment.wave, status=TargetStatus.QUEUED)
     for target_id in begin.order_by("pk").values_list("pk", flat=True):
-        queue.send_on_commit(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)
+        hints.target_on_commit(target_id)
 
 
 def go_on(*, actor: Actor, deployment: Deployment) -> Deployment:

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FOR_COMPOSE_ALONE = {
     "COMPOSE_PROFILES",
+    "ESTIVA_DOCKER_GID",
     "ESTIVA_HTTPS_PUBLISH",
     "ESTIVA_HTTP_PUBLISH",
     "ESTIVA_IMAGE",

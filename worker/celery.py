@@ -18,12 +18,14 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from django.conf import settings
 
-from deployments import logs, queue, start
+from deployments import logs, start
 
 django.setup()
 start.refuse_wrong_settings()
 
-from worker import commit_status, git_servers  # noqa: E402 - needs Django to be set up
+from deployments import engines, queue  # noqa: E402 - needs Django to be set up
+from worker import commit_status, git_servers, local_engine  # noqa: E402
+from worker.connections.beside import LocalEngine  # noqa: E402
 from worker.keeper import EXIT_SECONDS, Keeper, process_keeper, set_process_keeper  # noqa: E402
 from worker.logs import open_secrets  # noqa: E402
 
@@ -69,7 +71,14 @@ _stopping = threading.Event()
 
 
 @signals.worker_ready.connect
-def _start_keeper(**_: Any) -> None:
+def _start_keeper(sender: Any, **_: Any) -> None:
+    base = queue.LOOK_QUEUE if process_keeper().role == "look" else queue.DEPLOY_QUEUE
+
+    def found(engine: LocalEngine) -> None:
+        """What only this engine can do has a queue of its own. Called on a thread: the consumer does it on its own."""
+        sender.call_soon(sender.add_task_queue, engines.queue_of(base, [engine.identity]))
+
+    local_engine.watch(found, _stopping)
     process_keeper().start()
     if (
         process_keeper().role == "look"

@@ -14,9 +14,9 @@ from typing import Literal
 import structlog
 from django.db import DatabaseError, connection
 
-from deployments import claims, queue
+from deployments import claims, hints
 from deployments.claims import Claim
-from worker import presence
+from worker import local_engine, presence
 from worker.connections.signals import Signals
 from worker.engine.errors import LeaseLost
 from worker.flusher import Flusher
@@ -100,7 +100,7 @@ class Keeper:
         self.flusher, self.tail = Flusher(), LiveTail()
         self._beat_seconds, self._look_seconds = beat_seconds, look_seconds
         self._held: set[Held] = set()
-        self._passed_on: list[tuple[str, str, int]] = []
+        self._passed_on: list[tuple[str, int]] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._idle = threading.Event()
@@ -125,14 +125,14 @@ class Keeper:
             self._thread.join(seconds)
         self.flusher.stop()
 
-    def pass_on(self, task: str, name: str, object_id: int) -> None:
+    def pass_on(self, task: str, object_id: int) -> None:
         """Keep a hint that came while the process ends, for others: it is sent again once this one takes no more."""
-        self._passed_on.append((task, name, object_id))
+        self._passed_on.append((task, object_id))
 
     def send_passed_on(self) -> None:
         """Send them; called when this process takes no messages any more."""
         for hint in self._passed_on:
-            queue.send(*hint)
+            hints.send(*hint)
 
     @property
     def stopping(self) -> bool:
@@ -190,7 +190,7 @@ class Keeper:
                 each.signals.lost.set()
             else:
                 each.signals.beaten(asked_at)
-        presence.beat(self.name, self.role, busy=len(held), capacity=self.capacity)
+        presence.beat(self.name, self.role, busy=len(held), capacity=self.capacity, engine=local_engine.current())
         self._beat_at = asked_at
 
     def _pass_on_cancellations(self, held: list[Held]) -> None:

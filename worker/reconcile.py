@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from deployments import audit, catching_up, claims, queue, restoring, stalls, waves
+from deployments import audit, catching_up, claims, hints, queue, restoring, stalls, waves
 from deployments.actors import ESTIVA
 from deployments.models import Host, Operation, Plan, WorkerProcess
 from deployments.operations import request_operation
@@ -144,8 +144,10 @@ def catch_up() -> None:
 
 def send_hints() -> None:
     """Hint what is waiting, but never more than the broker is short of: it would grow without end."""
-    _hint(queue.DEPLOY_QUEUE, queue.RUN_TARGET, claims.waiting_targets(), targets=True)
-    _hint(queue.LOOK_QUEUE, queue.RUN_OPERATION, claims.waiting_operations(), targets=False)
+    for name, waiting in hints.by_queue(queue.RUN_TARGET, claims.waiting_targets()).items():
+        _hint(name, queue.RUN_TARGET, waiting, targets=True)
+    for name, waiting in hints.by_queue(queue.RUN_OPERATION, claims.waiting_operations()).items():
+        _hint(name, queue.RUN_OPERATION, waiting, targets=False)
 
 
 def _hint(name: str, task: str, waiting: list[int], *, targets: bool) -> None:

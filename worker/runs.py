@@ -4,6 +4,7 @@ import structlog
 
 from deployments import claims, queue
 from deployments.models import Placement, Target
+from worker import local_engine
 from worker.attempts import Attempt, cancelled_before
 from worker.brief import Brief, target_brief
 from worker.builds import BuildAttempt
@@ -29,10 +30,10 @@ def run(
 ) -> None:
     """Claim this Target and bring it to its end; nothing when somebody else has it or its turn hasn't come."""
     if keeper.stopping:
-        keeper.pass_on(queue.RUN_TARGET, queue.DEPLOY_QUEUE, target_id)
+        keeper.pass_on(queue.RUN_TARGET, target_id)
         return
     asked_at = uptime()
-    claim = claims.claim_target(target_id, holder=keeper.holder)
+    claim = claims.claim_target(target_id, holder=keeper.holder, engines=local_engine.held())
     if claim is None:
         return
     log.info("target claimed", target=claim.id, fence=claim.fence)

@@ -49,8 +49,8 @@ class LocalEngine:
 class LocalTransport:
     """As much of `worker.connections.transport.Transport` as sessions use. It ends when it is closed, and only then."""
 
-    def __init__(self, socket_path: str) -> None:
-        self._socket_path = socket_path
+    def __init__(self, socket_path: str, folder: str = "/") -> None:
+        self._socket_path, self._folder = socket_path, folder
         self._closed = False
         self._lock = threading.Lock()
         self._channels: list[LocalChannel] = []
@@ -83,7 +83,7 @@ class LocalTransport:
         if self._closed:
             raise EOFError("the connection is closed")
         if kind == "session":
-            channel: LocalChannel = LocalCommand(self)
+            channel: LocalChannel = LocalCommand(self, self._folder)
         elif kind == "direct-tcpip":
             channel = LocalStream(self, _to_address(str(fields[0]), int(fields[1]), deadline, interrupt))
         elif str(fields[0]) != self._socket_path:
@@ -112,7 +112,7 @@ def connect(address: SshAddress) -> LocalTransport:
             "or the worker was moved.",
             remedy="If that is as it should be, retire this server and add the engine that is found now.",
         )
-    return LocalTransport(here.socket)
+    return LocalTransport(here.socket, here.folder)
 
 
 def unreachable(name: str, why: str) -> HostLost:

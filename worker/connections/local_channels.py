@@ -109,8 +109,9 @@ class LocalStream(LocalChannel):
 class LocalCommand(LocalChannel):
     """A fixed argv in a process group of its own, without a shell. Closing it ends the whole group."""
 
-    def __init__(self, transport: "LocalTransport") -> None:
+    def __init__(self, transport: "LocalTransport", folder: str) -> None:
         super().__init__(transport)
+        self._folder = folder
         self.in_buffer: Any = BufferedPipe()
         self.in_stderr_buffer: Any = BufferedPipe()
         self.status_event = threading.Event()
@@ -128,7 +129,7 @@ class LocalCommand(LocalChannel):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=ENVIRONMENT,
-                cwd="/",
+                cwd=self._folder,
                 start_new_session=True,
                 bufsize=0,
             )

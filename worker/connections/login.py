@@ -46,10 +46,12 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The engine on the worker's own machine: by what it is known (`LocalEngine.identity`), and its socket's path."""
+    """The engine on the worker's own machine: by what it is known (`LocalEngine.identity`), its socket's path, and the
+    folder where commands begin."""
 
     engine: str
     socket: str
+    folder: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
