@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from deployments import audit, permissions
 from deployments.actors import Actor
 from deployments.models import (
+    AccessToken,
     Application,
     Deployment,
     Environment,
@@ -29,6 +30,7 @@ from deployments.models import (
     Plan,
     Release,
     Role,
+    Terminal,
     User,
 )
 
@@ -170,6 +172,13 @@ def get_run(request: Request, run: int) -> OneOffRun:
     return _visible(request, related, OneOffRun, pk=run)
 
 
+def get_terminal(request: Request, terminal: int) -> Terminal:
+    """A terminal, with its Operation, Release and Placement at hand."""
+    visible = permissions.visible_terminals(request.user)
+    related = visible.select_related("operation", "release__placement__application", "release__placement__environment")
+    return _visible(request, related, Terminal, pk=terminal)
+
+
 def get_environment(request: Request, name: str) -> Environment:
     """An Environment; only admins have pages for them."""
     return _visible(request, Environment.objects.all(), Environment, name=name)
@@ -178,6 +187,11 @@ def get_environment(request: Request, name: str) -> Environment:
 def get_person(request: Request, person: int) -> User:
     """Somebody; only those who may see people have pages for them."""
     return _visible(request, User.objects.all(), User, pk=person)
+
+
+def get_token(request: Request, owner: User, token: int) -> AccessToken:
+    """An access token of this person's."""
+    return _visible(request, AccessToken.objects.filter(user=owner), AccessToken, pk=token)
 
 
 def _visible(request: Request, rows: QuerySet[_Row], model: type[_Row], **lookup: object) -> _Row:

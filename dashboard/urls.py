@@ -27,6 +27,7 @@ from dashboard.views import (
     room,
     runs,
     shared_variables,
+    tokens,
     variables,
     webhooks,
 )
@@ -141,6 +142,7 @@ urlpatterns = [
     path("people/<int:person>/deactivate", people.deactivate, name="person_deactivate"),
     path("people/<int:person>/reactivate", people.reactivate, name="person_reactivate"),
     path("people/<int:person>/link", people.sign_in_link, name="person_link"),
+    path("people/<int:person>/tokens/<int:token>/revoke", tokens.revoke_of, name="person_token_revoke"),
     # the audit trail
     path("audit/", audit.index, name="audit"),
     path("audit/export.csv", audit.export_csv, name="audit_csv"),
@@ -151,6 +153,9 @@ urlpatterns = [
     path("account/inactive", allauth.account_inactive, name="account_inactive"),
     path("account/password", accounts.change_password, name="account_change_password"),
     path("account/preferences", accounts.preferences, name="account_preferences"),
+    path("account/tokens/", tokens.index, name="tokens"),
+    path("account/tokens/new", tokens.new, name="token_new"),
+    path("account/tokens/<int:token>/revoke", tokens.revoke, name="token_revoke"),
     path("account/link/<str:token>", accounts.link, name="account_link"),
     # machines
     path("hooks/<str:public_id>", hooks.receiver(start_deploy), name="hook"),

@@ -73,6 +73,9 @@ ACTS: Final[Mapping[str, "StrPromise"]] = {
     "shared_variable.set": _("Set a shared variable"),
     "target.end": _("A deployment ended on a server"),
     "target.settle": _("Settled what needed attention"),
+    "token.create": _("Made an access token"),
+    "token.revoke": _("Revoked an access token"),
+    "token.use": _("Came with a token that opens nothing"),
     "variable.delete": _("Deleted a variable"),
     "variable.export": _("Took variables as a file"),
     "variable.import": _("Imported variables"),
@@ -90,6 +93,7 @@ ACTS: Final[Mapping[str, "StrPromise"]] = {
 
 KINDS: Final[Mapping[str, "StrPromise"]] = {
     "access_link": _("one-time link"),
+    "accesstoken": _("access token"),
     "application": _("application"),
     "audit": _("audit trail"),
     "container": _("container"),

@@ -159,7 +159,7 @@ def _turned_away(address: str) -> ApiError:
     tries = _counted(f"stranger {address}")
     if tries <= NOTED_A_MINUTE:
         audit.denied(
-            actors.unknown("unknown token", address), "token.use", ("token", "", ""), "There is no such token."
+            actors.unknown("unknown token", address), "token.use", ("accesstoken", "", ""), "There is no such token."
         )
     if tries > FAILURES_A_MINUTE:
         return ApiError(429, _("Too many wrong tokens came from this address. Wait a minute."))

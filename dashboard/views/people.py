@@ -18,6 +18,7 @@ from deployments.accounts import people as accounts
 from deployments.errors import Refused
 from deployments.models import AccessLink, User
 from deployments.queries import people as queries
+from deployments.queries.tokens import tokens_of
 
 
 @seen_by(*READING_ALL)
@@ -69,7 +70,12 @@ def detail(request: Request, person: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved. It holds from now on, on open pages too."))
             return redirect("person", user.pk)
-    page = {"form": form, "row": queries.person(user), "is_last_admin": _is_last_admin(user)}
+    page = {
+        "form": form,
+        "row": queries.person(user),
+        "is_last_admin": _is_last_admin(user),
+        "tokens": tokens_of(user),
+    }
     return render(request, "people/detail.html", page, status=422 if form.is_bound else 200)
 
 

@@ -12,7 +12,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from dashboard import asgi, stream
-from deployments.accounts import invitations
+from deployments.accounts import invitations, tokens
 from deployments.actors import Actor
 from deployments.inventory import registries, shared_variables, webhooks
 from deployments.models import AuditEntry, Placement, User, WebhookDelivery
@@ -145,6 +145,10 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "audit_ndjson": ("", {"GET": READERS_LIST}),
     "account_change_password": ("", {"GET": LIST, "POST": LIST}),
     "account_preferences": ("", {"GET": LIST, "POST": LIST}),
+    "tokens": ("", {"GET": LIST}),
+    "token_new": ("", {"GET": LIST, "POST": LIST}),
+    "token_revoke": ("token", {"POST": Row(IN, 404, None, 404)}),  # one's own alone: this one is Ana's
+    "person_token_revoke": ("person_token", {"POST": ADMINS_LIST}),
     "metrics": ("", {"GET": READERS_LIST}),
 }
 """Route → what its path names, and a row for each method."""
@@ -185,6 +189,8 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "set": lambda: {"environment": place.environment.name, "name": _set(place, story)},
         "person": lambda: {"person": story.dora.pk},
         "link": lambda: {"link": _invitation(story)},
+        "token": lambda: {"token": _token(story.ana)},
+        "person_token": lambda: {"person": story.dora.pk, "token": _token(story.dora)},
     }
     return makers[kind]()
 
@@ -224,6 +230,11 @@ def _set(place: Placement, story: Story) -> str:
     return row.name
 
 
+def _token(person: User) -> int:
+    row, _text = tokens.create(actor=Actor.of(person), user=person, name="ci", scope="read")
+    return row.pk
+
+
 def _invitation(story: Story) -> int:
     link, _token = invitations.invite(actor=Actor.of(story.ana), email="new@example.com", role="auditor")
     return link.pk
@@ -238,7 +249,9 @@ def story() -> Story:
 def test_every_route_has_a_row() -> None:
     routes = {pattern.name for pattern in get_resolver().url_patterns if isinstance(pattern, URLPattern)}
     assert len(routes) == len(get_resolver().url_patterns), "a route without a name, or an include"
-    pages = {name for name in routes if name and not name.startswith("api_")}  # tests/dashboard/api has a table of those
+    pages = {
+        name for name in routes if name and not name.startswith("api_")
+    }  # tests/dashboard/api has a table of those
     assert pages == TABLE.keys() | OPEN.keys()
 
 
