@@ -15,6 +15,8 @@ from parts import sample_image, stand_in
 from parts.dockerd import DockerEngine
 from parts.engine26 import ComposeCli, Engine26
 from parts.git_server import GitServer
+from parts.packages import ensure
+from parts.podman import Podman
 from parts.processes import PartError, run
 from parts.registry import Registry
 from parts.sample_image import Sample
@@ -153,6 +155,23 @@ def make_engine26(folder: Path, registry: Registry, engine26_programs: Path) -> 
     yield make
     for engine in made:
         engine.destroy()
+
+
+@pytest.fixture(scope="session")
+def podman(folder: Path, registry: Registry) -> Iterator[Podman]:
+    """Podman's service (Debian 12's 4.3) of this run; tests are skipped with the reason where it can't be had."""
+    if ensure(["podman"]):
+        pytest.skip("podman is not installed and can't be")
+    with Podman(folder / "podman", insecure=[registry.address]) as service:
+        yield service
+
+
+@pytest.fixture
+def tidy_podman(podman: Podman) -> Iterator[Podman]:
+    """The run's podman, without containers, volumes and networks before and after the test."""
+    podman.remove_everything()
+    yield podman
+    podman.remove_everything()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parts.dockerd import DockerEngine
+from parts.podman import Podman
 from parts.processes import free_port
 from parts.sshd import SshServer
 from tests.real_parts import Pushed, SampleImages, SshKey
@@ -61,7 +62,7 @@ class RealStage:
     pool: Pool
     sshd: SshServer
     key: SshKey
-    engine: DockerEngine
+    engine: DockerEngine | Podman
     images: SampleImages
     container: ContainerSpec = ContainerSpec()  # noqa: RUF009 - frozen
     port: int = field(default_factory=free_port)

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parts.packages import ensure
 from parts.podman import Podman
-from parts.registry import Registry
 from parts.sshd import SshServer
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.connections.contract import body
@@ -18,15 +16,6 @@ from worker.engine.errors import Conflict
 from worker.engine.podman import podman_findings
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def podman(folder: Path, registry: Registry) -> Iterator[Podman]:
-    """A service of this run."""
-    if ensure(["podman"]):
-        pytest.skip("podman is not installed and can't be")
-    with Podman(folder / "podman", insecure=[registry.address]) as service:
-        yield service
 
 
 @pytest.fixture(params=["sshd's own channel", "podman system dial-stdio"])
@@ -54,8 +43,8 @@ def test_a_podman_is_known_and_what_it_lacks_is_named(host: DockerHost, sample_i
     assert facts.name.startswith("Podman 4.")
     assert facts.lacks == {"update", "distribution"}
     found = list(podman_findings(facts, "web-1"))
-    assert [each.result for each in found] == ["bad", "warn"]
-    assert "doesn't deploy there" in found[0].message
+    assert [each.result for each in found] == ["warn", "warn"]
+    assert "exchanged for its twin" in found[0].message
 
     pinned = sample_images.push(name="team/podman").pinned
     list(host.pull(pinned, platform=None, deadline=60))
