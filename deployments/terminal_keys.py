@@ -1,6 +1,6 @@
 """What is typed into a terminal, on its way from a browser to the worker that holds it: a short Redis stream, never a record.
 
-Each entry is numbered by the browser and sealed for the worker: a password that is typed is read by nobody in between, nor
+Each entry is numbered by the browser's tab and sealed for the worker: a password that is typed is read by nobody in between, nor
 from Redis' own files. The worker opens the stream, takes each entry out as it passes it on, and removes the stream at the end.
 """
 
@@ -22,7 +22,9 @@ MOST_CHARACTERS: Final = 16_384
 MOST_WAITING: Final = 64
 KEPT_SECONDS: Final = 60
 TAKE_SECONDS: Final = 1
-_MISSING: Final = "0-0"
+MOST_TAB: Final = 36
+_FIRST: Final = "0-0"
+_TRIES: Final = 5
 
 
 class Keys(NamedTuple):
@@ -39,24 +41,29 @@ class Answer(NamedTuple):
     expected: int | None = None
 
 
-def put(terminal_id: int, number: int, keys: Keys) -> Answer:
-    """Put entry `number` (from 1, each once) behind the others. One that is there already counts as taken."""
+def put(terminal_id: int, tab: str, number: int, keys: Keys) -> Answer:
+    """Put entry `number` of a browser's tab (from 1, each once) behind the others. One that came before counts as taken."""
     name, client = _name(terminal_id), queue.connection()
     try:
-        last = _last(client, name)
-        if last is None:
-            return Answer(taken=False)
-        if number <= last:
-            return Answer(taken=True)
-        if number > last + 1 or client.xlen(name) >= MOST_WAITING:
-            return Answer(taken=False, expected=last + 1)
-        client.xadd(name, {"sealed": _sealed(keys)}, id=f"{number}-1", nomkstream=True)
-    except redis.ResponseError:
-        return Answer(taken=True)  # the same entry, sent twice at once: its number is used
+        for _ in range(_TRIES):
+            with client.pipeline(transaction=True) as pipe:
+                pipe.watch(_tabs(name))
+                last = int(pipe.hget(_tabs(name), tab) or 0)  # type: ignore[arg-type] # watching, it answers at once
+                if number <= last:
+                    return Answer(taken=True)
+                if number > last + 1 or client.xlen(name) >= MOST_WAITING:
+                    return Answer(taken=False, expected=last + 1)
+                pipe.multi()
+                pipe.xadd(name, {"sealed": _sealed(keys)}, nomkstream=True)
+                pipe.hset(_tabs(name), tab, str(number))
+                pipe.expire(_tabs(name), KEPT_SECONDS)
+                try:
+                    return Answer(taken=pipe.execute()[0] is not None)
+                except redis.WatchError:
+                    continue  # the same entry was sent twice at once, or two tabs type: look again
     except (redis.RedisError, OSError) as error:
         log.warning("keys not sent", extra={"terminal": terminal_id, "error": str(error)})
-        return Answer(taken=False)
-    return Answer(taken=True)
+    return Answer(taken=False)
 
 
 def open_for(terminal_id: int) -> bool:
@@ -64,7 +71,7 @@ def open_for(terminal_id: int) -> bool:
     name = _name(terminal_id)
     try:
         with queue.connection().pipeline(transaction=True) as pipe:
-            pipe.delete(name)
+            pipe.delete(name, _tabs(name))
             pipe.xadd(name, {"begin": "1"}, id="0-1")
             pipe.xdel(name, "0-1")
             pipe.expire(name, KEPT_SECONDS)
@@ -81,11 +88,12 @@ def take(terminal_id: int) -> list[Keys]:
     RedisError or OSError without it; LookupError where it has lost the stream, and with it maybe what was typed.
     """
     name, client = _name(terminal_id), queue.connection()
-    found = client.xread({name: _MISSING}, count=MOST_WAITING, block=TAKE_SECONDS * 1000)
+    found = client.xread({name: _FIRST}, count=MOST_WAITING, block=TAKE_SECONDS * 1000)
     entries = found[0][1] if found else []
     with client.pipeline(transaction=True) as pipe:
         if entries:
             pipe.xdel(name, *(each for each, _values in entries))
+        pipe.expire(_tabs(name), KEPT_SECONDS)
         pipe.expire(name, KEPT_SECONDS)
         is_there = pipe.execute()[-1]
     if not is_there:
@@ -96,18 +104,9 @@ def take(terminal_id: int) -> list[Keys]:
 def close(terminal_id: int) -> None:
     """Nothing is taken any more."""
     try:
-        queue.connection().delete(_name(terminal_id))
+        queue.connection().delete(_name(terminal_id), _tabs(_name(terminal_id)))
     except (redis.RedisError, OSError) as error:
         log.warning("a terminal's keys stay until they expire", extra={"terminal": terminal_id, "error": str(error)})
-
-
-def _last(client: "redis.Redis[str]", name: str) -> int | None:
-    """The newest number that was used; None where there is no stream."""
-    try:
-        found = client.xinfo_stream(name)
-    except redis.ResponseError:
-        return None
-    return int(str(found["last-generated-id"]).partition("-")[0])
 
 
 def _sealed(keys: Keys) -> str:
@@ -121,3 +120,8 @@ def _opened(text: str) -> Keys:
 
 def _name(terminal_id: int) -> str:
     return f"estiva:terminal:{terminal_id}"
+
+
+def _tabs(name: str) -> str:
+    """The newest number of each tab."""
+    return f"{name}:tabs"

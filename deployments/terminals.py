@@ -63,17 +63,16 @@ def request_terminal(
     check_open(host)
     with transaction.atomic():
         Host.objects.select_for_update(no_key=True).get(pk=host.pk)
-        placement = Placement.objects.select_related("application", "environment").filter(
-            pk=container["placement"] or 0
-        )
-        row = placement.first()
-        person = User.objects.filter(pk=actor.user_id, is_active=True, role=Role.ADMIN).first()
+        person = User.objects.filter(pk=actor.user_id or 0, is_active=True, role=Role.ADMIN).first()
         if person is None:
             raise Refused(_("Only an admin may open a terminal."))
-        if reason := why_not(row, container):
-            raise Refused(reason)
+        placements = Placement.objects.select_related("application", "environment")
+        placement = placements.filter(pk=container["placement"] or 0).first()
+        release = _release(placement, container)
+        if placement is None or release is None or why_not(placement, container):
+            raise Refused(why_not(placement, container))
         _check_room_left(actor)
-        terminal = _queued(actor, person, host, row, container, command, size)  # type: ignore[arg-type] # not None: `why_not`
+        terminal = _queued(actor, person, host, release, container, command, size)
         after = {"server": host.name, "container": container["name"], "command": list(command)}
         audit.record(actor, "terminal.open", ("terminal", terminal.pk, name_of(terminal)), after=after)
     return terminal
@@ -83,7 +82,7 @@ def _queued(
     actor: Actor,
     person: User,
     host: Host,
-    placement: Placement,
+    release: Release,
     container: Mapping[str, Any],
     command: Sequence[str],
     size: tuple[int, int],
@@ -93,14 +92,14 @@ def _queued(
         actor=actor,
         kind=Operation.Kind.TERMINAL,
         host=host,
-        placement=placement,
+        placement=release.placement,
         request={"what": WHAT, "size": list(bounded(*size)), **{key: container[key] for key in keys}},
         deadline_seconds=MOST_SECONDS + OPENING_SECONDS,
     )
-    queue.changed_on_commit("placement", placement.pk, placement.pk)
+    queue.changed_on_commit("placement", release.placement_id, release.placement_id)
     return Terminal.objects.create(
         operation=operation,
-        release=_release(placement, container),
+        release=release,
         host_name=host.name,
         container_id=container["id"],
         container_name=container["name"],
@@ -156,9 +155,10 @@ def name_of(terminal: Terminal) -> str:
     return f"#{terminal.pk} {terminal.release.placement} on {terminal.host_name}"
 
 
-def _release(placement: Placement, container: Mapping[str, Any]) -> Release | None:
+def _release(placement: Placement | None, container: Mapping[str, Any]) -> Release | None:
     number = str(container["release"])
-    return Release.objects.filter(placement=placement, number=int(number) if number.isdecimal() else 0).first()
+    known = Release.objects.filter(placement=placement.pk if placement else 0).select_related("placement__application")
+    return known.filter(number=int(number) if number.isdecimal() else 0).first()
 
 
 def _check_words(command: Sequence[str]) -> None:

@@ -122,6 +122,7 @@ class MaskedStream:
         self._masker = masker
         self._held = ""
         self._masked = 0  # how much of what is held belongs to a stretch whose MARK is already out
+        self._shown = False  # that much is out as it is: `let_go`
 
     def feed(self, text: str) -> str:
         """What can be said by now; the rest comes with a later feed or the flush."""
@@ -132,20 +133,37 @@ class MaskedStream:
         """What was held back. Only at the source's end: a secret that goes on after it is not recognized."""
         return self._release(self._held, len(self._held))
 
+    @property
+    def is_holding(self) -> bool:
+        """Something waits for what follows it."""
+        return len(self._held) > self._masked
+
+    def let_go(self, most: int) -> str:
+        """What is held back, where that is at most so many characters; "" for more.
+
+        For a person who types: they see what they typed. Should it become a secret after all, the rest of that is masked.
+        """
+        if not self.is_holding or len(self._held) > most:
+            return ""
+        said, self._masked, self._shown = self._held[self._masked :], len(self._held), True
+        return said
+
     def _release(self, text: str, until: int) -> str:
         pieces: list[str] = []
-        done = self._masked
+        done, shown = self._masked, self._shown
         for start, end in self._masker.spans(text):
             if start >= until:
                 break
             if start < done:
                 # This goes on from a stretch whose mark is out: only further lines get one.
-                pieces.append(_mark(text[done:end]).removeprefix(MARK))
+                mark = _mark(text[done:end])
+                pieces.append(mark if shown else mark.removeprefix(MARK))
             else:
                 pieces += (text[done:start], _mark(text[start:end]))
-            done = max(done, end)
+            done, shown = max(done, end), False
         pieces.append(text[done:until])
         self._held, self._masked = text[until:], max(0, done - until)
+        self._shown = shown and done > until
         return "".join(pieces)
 
 

@@ -68,11 +68,11 @@ class _Audience:
 
 def _log(looking: Looking) -> str:
     operation, host = looking.operation, host_of(looking)
-    secrets = _secrets_of(operation)
+    secrets = secrets_of(operation)
     installation = installation_name()
     with door.enter(host, looking.signals, secrets) as (server, masker):
         connection.close()  # this takes hours, and connections are fewer than follows
-        found = _ours(server.container(operation.request["id"]), installation, operation.request)
+        found = ours(server.container(operation.request["id"]), installation, operation.request)
         journal = Journal(
             masker,
             lambda first, last, lines: follows.append(operation.pk, first, last, lines),
@@ -119,8 +119,8 @@ def _why_ended(server: ServerRoom, found: Container) -> str:
     return f"The container does not run: {now.status}, exit code {now.exit_code}."
 
 
-def _ours(found: Container | None, installation: str, request: Mapping[str, Any]) -> Container:
-    """It is of this installation and Placement: only then its secrets are known, and masked."""
+def ours(found: Container | None, installation: str, request: Mapping[str, Any]) -> Container:
+    """The container, if it is of this installation and Placement: only then its secrets are known, and masked."""
     if found is None:
         raise HostError(f"{request['name']} is not there any more.", remedy="Look at the server again.")
     placement, release = str(request["placement"]), str(request["release"])
@@ -131,7 +131,7 @@ def _ours(found: Container | None, installation: str, request: Mapping[str, Any]
     return found
 
 
-def _secrets_of(operation: Operation) -> list[str]:
+def secrets_of(operation: Operation) -> list[str]:
     """Those of the Release that the container was made from."""
     said = str(operation.request["release"])
     number = int(said) if said.isdecimal() else 0

@@ -33,9 +33,15 @@ def enter(host: Host, signals: Signals, secrets: Iterable[str] = ()) -> Iterator
     """A server of the record, with the masker of its login and of `secrets`; a host key that changed raises the alarm."""
     connection = host_connection(host)
     masker = Masker([*(each.reveal() for each in secrets_of(connection)), *secrets])
+    with alarmed(host), open_secrets.using(masker), open_room(connection, signals) as server:
+        yield server, masker
+
+
+@contextmanager
+def alarmed(host: Host) -> Iterator[None]:
+    """Whoever logs in there inside this raises the alarm where its host key has changed."""
     try:
-        with open_secrets.using(masker), open_room(connection, signals) as server:
-            yield server, masker
+        yield
     except HostKeyChanged as error:
         sound_alarm(host.pk, sightings.where(host), error)
         raise
