@@ -15,8 +15,10 @@ class Row:
     note: str = ""
 
 
-def show(name: str, title: str, rows: Sequence[Row], figures: Mapping[str, float], aims: Mapping[str, float]) -> None:
-    """Print it all. `aims` are the largest values that the figures should have."""
+def show(
+    name: str, title: str, rows: Sequence[Row], figures: Mapping[str, float], aims: Mapping[str, float], noise: str = ""
+) -> None:
+    """Print it all. `aims` are the largest values that the figures should have; `noise` is what to say of the machine."""
     width = max(len(row.what) for row in rows)
     print(f"\n{title}\n")
     for row in rows:
@@ -26,6 +28,6 @@ def show(name: str, title: str, rows: Sequence[Row], figures: Mapping[str, float
         aim = aims.get(figure)
         verdict = "" if aim is None else f"  aim ≤ {aim:g}: {'met' if value <= aim else 'MISSED'}"
         print(f"  {figure} = {value:.3f}{verdict}")
-    print(f"  (machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})\n")
+    print(f"  (machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}{'; ' if noise else ''}{noise})\n")
     rounded = {figure: round(value, 3) for figure, value in figures.items()}
     print(json.dumps({"bench": name, "figures": rounded}), flush=True)

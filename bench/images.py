@@ -29,8 +29,8 @@ def make_layer(folder: Path, name: str, size: int) -> Layer:
             member = tarfile.TarInfo(f"{name}/{number}")
             member.size = min(size, FILE_BYTES)
             tar.addfile(member, io.BytesIO(os.urandom(member.size)))
-    with path.open("rb") as file:
-        return Layer(path, f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
+    with path.open("rb") as made:
+        return Layer(path, f"sha256:{hashlib.file_digest(made, 'sha256').hexdigest()}")
 
 
 def load(docker: Sequence[str], layers: Sequence[Layer], architecture: str) -> str:

@@ -93,7 +93,7 @@ def walk(sample: Sample, url: str) -> dict[str, Any]:
         ("rollback", "2", 1, "1"),
         ("never_healthy", "never-healthy", None, "1"),
     ):
-        placement = _save(actor, placement, sample, tag) if release is None else placement
+        placement = save(actor, placement, sample, tag) if release is None else placement
         began = time.monotonic()
         target = deploy(actor, placement, release)
         wanted = "failed_restored" if step == "never_healthy" else "succeeded"
@@ -164,7 +164,7 @@ def _placement(actor: Actor, host: Host, sample: Sample) -> Placement:
     placement = Placement.objects.filter(application=application, environment=environment).first()
     if placement is not None:
         moved = placement.settings["ports"] != _settings(sample)["ports"]
-        return _save(actor, placement, sample, placement.image.rpartition(":")[2]) if moved else placement
+        return save(actor, placement, sample, placement.image.rpartition(":")[2]) if moved else placement
     return placements.save_placement(
         actor=actor,
         placement=None,
@@ -177,7 +177,8 @@ def _placement(actor: Actor, host: Host, sample: Sample) -> Placement:
     )
 
 
-def _save(actor: Actor, placement: Placement, sample: Sample, tag: str) -> Placement:
+def save(actor: Actor, placement: Placement, sample: Sample, tag: str, **health: Any) -> Placement:
+    """The placement with this tag; `health` overrides how it is judged."""
     seats = PlacementHost.objects.filter(placement=placement, is_active=True)
     return placements.save_placement(
         actor=actor,
@@ -185,18 +186,25 @@ def _save(actor: Actor, placement: Placement, sample: Sample, tag: str) -> Place
         application=placement.application,
         environment=placement.environment,
         image=f"{sample.image}:{tag}",
-        settings=_settings(sample),
+        settings=_settings(sample, **health),
         host_ids=list(seats.values_list("host_id", flat=True)),
         url=sample.url,
     )
 
 
-def _settings(sample: Sample) -> dict[str, Any]:
+def _settings(sample: Sample, **health: Any) -> dict[str, Any]:
     settings = defaults()
     settings["ports"] = [
         {"container_port": 5000, "host_port": sample.port, "host_address": "127.0.0.1", "protocol": "tcp"}
     ]
-    settings["health"] = {**settings["health"], "kind": "http", "path": "/healthz", "port": 5000, "deadline": 10}
+    settings["health"] = {
+        **settings["health"],
+        "kind": "http",
+        "path": "/healthz",
+        "port": 5000,
+        "deadline": 10,
+        **health,
+    }
     return settings
 
 

@@ -1,0 +1,28 @@
+"""Fabric's deploy: the docker client's four steps, the servers side by side. Runs in the peers' environment."""
+
+import json
+import os
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from fabric import Connection
+from paramiko import RejectPolicy
+
+TOLD = json.loads(Path(os.environ["BENCH_TOLD"]).read_text())
+
+
+def deploy(seat: dict[str, Any]) -> None:
+    """One server."""
+    with Connection(
+        seat["address"], user=seat["user"], port=seat["port"], connect_kwargs={"key_filename": TOLD["key"]}
+    ) as connection:
+        connection.client.load_host_keys(TOLD["known"])
+        connection.client.set_missing_host_key_policy(RejectPolicy())
+        for words in seat["commands"]:
+            connection.run(shlex.join(words), hide=True)
+
+
+with ThreadPoolExecutor(TOLD["at_once"]) as pool:
+    list(pool.map(deploy, TOLD["seats"]))

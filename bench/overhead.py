@@ -1,0 +1,74 @@
+"""One deploy with every layer there already: Estiva's engine and its whole pipeline, and others' ways, against the docker client on the server.
+
+The floor pulls, removes, runs and looks. Estiva does more in its time: it looks before and afterwards, proves that the new
+version answers before it lets go of the old one, and writes it all down.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from bench import peers
+from bench.frame import Row, show
+from bench.pairs import each, noise, ratio
+from parts import sample_server, story
+from parts.installation import Installation
+from parts.part import remove_folder, temporary_folder
+from parts.supervisor import Interrupted, Supervisor
+
+AIMS = {"engine_over_floor": 1.1, "pipeline_over_floor": 2.0}
+WAYS = {
+    "floor": "docker on the server itself",
+    "engine": "Estiva's engine with its connect",
+    "pipeline": "Estiva, from request to record",
+    "ssh": "ssh + docker",
+    "pyinfra": "pyinfra",
+    "fabric": "Fabric",
+    "ansible": "Ansible, community.docker",
+}
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """Way → seconds, round by round; `parts`: the pipeline's steps."""
+    peers.install()
+    folder = temporary_folder("bench")
+    try:
+        installation = Installation(folder, throwaway=True)
+        with installation.alone(), Supervisor() as supervisor, supervisor.signals():
+            installation.start(supervisor, lambda: story.first_admin(installation))
+            server = sample_server.start(installation, supervisor)
+            story.first_deploy(installation, server)
+            told = {
+                "rounds": rounds,
+                "sshd": [str(server.sshd.folder), server.sshd.port],
+                "socket": str(server.socket),
+                "image": server.image,
+                "ports": {name: installation.port(f"bench-{name}") for name in WAYS},
+            }
+            return story.run(installation, ["bench.overhead_runs"], json.dumps(told))
+    finally:
+        remove_folder(folder)
+
+
+def table(seconds: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:
+    """The rows of the table and the figures."""
+    rows = [Row(about, median(seconds[name]), each(seconds[name])) for name, about in WAYS.items()]
+    rows += [Row(f"  of the pipeline: {part}", median(spent)) for part, spent in seconds["parts"].items()]
+    figures = {f"{name}_over_floor": ratio(seconds[name], seconds["floor"]) for name in WAYS if name != "floor"}
+    return rows, figures
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure and print; the exit code."""
+    parser = argparse.ArgumentParser(prog="bin/bench overhead", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, help="how often each is timed (default: 7)")
+    try:
+        seconds = measure(parser.parse_args(words).rounds)
+    except Interrupted as reason:
+        print(f"bin/bench overhead: interrupted by {reason}")
+        return 1
+    rows, figures = table(seconds)
+    show("overhead", "One deploy, layers cached", rows, figures, AIMS, noise(seconds["floor"]))
+    return 0

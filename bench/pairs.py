@@ -1,0 +1,49 @@
+"""Ways that take turns: every round times each of them once, in an order that is shuffled anew, and ratios are taken round by round."""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median, quantiles
+
+NOISY = 0.25  # of the reference's median, between its quartiles: beyond that ratios tell little
+
+
+def take_turns(ways: Mapping[str, Callable[[int], float | None]], rounds: int, seed: int = 1) -> dict[str, list[float]]:
+    """Seconds of each way, round by round, after a round that isn't counted.
+
+    A way is given the round's number; where it returns a number, that is its time and not the clock's.
+    """
+    order, seconds = list(ways), {name: [0.0] * rounds for name in ways}
+    shuffled = random.Random(seed)  # noqa: S311 - an order, no secret
+    for number in range(-1, rounds):
+        shuffled.shuffle(order)
+        for name in order:
+            begun = time.monotonic()
+            told = ways[name](number)
+            spent = time.monotonic() - begun if told is None else told
+            if number >= 0:
+                seconds[name][number] = spent
+        said = ", ".join(f"{name} {seconds[name][number]:.2f}" for name in ways) if number >= 0 else "warm-up"
+        print(f"round {number + 1} of {rounds}: {said}", flush=True)
+    return seconds
+
+
+def ratio(of: Sequence[float], over: Sequence[float]) -> float:
+    """The median of the rounds' ratios."""
+    return median(one / other for one, other in zip(of, over, strict=True))
+
+
+def noise(reference: Sequence[float]) -> str:
+    """Words on how steady the machine was, by the reference; "" where it was."""
+    if len(reference) < 4:
+        return "too few rounds to tell how steady the machine was"
+    low, _, high = quantiles(reference, n=4)
+    spread = (high - low) / median(reference)
+    return (
+        f"the machine was too noisy to tell: the reference's quartiles are {spread:.0%} apart" if spread > NOISY else ""
+    )
+
+
+def each(values: Sequence[float]) -> str:
+    """The single times, for the table."""
+    return "each " + " ".join(f"{value:.2f}" for value in values)
