@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from deployments import hints
+from deployments import engines, hints
 from deployments.errors import Refused
 from deployments.models import Deployment, Host, Placement, Release, Target
 from deployments.states import HostState, TargetStatus
@@ -22,6 +22,11 @@ def builder_of(placement: Placement, hosts: Sequence[Host]) -> Host:
             _("%(server)s, which builds for %(environment)s, can't be used.")
             % {"server": builder.name, "environment": placement.environment.name},
             remedy=_("Look at its page, or choose another builder for the environment."),
+        )
+    if problem := engines.problem_of(hosts, builder):
+        raise Refused(
+            problem,
+            remedy=_("Build where it runs, choose another builder for the environment, or other servers."),
         )
     return builder
 

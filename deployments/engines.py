@@ -142,6 +142,21 @@ def absent_reason(host: Host) -> str:
     return _("No worker that has this engine beside it is running.")
 
 
+def problem_of(hosts: Collection[Host], builder: Host | None) -> str:
+    """Why these servers, built for by that one, can't be worked on; "" when they can."""
+    for host in hosts:
+        if host.is_beside and host.builds_only:
+            return _(
+                "%(server)s can only build: its worker runs in a container, and health checks would not reach what runs "
+                "there. A worker that runs on that machine itself can deploy to it."
+            ) % {"server": host.name}
+    everyone = {each.pk: each for each in (*hosts, *([builder] if builder is not None else [])) if each.is_beside}
+    if len(everyone) > 1:
+        names = ", ".join(sorted(each.name for each in everyone.values()))
+        return _("%(servers)s are beside different workers, and no worker has more than one.") % {"servers": names}
+    return ""
+
+
 def _beside() -> dict[int, str]:
     rows = Host.objects.filter(way=Host.Way.BESIDE, retired_at=None)
     return dict(rows.values_list("pk", "engine_id"))

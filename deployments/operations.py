@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from deployments import audit, clock, hints, plan, queue, releases, sources
+from deployments import audit, clock, engines, hints, plan, queue, releases, sources
 from deployments.actors import ESTIVA, Actor
 from deployments.leases import Claim
 from deployments.models import AuditEntry, Host, Operation, Placement, Plan, Registry, Repository
@@ -90,6 +90,11 @@ def fail_late(operation: Operation) -> bool:
         else f"Worker {operation.holder or 'unknown'} did not end it before its deadline.",
         "remedy": "Check that the worker of queue “look” runs, then try again.",
     }
+    if never_began and operation.host is not None and (absent := engines.absent_reason(operation.host)):
+        result |= {
+            "why": absent,
+            "remedy": "Start the worker with ESTIVA_LOCAL_ENGINE on that machine, then try again.",
+        }
     with transaction.atomic():
         locked = Operation.objects.select_for_update(no_key=True).filter(pk=operation.pk, fence=operation.fence).first()
         if locked is None or locked.status != operation.status:

@@ -10,12 +10,21 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments import audit, drifting, fingerprints, queue
+from deployments import audit, drifting, engines, fingerprints, queue
 from deployments.actors import ESTIVA
 from deployments.models import AuditEntry, Host, PlacementHost
 from deployments.states import HostState
 
-FACTS: Final = ("engine_version", "api_version", "os_type", "architecture", "disk_free", "disk_total", "clock_skew")
+FACTS: Final = (
+    "engine_version",
+    "api_version",
+    "os_type",
+    "architecture",
+    "disk_free",
+    "disk_total",
+    "clock_skew",
+    "builds_only",
+)
 """What a check may learn; what is missing keeps its last value."""
 
 
@@ -116,6 +125,24 @@ def _news(seat: PlacementHost, drift: str, difference: Mapping[str, Any] | None)
     """The columns that a look changes."""
     columns = drifting.seen(seat, drift, difference or {})
     return {name: value for name, value in columns.items() if getattr(seat, name) != value}
+
+
+def engines_absent() -> list[int]:
+    """Servers beside workers that are all gone can't be reached: their ids, where that is news."""
+    present = engines.living().values("engine_id")
+    absent = Host.objects.filter(way=Host.Way.BESIDE, retired_at=None).exclude(engine_id__in=present)
+    found = absent.exclude(state=HostState.UNREACHABLE).order_by("pk")
+    return [host_id for host_id in list(found.values_list("pk", flat=True)) if _absent(host_id)]
+
+
+def _absent(host_id: int) -> bool:
+    with transaction.atomic():
+        host = Host.objects.select_for_update(no_key=True).get(pk=host_id)
+        text = engines.absent_reason(host)
+        if not text or host.state == HostState.RETIRED:
+            return False
+        _move(host, HostState.UNREACHABLE, text, {})
+    return True
 
 
 def _is_at(host: Host, seen: Where) -> bool:

@@ -19,9 +19,10 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from deployments import audit, catching_up, claims, hints, queue, restoring, stalls, waves
+from deployments import audit, catching_up, claims, engines, hints, queue, restoring, sightings, stalls, waves
 from deployments.actors import ESTIVA
 from deployments.models import Host, Operation, Plan, WorkerProcess
+from deployments.models.host import TRUSTED
 from deployments.operations import request_operation
 from deployments.states import OPERATION_ENDS, OPERATION_OPEN, HostState
 from deployments.webhooks import automatic
@@ -61,6 +62,7 @@ class Reconciler:
             Duty("restores after a stop", 0, restore_stopped),
             Duty("catching up", 5, catch_up),
             Duty("host checks", min(5.0, settings.ESTIVA_HOST_CHECK_SECONDS / 2), request_checks),
+            Duty("engines whose workers are gone", 5, note_absent_engines),
             Duty("presence", 7, lambda: presence.beat(self.name, "reconciler")),
             Duty("signed audit head", 3600, write_signed_head),
             Duty("retention", 3600, drop_old),
@@ -173,8 +175,16 @@ def request_checks() -> None:
     under_way = Operation.objects.filter(host=OuterRef("pk"), kind=Operation.Kind.CHECK, status__in=OPERATION_OPEN)
     age = timedelta(seconds=settings.ESTIVA_HOST_CHECK_SECONDS)
     due = Host.objects.filter(~Exists(under_way), Q(checked_at=None) | Q(checked_at__lte=Now() - age))
-    for host in due.exclude(host_key="").exclude(state__in=NOT_CHECKED):
+    present = Host.objects.filter(engine_id__in=engines.living().values("engine_id")).values("pk")
+    due = due.filter(Q(way=Host.Way.SSH) | Q(pk__in=present))  # nobody else could look
+    for host in due.filter(TRUSTED).exclude(state__in=NOT_CHECKED):
         request_operation(actor=ESTIVA, kind=Operation.Kind.CHECK, host=host, deadline_seconds=CHECK_DEADLINE_SECONDS)
+
+
+def note_absent_engines() -> None:
+    """Servers beside workers that are all gone are shown as what they are."""
+    for host_id in sightings.engines_absent():
+        log.warning("no worker has this engine any more", host=host_id)
 
 
 def write_signed_head() -> None:

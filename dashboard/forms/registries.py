@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from deployments.models import Host, Registry
+from deployments.models.host import TRUSTED
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
@@ -67,7 +68,7 @@ class RegistryForm(forms.Form):
         super().__init__(*args, **kwargs)
         if self.is_bound and self.data.get("kind") == Registry.Kind.HUB:
             self.fields["host"].required = False  # there is one
-        choices = Host.objects.filter(retired_at=None).exclude(host_key="").order_by("name")
+        choices = Host.objects.filter(TRUSTED, retired_at=None).order_by("name")
         field = self.fields["test_host"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - for the type checker
         field.queryset = choices

@@ -79,6 +79,6 @@ def _page(request: Request, host: Host | None, waiting: list[Host], form: Confir
         "place": names.index(host.name) + 1 if host is not None and host.name in names else 0,
         "fingerprint": fingerprints.fingerprint(host.offered_key) if host is not None and host.offered_key else "",
         "form": form or ConfirmForm(initial={"key": host.offered_key if host is not None else ""}),
-        "unmet": Host.objects.filter(retired_at=None, host_key="", offered_key="").count(),
+        "unmet": Host.objects.filter(retired_at=None, way=Host.Way.SSH, host_key="", offered_key="").count(),
     }
     return render(request, "hosts/confirm.html", context, status=422 if form is not None else 200)

@@ -6,6 +6,7 @@ from django.shortcuts import render
 from dashboard.access import EVERYONE, Request, seen_by
 from deployments import permissions
 from deployments.models import Host, Role
+from deployments.models.host import TRUSTED
 from deployments.queries.overview import overview
 
 
@@ -29,6 +30,6 @@ def _begins(request: Request) -> dict[str, bool]:
     states = set(hosts.values_list("state", flat=True))
     return {
         "servers": bool(states),
-        "trusted": Host.objects.filter(retired_at=None).exclude(host_key="").exists(),
+        "trusted": Host.objects.filter(TRUSTED, retired_at=None).exists(),
         "applications": permissions.visible_placements(request.user).exists(),
     }

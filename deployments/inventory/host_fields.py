@@ -14,7 +14,7 @@ _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _DNS: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _RESERVED_NAMES: Final = frozenset(
-    {"new", "build", "import", "confirm"}
+    {"new", "build", "import", "confirm", "beside"}
 )  # an address of a page; what a log calls its build
 
 
@@ -23,10 +23,8 @@ def checked(host: Host | None, given: dict[str, Any]) -> dict[str, Any]:
     clean = {name: str(value).strip() for name, value in given.items() if name not in {"port", "builds_at_once"}}
     clean["name"], clean["address"] = clean["name"].lower(), clean["address"].strip("[]")
     errors: dict[str, list[Any]] = {}
-    if not _NAME.fullmatch(clean["name"]) or clean["name"] in _RESERVED_NAMES:
-        errors["name"] = [_("Use lowercase letters, digits, “-” and “.”, such as web-1.")]
-    elif Host.objects.filter(name=clean["name"]).exclude(pk=host.pk if host else 0).exists():
-        errors["name"] = [_("Another server has this name.")]
+    if wrong := _wrong_name(host, clean["name"]):
+        errors["name"] = [wrong]
     if not _is_address(clean["address"]):
         errors["address"] = [_("Write a name or address, such as web-1.example.com or 203.0.113.24.")]
     if not str(given["port"]).isdecimal() or not 1 <= int(given["port"]) <= 65535:
@@ -36,11 +34,40 @@ def checked(host: Host | None, given: dict[str, Any]) -> dict[str, Any]:
     if not clean["docker_socket"].startswith("/") or not clean["docker_socket"].isprintable():
         errors["docker_socket"] = [_("Write a full path, such as /var/run/docker.sock.")]
     at_once = str(given.get("builds_at_once", 1))
-    if not at_once.isdecimal() or not 1 <= int(at_once) <= MOST_BUILDS:
-        errors["builds_at_once"] = [_("Use a number from 1 to %(most)s.") % {"most": MOST_BUILDS}]
+    if wrong := _wrong_builds(at_once):
+        errors["builds_at_once"] = [wrong]
     if errors:
         raise FieldErrors(errors)
     return {**clean, "port": int(given["port"]), "builds_at_once": int(at_once)}
+
+
+def checked_name(host: Host | None, name: str) -> str:
+    """The name as it is kept; FieldErrors where it can't be."""
+    name = name.strip().lower()
+    if wrong := _wrong_name(host, name):
+        raise FieldErrors({"name": [wrong]})
+    return name
+
+
+def checked_builds(at_once: int | str) -> int:
+    """As `checked_name`."""
+    if wrong := _wrong_builds(str(at_once)):
+        raise FieldErrors({"builds_at_once": [wrong]})
+    return int(at_once)
+
+
+def _wrong_name(host: Host | None, name: str) -> str:
+    if not _NAME.fullmatch(name) or name in _RESERVED_NAMES:
+        return _("Use lowercase letters, digits, “-” and “.”, such as web-1.")
+    if Host.objects.filter(name=name).exclude(pk=host.pk if host else 0).exists():
+        return _("Another server has this name.")
+    return ""
+
+
+def _wrong_builds(at_once: str) -> str:
+    if at_once.isdecimal() and len(at_once) < 9 and 1 <= int(at_once) <= MOST_BUILDS:
+        return ""
+    return _("Use a number from 1 to %(most)s.") % {"most": MOST_BUILDS}
 
 
 def _is_address(text: str) -> bool:

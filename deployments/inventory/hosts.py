@@ -10,6 +10,7 @@ from deployments import audit, clock, fingerprints, queue
 from deployments.actors import ESTIVA, Actor
 from deployments.errors import Refused
 from deployments.inventory import host_fields, jumping, ssh_keys
+from deployments.inventory.beside import check_over_ssh
 from deployments.inventory.rotation import forget_spare
 from deployments.models import Environment, Host, Operation, PlacementHost
 from deployments.operations import request_operation
@@ -67,6 +68,7 @@ def update_host(*, actor: Actor, host: Host, **changes: Any) -> tuple[Host, Oper
     """
     with transaction.atomic():
         host = _locked(host)
+        check_over_ssh(host)
         via = changes.pop("via", host.via)
         given = host_fields.checked(host, {**{name: getattr(host, name) for name in _SHOWN}, **changes})
         if via != host.via:
@@ -127,6 +129,7 @@ def replace_credential(*, actor: Actor, host: Host, private_key: str = "", passp
     pair = ssh_keys.read(private_key, passphrase) if private_key.strip() else ssh_keys.generate()
     with transaction.atomic():
         host = _locked(host)
+        check_over_ssh(host)
         before = {"public_key": host.public_key}
         host.public_key, host.private_key = _commented(pair.public, host.name), seal(pair.private)
         host.passphrase = None
@@ -184,6 +187,7 @@ def dependents(host: Host) -> "QuerySet[PlacementHost]":
 
 def meet(*, actor: Actor, host: Host) -> Operation:
     """Get to know a server: resolve its name, reach its port, read its host key. No credential is sent."""
+    check_over_ssh(host)
     with transaction.atomic():
         operation = _look(actor, host, Operation.Kind.MEET)
         audit.record(actor, "host.meet", host)
@@ -217,6 +221,7 @@ def _look(actor: Actor, host: Host, kind: Operation.Kind) -> Operation:
 def _pin(actor: Actor, host: Host, key: str, pasted: str, *, again: bool) -> Operation:
     with transaction.atomic():
         host = _locked(host)
+        check_over_ssh(host)
         if host.is_trusted is not again:
             raise Refused(_("%(server)s changed meanwhile.") % {"server": host.name}, remedy=_("Look at it again."))
         offered_type, offered = host.offered_key_type, host.offered_key

@@ -22,6 +22,8 @@ def check(host: Host | None, via: Host | None, *, trusted: bool = True) -> None:
     via = Host.objects.get(pk=via.pk)
     if via.retired_at is not None:
         raise _refused(_("%(server)s is retired.") % {"server": via.name})
+    if via.is_beside:
+        raise _refused(_("%(server)s is reached without SSH: no way leads on from there.") % {"server": via.name})
     if trusted and not via.is_trusted:
         raise _refused(_("The host key of %(server)s is not confirmed yet. Confirm it first.") % {"server": via.name})
     way = list(leads_through(via))

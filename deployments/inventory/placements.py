@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from deployments import audit, queue, releases
+from deployments import audit, engines, queue, releases
 from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory import placement_words
@@ -152,6 +152,8 @@ def _checked_hosts(host_ids: Collection[int], placement: Placement | None) -> li
             raise FieldErrors(
                 {"hosts": [_("%(server)s is drained: nothing new is placed there.") % {"server": host.name}]}
             )
+    if problem := engines.problem_of(hosts, None):
+        raise FieldErrors({"hosts": [problem]})
     return hosts
 
 

@@ -10,6 +10,7 @@ from deployments import audit, queue
 from deployments.actors import ESTIVA, Actor
 from deployments.errors import Refused
 from deployments.inventory import ssh_keys
+from deployments.inventory.beside import check_over_ssh
 from deployments.models import Host, Operation, User
 from deployments.operations import request_operation
 from deployments.sealing import seal
@@ -39,6 +40,7 @@ def rotate_key(*, actor: Actor, host: Host) -> Operation:
 
 
 def _check(host: Host) -> None:
+    check_over_ssh(host)
     if host.retired_at is not None:
         raise Refused(_("%(server)s is retired.") % {"server": host.name})
     if not host.is_trusted or host.state == HostState.KEY_CHANGED:

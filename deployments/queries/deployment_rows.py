@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from deployments import builds
+from deployments import builds, engines
 from deployments.models import Deployment, Step, Target
 from deployments.states import TARGET_HELD, TARGET_OPEN, DeploymentStatus, TargetStatus
 
@@ -132,11 +132,13 @@ def target_rows(deployment: Deployment, targets: Sequence[Target]) -> list[Targe
     steps, last = _latest_steps(targets), _last_durations(previous_deployment(deployment))
     pushed = bool(deployment.release.source.get("build", {}).get("push_to"))
     building = any(target.role == Target.Role.BUILD and target.status in TARGET_OPEN for target in targets)
+    waiting = [each for each in targets if each.status in (TargetStatus.QUEUED, TargetStatus.STALLED)]
+    absent = engines.waiting_reasons(waiting) if waiting else {}
     return [
         TargetRow(
             target,
             _rows(target, steps[target.pk], last[target.host_id, target.role], pushed=pushed),
-            _waits_for(target, deployment, building=building),
+            absent.get(target.pk) or _waits_for(target, deployment, building=building),
         )
         for target in targets
     ]

@@ -13,6 +13,7 @@ from deployments import host_samples, sightings
 from deployments.inventory import hosts as inventory
 from deployments.models import Host
 from deployments.states import HostState, OperationStatus
+from worker import local_engine
 from worker.alarms import sound_alarm
 from worker.brief import CannotBrief, HostConnection, host_connection, installation_name, secrets_of
 from worker.connections.docker import DockerHost
@@ -126,6 +127,9 @@ def _look(looking: Looking, host: Host, session: SshSession, connection: HostCon
     if finding.result == "bad":
         sightings.host_seen(host.pk, where, HostState.UNSUPPORTED, finding.message, learned)
         return Outcome(OperationStatus.FAILED, {"what": finding.message, "why": "", "remedy": finding.remedy})
+    if connection.address.beside is not None:
+        engine = local_engine.current()
+        learned |= {"builds_only": not engine.whole} if engine is not None else {}
     learned |= _disk(looking, host, server, facts)
     _clock(looking, skew)
     with looking.step("containers") as step:
