@@ -10,10 +10,13 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from dashboard.middleware import client_address
-from deployments import actors, audit, queue
+from deployments import actors, audit, queue, terminals
 from deployments.models import User
 
 log = logging.getLogger(__name__)
+
+OPENED_TERMINALS = "terminals"
+"""In a session: the terminals that were opened in that browser, and end when it signs out."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -38,12 +41,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def logout(self, request: HttpRequest) -> None:
         """End the session, its streams, and record it."""
         user = request.user
+        opened = request.session.get(OPENED_TERMINALS, [])
         super().logout(request)
         if not isinstance(user, User):
             return
         with transaction.atomic():
             audit.record(actors.Actor.of(user, address=client_address(request)), "session.end", user)
             queue.changed_on_commit("user", user.pk)
+            terminals.end_of_login(actor=actors.Actor.of(user, client_address(request)), terminal_ids=opened)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """As allauth finds it past the trusted proxies; where it can't be told, all such clients share one allowance."""

@@ -10,19 +10,10 @@ from deployments import audit, clock, queue
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.models import Environment, Host, Operation, Placement, Release, Role, Terminal, User
-from deployments.one_offs import MOST_CHARACTERS, MOST_WORDS, words_of
+from deployments.one_offs import MOST_CHARACTERS, MOST_WORDS
 from deployments.operations import cancel_unbegun, request_operation
 from deployments.room import check_open
 from deployments.states import OPERATION_OPEN, OperationStatus
-
-__all__ = [
-    "end_of_login",
-    "end_terminal",
-    "request_terminal",
-    "still_allowed",
-    "why_not",
-    "words_of",
-]
 
 MOST_OPEN: Final = 12
 MOST_EACH: Final = 3

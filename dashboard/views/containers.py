@@ -7,10 +7,11 @@ from django.utils.translation import gettext as _
 
 from dashboard.access import ACTING, EVERYONE, FORM, Request, denial, get_host, seen_by
 from dashboard.forms.containers import ActForm
-from deployments import audit, follows, permissions, room_acts
+from deployments import audit, follows, permissions, room_acts, terminals
 from deployments.errors import Refused
 from deployments.models import Host, Operation
 from deployments.queries.room import SHORT, ContainerPage, container_page
+from deployments.queries.terminals import terminals_of
 from deployments.room_acts import Act
 
 
@@ -27,6 +28,7 @@ def detail(request: Request, host: str, container: str) -> HttpResponse:
         "log": _log(request, page),
         "usage": follows.watch_usage(actor=request.actor, host=row),
         "tails": follows.TAILS,
+        **_terminals(request, page),
     }
     return render(request, template, context)
 
@@ -70,6 +72,14 @@ def _log(request: Request, page: ContainerPage) -> Operation | None:
         return None
     row = permissions.visible_follows(request.user).filter(pk=int(number)).first()
     return row if row is not None and row.request.get("id") == page.row["id"] else None
+
+
+def _terminals(request: Request, page: ContainerPage) -> dict[str, object]:
+    """Those that were opened into it, for whoever may see them; and whether an admin may open one now."""
+    if page.placement is None or not permissions.may_audit(request.user):
+        return {}
+    may_open = request.user.is_admin and not terminals.why_not(page.placement, page.row)
+    return {"may_open_terminal": may_open, "terminals": terminals_of(page.placement, page.row["id"])}
 
 
 def _acts(request: Request, page: ContainerPage) -> list[Act]:

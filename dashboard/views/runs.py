@@ -10,7 +10,7 @@ from dashboard.downloads import streamed_text
 from dashboard.forms.runs import RunForm
 from deployments import audit, one_offs, permissions
 from deployments.errors import Refused
-from deployments.queries import log, runs
+from deployments.queries import log, runs, terminals
 from deployments.releases import running_release
 
 
@@ -23,6 +23,7 @@ def index(request: Request, application: str, environment: str) -> HttpResponse:
         "placement": placement,
         "tab": "runs",
         "runs": runs.runs_of(placement),
+        "terminals": terminals.terminals_of(placement),
         "running": running_release(placement.pk),
         "acts": placement.application.archived_at is None and permissions.may_act(request.user, placement),
     }

@@ -9,6 +9,8 @@ const live = startLive();
 
 const section = document.querySelector(".log-viewer[data-lines-url]");
 if (section) await openLog(section);
+const screen = document.querySelector(".terminal[data-pieces-url]");
+if (screen) await (await import("./terminal/terminal.js")).openTerminal(screen, live.stream);
 live.stream.start();
 document.addEventListener("estiva:watch", () => live.stream.watchedMayHaveChanged()); // a part came that watches something of its own
 
