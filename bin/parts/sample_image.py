@@ -47,14 +47,18 @@ class Sample:
     variables: dict[str, str] = field(default_factory=dict)
     os: str = "linux"
     architecture: str = MACHINES.get(platform.machine(), platform.machine())
+    entrypoint: tuple[str, ...] = ("/bin/busybox", "sh", "/app/start")
+
+    def application(self) -> dict[str, bytes]:
+        """The application's files."""
+        return {f"app/{path.name}": path.read_bytes() for path in sorted(SAMPLE.iterdir())}
 
     def layers(self) -> list[bytes]:
         """The uncompressed layers: busybox (shared by all versions), the application, the ballast."""
-        files = {f"app/{path.name}": path.read_bytes() for path in sorted(SAMPLE.iterdir())}
         layers = [
             _archive({"bin/busybox": static_busybox().read_bytes(), "etc/passwd": b"root:x:0:0:root:/:/bin/busybox\n"})
         ]
-        layers.append(_archive(files | {"app/version": self.version.encode()}))
+        layers.append(_archive(self.application() | {"app/version": self.version.encode()}))
         if self.ballast:
             layers.append(_archive({"app/ballast": _noise(self.version, self.ballast)}))
         return layers
@@ -63,7 +67,7 @@ class Sample:
         """The image's configuration; its digest is the image ID."""
         settings: dict[str, object] = {
             "Env": [f"{name}={value}" for name, value in self._variables().items()],
-            "Entrypoint": ["/bin/busybox", "sh", "/app/start"],
+            "Entrypoint": list(self.entrypoint),
             "ExposedPorts": {f"{PORT}/tcp": {}},
             "WorkingDir": "/",
             "Labels": {

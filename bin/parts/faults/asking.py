@@ -1,0 +1,96 @@
+"""The prober's own process: asks every given page twenty times a second and writes each answer down. Standard library only.
+
+`python -m parts.faults.asking OUT` reads one JSON list of {name, address, port, alias, dns} on standard input and runs until it is killed.
+Each line it writes: name, when asked, when answered (seconds since the epoch), the answer's text or "", and what was wrong or "".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import sys
+import time
+from typing import Any, TextIO
+
+PERIOD = 0.05
+PATIENCE = 3.0
+CONNECT_PATIENCE = 1.0
+
+
+async def ask(page: dict[str, Any]) -> tuple[str, str]:
+    """One request, to the first of its addresses that takes a connection, as clients do: the answer's text, and what was wrong."""
+    addresses = [page["address"]] if page["address"] else await resolve(page["alias"], page["dns"])
+    if not addresses:
+        return "", "no address"
+    reader, writer = await connect(addresses, page["port"])
+    try:
+        writer.write(f"GET / HTTP/1.0\r\nHost: {page['name']}\r\n\r\n".encode())
+        await writer.drain()
+        answer = (await reader.read()).decode(errors="replace")
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+    status = answer.split(" ", 2)[1:2]
+    body = answer.partition("\r\n\r\n")[2].strip()
+    return (body, "") if status == ["200"] and body else ("", f"status {status[0] if status else 'none'}")
+
+
+async def connect(addresses: list[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """To the first that answers; the last one's error where none does."""
+    for address in addresses[:-1]:
+        with contextlib.suppress(OSError, TimeoutError):
+            return await asyncio.wait_for(asyncio.open_connection(address, port), CONNECT_PATIENCE)
+    return await asyncio.open_connection(addresses[-1], port)
+
+
+async def resolve(name: str, server: str) -> list[str]:
+    """The addresses that this DNS server knows for a name, in its order."""
+    loop = asyncio.get_running_loop()
+    question = (
+        b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0" + struct.pack("!HH", 1, 1)
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.setblocking(False)
+        line.connect((server, 53))
+        await loop.sock_sendall(line, struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + question)
+        answer = await loop.sock_recv(line, 4096)
+    (count,) = struct.unpack("!H", answer[6:8])
+    place = 12 + len(question)
+    found = []
+    for _ in range(count):
+        # each name is a pointer of two bytes; type, class, life and length follow in ten
+        (length,) = struct.unpack("!H", answer[place + 10 : place + 12])
+        found.append(socket.inet_ntoa(answer[place + 12 : place + 12 + length]))
+        place += 12 + length
+    return found
+
+
+async def follow(page: dict[str, Any], out: TextIO) -> None:
+    """Ask it again and again, at most one request at a time."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while True:
+        asked = time.time()
+        try:
+            text, wrong = await asyncio.wait_for(ask(page), PATIENCE)
+        except TimeoutError:
+            text, wrong = "", f"no answer within {PATIENCE:g} s"
+        except OSError as error:
+            text, wrong = "", type(error).__name__
+        out.write(json.dumps([page["name"], asked, time.time(), text, wrong]) + "\n")
+        due = max(due + PERIOD, loop.time() - PERIOD)
+        await asyncio.sleep(max(0.0, due - loop.time()))
+
+
+async def main(pages: list[dict[str, Any]], path: str) -> None:
+    """All of them side by side."""
+    with open(path, "a", buffering=1) as out:  # noqa: PTH123 - a line buffer on a local file
+        await asyncio.gather(*(follow(page, out) for page in pages))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(sys.stdin.readline()), sys.argv[1]))

@@ -1,0 +1,101 @@
+"""What the campaign deploys: a page that says which version and which container answered, cheap enough to be asked all the time.
+
+The image's behaviour is chosen by SAMPLE_BEHAVIOUR, as with `parts.sample_image`, whose layers it shares.
+"""
+
+from __future__ import annotations
+
+import http.client
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parts import sample_image
+from parts.namespaces import Network
+from parts.processes import port_answers
+from parts.registry import Registry
+from parts.sample_image import Sample
+
+PORT = 5000
+REPOSITORY = "team/page"
+START = """set -u
+port=${SAMPLE_PORT:-5000}
+wait_for=${SAMPLE_SECONDS:-2}
+echo "page: version $SAMPLE_VERSION starting on port $port"
+mkdir -p /tmp/www
+echo "$SAMPLE_VERSION $(hostname)" > /tmp/www/index.html
+echo ok > /tmp/www/healthz
+case $SAMPLE_BEHAVIOUR in
+exits) echo "page: cannot open /data/settings.json: no such file" >&2; exit 3 ;;
+slow_start) sleep "$wait_for" ;;
+never_healthy) rm /tmp/www/healthz ;;
+chatty) seq 1 "${SAMPLE_LINES:-5000}" | sed 's/.*/page: loaded record & of the start-up index/' ;;
+ignores_term) echo "page: ready"; exec httpd -f -p "$port" -h /tmp/www ;;
+esac
+httpd -f -p "$port" -h /tmp/www &
+server=$!
+trap 'kill $server; exit 0' TERM INT
+echo "page: ready"
+case $SAMPLE_BEHAVIOUR in
+exits_after) sleep "$wait_for" & wait $!; echo "page: fatal: lost the database" >&2; exit 4 ;;
+turns_sick) sleep "$wait_for" & wait $!; rm /tmp/www/healthz; echo "page: the database is away" >&2 ;;
+esac
+wait $server
+"""
+
+
+@dataclass(frozen=True)
+class Page(Sample):
+    """One image of it. Its manner is a behaviour of `Sample`'s, or `turns_sick`: healthy for SAMPLE_SECONDS, then no longer."""
+
+    def application(self) -> dict[str, bytes]:
+        """One script."""
+        return {"app/start": START.encode()}
+
+
+class WorldRegistry(Registry):
+    """A registry on this machine's address in a network of namespaces, which engines there take as insecure."""
+
+    def __init__(self, folder: Path, network: Network, port: int) -> None:
+        super().__init__(folder, port)
+        self.host = network.gateway
+
+    @property
+    def address(self) -> str:
+        """What an image reference begins with: host:port."""
+        return f"{self.host}:{self.port}"
+
+    def _answers(self) -> bool:
+        return port_answers(self.port, self.host)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.host, self.port, timeout=30)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """An image in the registry: what people write, and what is really meant."""
+
+    reference: str
+    digest: str
+    image_id: str
+
+
+class Images:
+    """Pushes pages, equal ones once."""
+
+    def __init__(self, registry: WorldRegistry) -> None:
+        self.registry = registry
+        self._known: dict[str, Pushed] = {}
+
+    def page(
+        self, tag: str, manner: str = "plain", *, seconds: float = 2, repository: str = REPOSITORY, **more: Any
+    ) -> Pushed:
+        """The page's version `tag` that behaves like that."""
+        variables = {"SAMPLE_BEHAVIOUR": manner, "SAMPLE_SECONDS": f"{seconds:g}", **more.pop("variables", {})}
+        page = Page(tag, variables=variables, **more)
+        key = f"{repository}:{tag}"
+        if key not in self._known:
+            digest = sample_image.push(self.registry, repository, tag, page)
+            self._known[key] = Pushed(f"{self.registry.address}/{key}", digest, sample_image.image_id(page))
+        return self._known[key]

@@ -1,0 +1,119 @@
+"""The continuous prober: what people who use an application see of it, every request with its time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from parts.environment import ROOT
+from parts.part import remember
+from parts.processes import PartError, wait_until
+
+DNS = "127.0.0.11"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request. `version` and `container` are who answered; both "" where nobody did, and then `wrong` says how."""
+
+    name: str
+    at: float
+    until: float
+    version: str
+    container: str
+    wrong: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was answered."""
+        return not self.wrong
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A time without an answer: from the last good request's answer to the next good one's."""
+
+    name: str
+    begin: float
+    end: float
+    failures: int
+    first: str
+
+    @property
+    def seconds(self) -> float:
+        """How long."""
+        return self.end - self.begin
+
+
+class Prober:
+    """Asks pages in a process of its own; `inside` is the process whose network it asks from."""
+
+    def __init__(
+        self, folder: Path, pages: dict[str, tuple[str, int]], *, alias: str = "", inside: int | None = None
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"asked-{'-'.join(sorted(pages))[:60]}.jsonl"
+        self._folder = folder
+        self._pages = [
+            {"name": name, "address": address, "port": port, "alias": alias, "dns": DNS}
+            for name, (address, port) in pages.items()
+        ]
+        self._enter = ["nsenter", f"--target={inside}", "--net"] if inside else []
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin; returns once every page was asked."""
+        argv = [*self._enter, sys.executable, "-m", "parts.faults.asking", str(self.path)]
+        self.path.touch()
+        child = subprocess.Popen(argv, stdin=subprocess.PIPE, cwd=ROOT / "bin", start_new_session=True)
+        self._child = child
+        remember(self._folder, child.pid)
+        line: IO[bytes] | None = child.stdin
+        if line is None:
+            raise PartError("The prober has no input.")
+        line.write(json.dumps(self._pages).encode() + b"\n")
+        line.flush()
+        wait_until(
+            lambda: len({each.name for each in self.asked()}) == len(self._pages), "every page asked", timeout=20
+        )
+
+    def stop(self) -> None:
+        """End it."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            if self._child.stdin is not None:
+                self._child.stdin.close()
+
+    def asked(self) -> list[Asked]:
+        """Everything until now."""
+        found = []
+        for line in self.path.read_text().splitlines():
+            try:
+                name, at, until, text, wrong = json.loads(line)
+            except ValueError:
+                continue  # the last line, half written when it was killed
+            version, _, container = text.partition(" ")
+            found.append(Asked(name, at, until, version, container, wrong))
+        return found
+
+
+def holes(asked: list[Asked], *, since: float = 0.0) -> list[Hole]:
+    """The times without an answer of one page, from its first answer on; one that lasts to the end counts as far as it goes."""
+    found: list[Hole] = []
+    good: Asked | None = None
+    bad: list[Asked] = []
+    for each in asked:
+        if not each.ok:
+            bad.append(each)
+            continue
+        if good and bad and bad[0].at >= since:
+            found.append(Hole(each.name, good.until, each.until, len(bad), bad[0].wrong))
+        good, bad = each, []
+    if good and bad and bad[0].at >= since:
+        found.append(Hole(good.name, good.until, bad[-1].until, len(bad), bad[0].wrong))
+    return found

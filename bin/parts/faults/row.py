@@ -1,0 +1,136 @@
+"""A row of the campaign: one kind of fault, done some number of times to some applications, then judged."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from parts.faults import judge
+from parts.faults.judge import Finding, Seen
+from parts.faults.world import START_FIRST, Application, World
+from parts.processes import PartError, wait_until
+from parts.screen import say
+
+QUICK, FULL = "quick", "full"
+
+
+@dataclass
+class Result:
+    """What a row came to."""
+
+    row: str
+    times: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    measured: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all was as promised."""
+        return not self.findings and not self.error
+
+    def told(self) -> dict[str, Any]:
+        """For the last line of output."""
+        found = {kind: count for kind, count in judge.counts(self.findings).items() if count}
+        more = {"error": self.error} if self.error else {}
+        return {"ok": self.ok, "times": self.times, "seconds": round(self.seconds, 1), **found, **self.measured, **more}
+
+
+class Round:
+    """What a row works with: the world, the dice, how much of it is wanted, and what is found."""
+
+    def __init__(self, world: World, row: Row, scale: str, dice: random.Random, times: int) -> None:
+        self.world, self.row, self.scale, self.dice, self.times = world, row, scale, dice, times
+        self.result = Result(row.name)
+        self.applications: list[Application] = []
+
+    def amount(self, quick: int, full: int) -> int:
+        """How many, in this scale."""
+        return quick if self.scale == QUICK else full
+
+    def application(self, suffix: str, *args: Any, **more: Any) -> Application:
+        """One of this row's own, judged at its end."""
+        one = self.world.application(f"{self.row.name}-{suffix}"[:40], *args, **more)
+        self.applications.append(one)
+        return one
+
+    def did(self, times: int = 1) -> None:
+        """Count a fault that was really done."""
+        self.result.times += times
+
+    def expect(self, holds: bool, otherwise: str, kind: str = "row") -> None:
+        """A finding unless it holds."""
+        if not holds:
+            self.result.findings.append(Finding(kind, otherwise))
+            say(self.row.name, f"FOUND {kind}: {otherwise}")
+
+    def note(self, name: str, value: Any) -> None:
+        """A figure for the report: the largest of what was noted under this name."""
+        before = self.result.measured.get(name)
+        self.result.measured[name] = value if before is None else max(before, value)
+
+    def judge(self) -> None:
+        """Look at everything that was done to this row's applications."""
+        for application in self.applications:
+            for finding in judge.judge(seen(self.world, application)):
+                self.expect(False, finding.text, finding.kind)
+
+
+def seen(world: World, application: Application) -> Seen:
+    """All that is known of an application now."""
+    record = world.record
+    return Seen(
+        application.name,
+        application.placement,
+        application.strategy == START_FIRST,
+        list(application.clicks),
+        world.events(application),
+        world.asked(application),
+        {machine.name: world.containers(application, machine) for machine in application.servers},
+        [each for each in record.deployments() if each.placement == application.placement],
+        [each for each in record.targets() if each.placement == application.placement],
+        record.chunks(),
+        frozenset(application.images),
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """`number` is its row in the list of faults; `work` does it. `quick` rows are part of `bin/faults --quick`."""
+
+    number: int
+    name: str
+    about: str
+    work: Callable[[Round], None]
+    quick: bool = False
+    machines: int = 2
+    own_world: bool = False
+
+    def run(self, world: World, scale: str, seed: int, times: int = 1) -> Result:
+        """Do it and judge it; what goes wrong in the doing is the row's error."""
+        began = time.monotonic()
+        turn = Round(world, self, scale, random.Random(f"{seed} {self.name}"), times)  # noqa: S311 - dice, not keys
+        say(self.name, f"begins: {self.about}")
+        try:
+            self.work(turn)
+            turn.judge()
+        except PartError as error:
+            turn.result.error = str(error)[:2000]
+            say(self.name, f"ERROR {error}")
+        turn.result.seconds = time.monotonic() - began
+        say(
+            self.name, f"{'ok' if turn.result.ok else 'NOT OK'} after {turn.result.seconds:.0f} s: {turn.result.told()}"
+        )
+        return turn.result
+
+
+def pick(dice: random.Random, several: Sequence[Any]) -> Any:
+    """One of them."""
+    return several[dice.randrange(len(several))]
+
+
+__all__ = ["FULL", "QUICK", "Result", "Round", "Row", "pick", "seen", "wait_until"]

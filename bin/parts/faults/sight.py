@@ -1,0 +1,100 @@
+"""Looking at the world from outside Estiva: requests to the applications, the engines' events and containers."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parts.faults.events import Event, Watch
+from parts.faults.images import Pushed
+from parts.faults.probing import Asked, Prober
+from parts.machine import Machine
+
+STOP_FIRST, START_FIRST = "stop-first", "start-first"
+
+
+@dataclass
+class Application:
+    """One that is deployed: where, how, and what was asked of it."""
+
+    name: str
+    servers: list[Machine]
+    strategy: str
+    port: int
+    settings: dict[str, Any]
+    placement: int
+    since: float
+    clicks: list[int] = field(default_factory=list)
+    images: dict[str, Pushed] = field(default_factory=dict)
+
+
+class Sight:
+    """What is watched and asked, and what was seen of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.watches: dict[str, Watch] = {}
+        self.probers: list[Prober] = []
+        self._stack = ExitStack()
+
+    def probe(self, *applications: Application) -> None:
+        """Ask these from now on; each runs somewhere."""
+        pages = {
+            f"{app.name}@{machine.name}": (machine.address, app.port)
+            for app in applications
+            if app.strategy == STOP_FIRST
+            for machine in app.servers
+        }
+        if pages:
+            self._begin(Prober(self.folder / "asked", pages))
+        for app in applications:
+            if app.strategy == START_FIRST:
+                for machine in app.servers:
+                    self._probe_inside(app, machine)
+
+    def asked(self, application: Application) -> dict[str, list[Asked]]:
+        """By server: every request to this application until now."""
+        found: dict[str, list[Asked]] = {machine.name: [] for machine in application.servers}
+        for prober in self.probers:
+            for each in prober.asked():
+                name, _, server = each.name.partition("@")
+                if name == application.name:
+                    found[server].append(each)
+        return found
+
+    def events(self, application: Application) -> list[Event]:
+        """What the engines did for this application."""
+        found = [
+            each for watch in self.watches.values() for each in watch.seen() if each.placement == application.placement
+        ]
+        return sorted(found, key=lambda each: each.at)
+
+    def containers(self, application: Application, machine: Machine) -> list[dict[str, Any]]:
+        """Its containers on a server now, running or not."""
+        query = "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22estiva.placement%3D{}%22%5D%7D"
+        found: list[dict[str, Any]] = machine.engine.api.json("GET", query.format(application.placement))
+        return found
+
+    def _begin(self, prober: Prober) -> None:
+        self.probers.append(prober)
+        self._stack.callback(prober.stop)
+        prober.start()
+
+    def _probe_inside(self, app: Application, machine: Machine) -> None:
+        """From a bystander's network: the only place where a name in a Docker network means something."""
+        api = machine.engine.api
+        (mine, *_) = [each for each in self.containers(app, machine) if each["State"] == "running"]
+        network = next(iter(mine["NetworkSettings"]["Networks"]))
+        name = f"bystander-{app.name}"
+        body = {
+            "Image": mine["ImageID"],
+            "Entrypoint": ["/bin/busybox", "sleep", "100000"],
+            "HostConfig": {"NetworkMode": network, "Init": False},
+        }
+        made = api.json("POST", f"/containers/create?name={name}", body)
+        api.json("POST", f"/containers/{made['Id']}/start")
+        pid = int(api.json("GET", f"/containers/{made['Id']}/json")["State"]["Pid"])
+        page = {f"{app.name}@{machine.name}": ("", 5000)}
+        self._begin(Prober(self.folder / "asked", page, alias=app.name, inside=pid))

@@ -1,0 +1,83 @@
+"""A person at a browser: signs in, asks for plans, clicks Deploy, cancels; all by HTTP, as the pages' forms do."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import re
+import threading
+import time
+import urllib.request
+from typing import Any
+
+from parts.processes import PartError
+from parts.trial_person import Page, Person
+
+_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+_FINGERPRINT = re.compile(r'name="fingerprint" value="([^"]+)"')
+_LOOKING = 'data-live="operation:'
+PAUSE = 0.15
+
+
+class Visitor(Person):
+    """One session with the dashboard at `url`; used by one thread at a time."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        jar = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        self._opener.addheaders += [("Origin", url), ("Referer", f"{url}/")]  # as a browser sends with a form
+        self._token = ""
+
+    def sign_in(self, token: str) -> None:
+        """Open the one-time link and press its button."""
+        page = self.open(f"/account/link/{token}")
+        page = self.submit(page, page.path)
+        if "/account/" in page.path:
+            raise PartError(f"The sign-in link led to {page.path}, not to the overview.")
+        self._token = _found(_TOKEN, page, "form")
+
+    def send(self, path: str, **values: Any) -> Page:
+        """Send a form to this path."""
+        return self.open(
+            path, [("csrfmiddlewaretoken", self._token), *((name, str(value)) for name, value in values.items())]
+        )
+
+    def ask_plan(self, application: str, environment: str, *, of_release: int | None = None) -> str:
+        """Ask for a plan; its path. It is worked out by a looker."""
+        given = {} if of_release is None else {"of_release": of_release}
+        return self.send(f"/applications/{application}/{environment}/plan", **given).path
+
+    def until_planned(self, plan: str, *, timeout: float = 60) -> str:
+        """Wait until the plan is worked out; its fingerprint. PartError with what the page says where it failed."""
+        until = time.monotonic() + timeout
+        while True:
+            page = self.open(plan)
+            found = _FINGERPRINT.search(page.text)
+            if found:
+                return found[1]
+            if _LOOKING not in page.text or time.monotonic() > until:
+                raise PartError(f"{plan} was not worked out: {page.words()[:600]}")
+            threading.Event().wait(PAUSE)
+
+    def click(self, plan: str, fingerprint: str) -> int:
+        """Deploy what the plan says; the Deployment's number."""
+        page = self.send(f"{plan}deploy", fingerprint=fingerprint)
+        if not page.path.startswith("/deployments/"):
+            raise PartError(f"The click led to {page.path}: {page.words()[:600]}")
+        return int(page.path.strip("/").rpartition("/")[2])
+
+    def deploy(self, application: str, environment: str = "live", *, of_release: int | None = None) -> int:
+        """Plan, look, click: the Deployment's number."""
+        plan = self.ask_plan(application, environment, of_release=of_release)
+        return self.click(plan, self.until_planned(plan))
+
+    def cancel(self, deployment: int) -> None:
+        """Press Cancel."""
+        self.send(f"/deployments/{deployment}/cancel")
+
+
+def _found(pattern: re.Pattern[str], page: Page, what: str) -> str:
+    found = pattern.search(page.text)
+    if found is None:
+        raise PartError(f"{page.path} has no {what}.")
+    return found[1]
