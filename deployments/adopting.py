@@ -99,7 +99,7 @@ def adopt(
     request = operation.request
     actor = Actor(operation.requested_by_id, operation.requested_by_name, is_limited=not request["as_admin"])
     with transaction.atomic():
-        Host.objects.select_for_update(no_key=True).get(pk=operation.host_id)
+        Host.objects.select_for_update(no_key=True).get(pk=operation.host_id or 0)
         placement = lock_placement(operation.placement_id or 0)
         _check_idle(placement)
         seat = _seat(seat_id)

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from deployments.actors import Actor
 from deployments.models import Placement, PlacementHost, Release, Repository, SecretVersion, SharedVariable, Variable
@@ -128,7 +128,8 @@ def _built_as(repeats: Release | None, content: Content) -> dict[str, Any]:
 
 def kept_releases(placement: Placement) -> list[Release]:
     """The Releases whose images stay on the servers, so that they can be rolled back to: those deployed last."""
-    deployed = placement.releases.filter(deployments__status="succeeded").distinct().order_by("-number")
+    was_there = Q(deployments__status="succeeded") | ~Q(adopted={})
+    deployed = placement.releases.filter(was_there).distinct().order_by("-number")
     return list(deployed[: placement.keep_releases])
 
 

@@ -281,7 +281,9 @@ def kept_of(target: Target, number: int) -> tuple[int, ...]:
         .order_by("-id")
         .values_list("deployment__release__number", flat=True)[:200]
     )
-    return tuple(dict.fromkeys([number, *numbers]))[: max(1, target.placement.keep_releases)]
+    adopted = target.placement.releases.filter(adopted__host=target.host_id).values_list("number", flat=True)
+    known = sorted({*numbers, *adopted}, reverse=True) if adopted else numbers
+    return tuple(dict.fromkeys([number, *known]))[: max(1, target.placement.keep_releases)]
 
 
 def secrets_of(connection: HostConnection) -> tuple[Secret, ...]:

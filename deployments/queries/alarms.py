@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from deployments.figures import living_workers
 from deployments.models import Deployment, Host, PlacementHost, Target, User
 from deployments.permissions import sees_everything, visible_deployments, visible_hosts, visible_placements
+from deployments.queries.drift_page import unknown_containers
 from deployments.queries.health import warnings
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
 
@@ -33,6 +34,7 @@ def alarms_for(user: User) -> list[Alarm]:
         *_health_alarms(user),
         *_gate_alarms(user),
         *_behind_alarms(user),
+        *_unknown_alarms(user),
         *_worker_alarm(user),
     ]
 
@@ -108,6 +110,20 @@ def _behind_alarms(user: User) -> list[Alarm]:
         }
         text = _("Release %(number)s is to come.") % {"number": seat.owed.number if seat.owed else ""}
         found.append(Alarm("warn", title, text, seat.host))
+    return found
+
+
+def _unknown_alarms(user: User) -> list[Alarm]:
+    """Containers of ours that no record knows: for those who see every server."""
+    if not sees_everything(user):
+        return []
+    hosts = list(visible_hosts(user).filter(retired_at=None).exclude(containers=[]).order_by("name"))
+    found = []
+    for host, rows in zip(hosts, unknown_containers(hosts).values(), strict=True):
+        names = [each.row["name"] for each in rows if not each.ignored]
+        if names:
+            title = _("%(server)s runs containers of Estiva's that are on no record.") % {"server": host.name}
+            found.append(Alarm("warn", title, ", ".join(names[:5]), host))
     return found
 
 

@@ -165,6 +165,8 @@ def _running(seats: list[PlacementHost]) -> Release | None:
 
 def _brought_by(seats: list[PlacementHost], running: Release | None) -> str:
     for seat in seats:
+        if seat.running_release == running and running and seat.adopted.get("release") == running.number:
+            return str(seat.adopted["by"])
         if seat.running_target is not None and seat.running_release == running:
             return seat.running_target.deployment.requested_by_name
     return ""

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from deployments import engines
 from deployments.inventory import jumping
 from deployments.models import Environment, Host, Operation, Placement, PlacementHost, Target
+from deployments.queries.drift_page import Unknown, unknown_containers
 from deployments.states import HostState
 
 
@@ -39,6 +41,8 @@ class HostPage:
     builds_for: list[str] = field(default_factory=list)
     way: list[Host] = field(default_factory=list)
     behind: list[str] = field(default_factory=list)
+    workers: list[str] = field(default_factory=list)  # those beside it that are alive, for who sees everything
+    unknown: list[Unknown] = field(default_factory=list)
 
     @property
     def drifted(self) -> list[PlacementHost]:
@@ -81,6 +85,8 @@ def host_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> 
         _builds_for(host, visible, everything=everything),
         jumping.leads_through(host.via)[::-1] if everything else [],
         list(host.behind.filter(retired_at=None).values_list("name", flat=True)) if everything else [],
+        list(engines.living(host.engine_id).values_list("name", flat=True)) if everything and host.is_beside else [],
+        unknown_containers([host])[host.pk] if everything else [],
     )
 
 

@@ -50,7 +50,18 @@ class Seat:
     def is_calm(self) -> bool:
         """There is nothing to say but what runs."""
         seat = self.seat
-        return not (seat.drift or seat.owed_id or seat.host.state != HostState.READY or self.services)
+        return not (seat.drift or seat.ignored or seat.owed_id or seat.host.state != HostState.READY or self.services)
+
+    @property
+    def is_adopted(self) -> bool:
+        """What runs there was made by hand, and taken over."""
+        seat = self.seat
+        adopted = seat.adopted if seat.running_release else {}
+        return bool(
+            seat.running_release
+            and adopted.get("release") == seat.running_release.number
+            and adopted.get("container_id") == seat.observed.get("container_id")
+        )
 
     @property
     def container(self) -> str:
@@ -78,7 +89,7 @@ class ReleaseRow:
     @property
     def can_return(self) -> bool:
         """Worth offering to go back to."""
-        return self.was_deployed and not self.runs_on and not self.release.lost_secrets
+        return bool(self.was_deployed or self.release.adopted) and not self.runs_on and not self.release.lost_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,5 +269,5 @@ def _release_rows(placement: Placement, seats: list[PlacementHost]) -> list[Rele
     succeeded = Deployment.objects.filter(release=OuterRef("pk"), status=DeploymentStatus.SUCCEEDED)
     rows = list(Release.objects.filter(placement=placement).annotate(was_deployed=Exists(succeeded))[: RELEASES + 1])
     on = [seat.running_release_id for seat in seats]
-    kept = {row.pk for row in [row for row in rows if row.was_deployed][: placement.keep_releases]}
+    kept = {row.pk for row in [row for row in rows if row.was_deployed or row.adopted][: placement.keep_releases]}
     return [ReleaseRow(row, on.count(row.pk), row.was_deployed, row.pk in kept) for row in rows]

@@ -12,13 +12,16 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from dashboard import asgi, stream
+from deployments import engines
 from deployments.accounts import invitations, tokens
 from deployments.actors import Actor
 from deployments.inventory import registries, shared_variables, webhooks
 from deployments.models import AuditEntry, Placement, User, WebhookDelivery
 from tests.dashboard.rooms import container, follow, seen
 from tests.dashboard.story import Story, command_run, plan, tell
+from tests.dashboard.terminals import terminal
 from tests.dashboard.web import sign_in
+from tests.factories import engine_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +68,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "placement_new": ("application", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "placement": (PLACEMENT, {"GET": THING}),
     "placement_catch_up": (PLACEMENT, {"POST": ACTED_ON}),
+    "drift": ("seat", {"GET": THING, "POST": ACTED_ON}),
     "placement_settings": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "placement_tags": (PLACEMENT, {"GET": ACTED_ON, "POST": ACTED_ON}),
     "release": ("release", {"GET": THING}),
@@ -98,6 +102,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "hosts": ("", {"GET": LIST}),
     "host_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "host_import": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
+    "host_beside": ("engine", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "host_confirm": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "host": ("host", {"GET": THING}),
     "host_edit": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
@@ -109,6 +114,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "host_retire": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "host_at": ("host", {"GET": THING}),
     "host_health": ("host", {"GET": THING}),
+    "host_unknown": ("host", {"POST": ADMINS_THING}),
     "host_drain": ("host", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "room": ("host", {"GET": THING}),
     "room_look": ("host", {"POST": THING}),
@@ -116,6 +122,12 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "container": ("container", {"GET": THING}),
     "container_act": ("restart", {"GET": ACTED_ON, "POST": ACTED_ON}),
     "container_follow": ("container", {"POST": THING}),
+    "terminal_new": ("container", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
+    "terminal": ("terminal", {"GET": READERS_THING}),
+    "terminal_pieces": ("terminal", {"GET": READERS_THING}),
+    "terminal_raw": ("terminal", {"GET": READERS_THING}),
+    "terminal_keys": ("terminal", {"POST": ADMINS_THING}),
+    "terminal_end": ("terminal", {"POST": ADMINS_THING}),
     "follow_lines": ("follow", {"GET": THING}),
     "follow_raw": ("follow", {"GET": THING}),
     "registries": ("", {"GET": LIST}),
@@ -174,6 +186,7 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "": dict,
         "application": lambda: {"application": place.application.name},
         PLACEMENT: lambda: pair,
+        "seat": lambda: {**pair, "host": _server_of(place)},
         "release": lambda: {**pair, "number": 1},
         "run": lambda: {"run": command_run(story.foreign_host if foreign else story.host, place).pk},
         "webhook": lambda: {**pair, "webhook": _hook(place, story)},
@@ -181,7 +194,9 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "plan": lambda: {"plan": plan(place, story.ana).pk},
         "deployment": lambda: {"deployment": deployment.pk},
         "host": lambda: {"host": (story.foreign_host if foreign else story.host).name},
+        "engine": lambda: {"engine": engines.short(engine_worker().engine_id)},
         "container": lambda: _container(story, place, foreign=foreign),
+        "terminal": lambda: {"terminal": terminal(story.foreign_host if foreign else story.host, place, story.ana).pk},
         "follow": lambda: {"follow": follow(story.foreign_host if foreign else story.host, place).pk},
         "restart": lambda: {**_container(story, place, foreign=foreign), "act": "restart"},
         "registry": lambda: {"registry": _registry(story)},
@@ -193,6 +208,10 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "person_token": lambda: {"person": story.dora.pk, "token": _token(story.dora)},
     }
     return makers[kind]()
+
+
+def _server_of(place: Placement) -> str:
+    return place.seats.select_related("host").filter(is_active=True)[0].host.name
 
 
 def _delivery(hook: int) -> dict[str, int]:
@@ -298,7 +317,7 @@ def _query(story: Story, route: str) -> str:
 def _wanted(row: Row, who: str, kind: str) -> str | int:
     """Dora is a deployer with no grant: for her, everything is foreign."""
     if who == "dora":
-        is_hers = row.deployer != IN or kind in {"", "person", "link", "registry"}
+        is_hers = row.deployer != IN or kind in {"", "engine", "person", "link", "registry"}
         return row.deployer if is_hers else 404
     column = {"ana": row.admin, "bruno": row.deployer, "foreign": row.foreign, "carla": row.auditor}[who]
     assert column is not None
@@ -331,6 +350,7 @@ EVENTS = {
     "follow:{foreign_log}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
     "follow:{run}": {"ana": 200, "bruno": 200, "dora": 404, "carla": 200, "nobody": 401},
     "follow:{foreign_run}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
+    "follow:{terminal}": {"ana": 200, "bruno": 404, "dora": 404, "carla": 200, "nobody": 401},
     "overview": {"ana": 200, "bruno": 200, "dora": 200, "carla": 200, "nobody": 401},
     "deployment:999999": {"ana": 404, "bruno": 404, "dora": 404, "carla": 404, "nobody": 401},
 }
@@ -344,6 +364,7 @@ def test_the_live_stream(story: Story, watch: str) -> None:
     logs |= {
         "run": command_run(story.host, story.staging).pk,
         "foreign_run": command_run(story.host, story.production).pk,
+        "terminal": terminal(story.host, story.staging, story.ana).pk,
     }
     watched, answers = watch.format(own=story, **logs), {}
     for who in EVENTS[watch]:

@@ -132,7 +132,7 @@ def test_settings_that_were_changed_are_seen_ignored_and_adopted(by_hand: ByHand
     deployment = requests.request_deployment(actor=harness.admin(), plan=plan, fingerprint=plan.fingerprint)
     target = harness.run_here(deployment)
     assert target.status == "succeeded", target.outcome
-    assert harness.all_ours(by_hand.engine) == [name for name in harness.serving(by_hand.engine)]
+    assert harness.all_ours(by_hand.engine) == harness.serving(by_hand.engine)
     assert by_hand.seen().drift == ""
     now = by_hand.engine.api.json("GET", f"/containers/{harness.serving(by_hand.engine)[0]}/json")
     assert (now["HostConfig"]["Memory"], now["HostConfig"]["NanoCpus"]) == (300 * 1024**2, 750_000_000)

@@ -9,7 +9,9 @@ from deployments.states import TARGET_HELD
 from worker.brief import NO_TARGET, adopted_of, installation_name
 from worker.engine.compose.sight import SERVICE
 from worker.engine.container_host import Container, ContainerHost
+from worker.engine.hook import HOOK_LABEL
 from worker.engine.look import Sight, look
+from worker.engine.one_off import RUN_LABEL
 from worker.engine.spec import Identity
 from worker.operations.compose_drift import compose_containers, compose_drift_words
 from worker.operations.difference import Difference, changed_settings, difference_of
@@ -28,7 +30,13 @@ def _labelled(server: ContainerHost, installation: str) -> Sequence[Container]:
 
 def _row(container: Container) -> dict[str, Any]:
     service = container.labels.get(SERVICE)
+    beside = {
+        kind: container.labels[label]
+        for kind, label in (("run", RUN_LABEL), ("hook", HOOK_LABEL))
+        if container.labels.get(label)
+    }
     return {
+        "id": container.id,
         "name": container.name,
         "release": container.labels.get("estiva.release", ""),
         "placement": container.labels.get("estiva.placement", ""),
@@ -36,6 +44,7 @@ def _row(container: Container) -> dict[str, Any]:
         "image": container.image,
         "since": container.started_at,
         **({"service": service} if service else {}),
+        **({"beside": beside} if beside else {}),
     }
 
 
