@@ -230,3 +230,27 @@ def planned(of: Placement, rows: list[dict[str, Any]], **fields: Any) -> Plan:
     looked = operation(of, status=OperationStatus.SUCCEEDED, ended_at=timezone.now())
     values: dict[str, Any] = {"is_ready": True, "fingerprint": FINGERPRINT, "digest": digest("new"), "tag": "1.0.0"}
     return plan(of, looked, hosts=rows, **{**values, **fields})
+
+
+def engine_worker(
+    name: str = "deploy@build-1", engine: str = "AAAA:BBBB@build-1:/var/lib/docker", **fields: Any
+) -> WorkerProcess:
+    """A worker that beat just now and has an engine beside it."""
+    facts = {"name": "build-1", "version": "20.10.24", "socket": "/var/run/docker.sock", "whole": True}
+    now = timezone.now()
+    values = {"role": "deploy", "started_at": now, "beat_at": now, "engine_id": engine, "engine": facts}
+    return WorkerProcess.objects.create(name=name, **{**values, **fields})
+
+
+def host_beside(name: str = "local", engine: str = "AAAA:BBBB@build-1:/var/lib/docker", **fields: Any) -> Host:
+    """The engine beside a worker as a server that was checked a moment ago."""
+    bare = {
+        "address": "",
+        "port": 0,
+        "user": "",
+        "public_key": "",
+        "host_key": "",
+        "host_key_type": "",
+        "trusted_at": None,
+    }
+    return host(name, way=Host.Way.BESIDE, engine_id=engine, **{**bare, **fields})

@@ -11,7 +11,8 @@ from dashboard.access import ACT, ADMINS, EVERYONE, FORM, Request, get_host, see
 from dashboard.forms.history import MomentForm
 from dashboard.forms.hosts import ChangeHostForm, NewHostForm, RetireForm, TrustForm
 from dashboard.forms.refusals import add_refusal
-from deployments import fingerprints, permissions
+from dashboard.views import beside
+from deployments import engines, fingerprints, permissions
 from deployments.errors import Refused
 from deployments.inventory import hosts as inventory
 from deployments.inventory import rotation
@@ -29,7 +30,9 @@ def index(request: Request) -> HttpResponse:
     template = "hosts/_list.html" if request.GET.get("fragment") == "list" else "hosts/list.html"
     rows = host_list(visible, permissions.visible_placements(request.user), retired=retired)
     unconfirmed = sum(bool(row.host.offered_key) and row.host.state == HostState.UNTRUSTED for row in rows)
-    return render(request, template, {"rows": rows, "retired": retired, "unconfirmed": unconfirmed})
+    offered = engines.offered() if request.user.is_admin and not retired else []
+    context = {"rows": rows, "retired": retired, "unconfirmed": unconfirmed, "offered": offered}
+    return render(request, template, context)
 
 
 @seen_by(*ADMINS, methods=FORM)
@@ -59,6 +62,8 @@ def detail(request: Request, host: str) -> HttpResponse:
 def edit(request: Request, host: str) -> HttpResponse:
     """Change a server; another address clears trust and credential."""
     row = get_host(request, host)
+    if row.is_beside:
+        return beside.edit(request, row)
     initial = {name: getattr(row, name) for name in ChangeHostForm.base_fields}
     form = ChangeHostForm(request.POST or None, initial=initial, host=row)
     if request.method == "POST" and form.is_valid():
