@@ -117,7 +117,8 @@ def cancel_wanted_of_runs(operation_ids: Collection[int]) -> set[int]:
         return set()
     runs = OneOffRun.objects.filter(pk__in=operation_ids, cancel_requested_at__isnull=False)
     terminals = Terminal.objects.filter(pk__in=operation_ids, end_requested_at__isnull=False)
-    return set(runs.values_list("pk", flat=True).union(terminals.values_list("pk", flat=True)))
+    # Without their order: SQLite takes none in the parts of a union
+    return set(runs.order_by().values_list("pk", flat=True).union(terminals.order_by().values_list("pk", flat=True)))
 
 
 def hand_back_target(claim: Claim, *, reason: str, delay_seconds: float = 0.0, broke: bool = False) -> bool:
