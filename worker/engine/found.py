@@ -145,7 +145,8 @@ def _limits(host: Json) -> dict[str, Any]:
 def _ports(bindings: Json) -> Iterable[dict[str, Any]]:
     for inner, listed in bindings.items():
         number, _slash, protocol = inner.partition("/")
-        for each in listed or ({},):
+        given: list[Json] = list(listed or ({},))
+        for each in given:
             yield {
                 "container_port": int(number),
                 "host_port": int(each.get("HostPort") or 0) or None,
