@@ -53,7 +53,7 @@ class DockerBuildHost(DockerHost):
         with Limits(self._session, info, request.memory, request.cpus) as limits:
             if limits.note is not None:
                 yield limits.note
-            with _Conversation(self, request) as conversation:
+            with _Conversation(self, request, limits) as conversation:
                 yield from conversation.send(context)
                 yield from conversation.listen()
         if limits.afterwards is not None:
@@ -94,8 +94,8 @@ class DockerBuildHost(DockerHost):
 class _Conversation:
     """One build: its two channels, and what the engine has said so far. Left early, it sees to it that the build ends."""
 
-    def __init__(self, host: DockerBuildHost, request: BuildRequest) -> None:
-        self._host, self._request = host, request
+    def __init__(self, host: DockerBuildHost, request: BuildRequest, limits: Limits) -> None:
+        self._host, self._request, self._limits = host, request, limits
         self._until = time.monotonic() + request.deadline
         self._id = new_session_id()
         self._trace, self._body, self._messages = TraceReader(), HttpBody(), Messages()
@@ -170,8 +170,9 @@ class _Conversation:
         """What goes on, up to the end. HostError with BuildKit's words when it fails."""
         while not self._over:
             with self._in_time():
-                events = self._read()
-            yield from events
+                events = self._read(min(self._until, self._limits.due or self._until))
+            added = list(self._limits.heed(events))  # before anybody is told: a command runs unlimited until then
+            yield from (*events, *added)
         yield from self._trace.rest()
         if self._said or self._body.status >= 400:
             raise refusal(self._said or "the build was refused", self._name, self._body.status)
@@ -182,9 +183,16 @@ class _Conversation:
                 remedy="Look at the engine's log on the server: journalctl -u docker.",
             )
 
-    def _read(self) -> list[BuildEvent]:
+    def _read(self, until: float) -> list[BuildEvent]:
+        """What comes until then (time.monotonic()), if anything does. TimeoutError at the build's own deadline."""
         assert self._sock is not None  # noqa: S101 - it is open between enter and exit
-        data = self._sock.recv(_READ)
+        self._sock.deadline = until
+        try:
+            data = self._sock.recv(_READ)
+        except TimeoutError:
+            if until >= self._until:
+                raise
+            return []
         if not data and self._body.status < 400:
             raise ConnectionResetError("the answer broke off")
         events: list[BuildEvent] = []
@@ -235,11 +243,11 @@ class _Conversation:
         self._host.cancel_build(self._request.build_id)
         if not self._sent or self._sock is None:
             return  # the engine still waits for the context, and notices that the channel closes
-        self._sock.deadline = time.monotonic() + _END_SECONDS
+        self._until = time.monotonic() + _END_SECONDS
         try:
             with translated(self._host.session):
                 while not self._over:
-                    self._read()
+                    self._read(self._until)
         except HostLost as lost:
             if not self._host.session.alive:
                 raise

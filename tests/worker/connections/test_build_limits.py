@@ -2,8 +2,10 @@
 
 import pytest
 
-from worker.connections.build_limits import Limits, Setting, option, own_engine, settings
+from worker.connections.build_limits import Limits
 from worker.connections.channels import Output
+from worker.connections.control_groups import Group, Setting, settings
+from worker.connections.engine_process import EngineProcess, option, own_engine
 from worker.engine.build_events import BuilderNote
 from worker.engine.errors import Cancelled
 
@@ -12,26 +14,28 @@ SECOND = ["dockerd", "--data-root", "/srv/docker", "--cgroup-parent=/builds"]
 
 
 def test_both_versions_of_control_groups() -> None:
-    assert settings(2, "/docker/buildkit", 64 << 20, 0.5) == [
+    group = Group.everywhere("/docker/buildkit")
+    assert settings(2, group, 64 << 20, 0.5) == [
         Setting("/sys/fs/cgroup/docker/buildkit/memory.max", "67108864"),
         Setting("/sys/fs/cgroup/docker/buildkit/memory.swap.max", "0", optional=True),
         Setting("/sys/fs/cgroup/docker/buildkit/cpu.max", "50000 100000"),
     ]
-    first = [(each.path.rpartition("/")[2], each.value) for each in settings(1, "/docker/buildkit", 64 << 20, None)]
+    first = [(each.path.rpartition("/")[2], each.value) for each in settings(1, group, 64 << 20, None)]
     assert first == [
-        ("cpu.cfs_period_us", "100000"),
-        ("cpu.cfs_quota_us", "-1"),
         ("memory.memsw.limit_in_bytes", "-1"),
         ("memory.limit_in_bytes", "67108864"),
         ("memory.memsw.limit_in_bytes", "67108864"),
+        ("cpu.cfs_period_us", "100000"),
+        ("cpu.cfs_quota_us", "-1"),
     ]
 
 
 def test_the_engine_is_found_among_several() -> None:
-    assert own_engine([DEBIAN], "/var/lib/docker") == DEBIAN
-    assert own_engine([DEBIAN, SECOND], "/srv/docker/") == SECOND
-    assert own_engine([DEBIAN, SECOND], "/var/lib/docker") == DEBIAN
-    assert own_engine([DEBIAN, DEBIAN], "/var/lib/docker") is None
+    debian, second = EngineProcess("7", DEBIAN), EngineProcess("8", SECOND)
+    assert own_engine([debian], "/var/lib/docker") == debian
+    assert own_engine([debian, second], "/srv/docker/") == second
+    assert own_engine([debian, second], "/var/lib/docker") == debian
+    assert own_engine([debian, debian], "/var/lib/docker") is None
     assert own_engine([], "/var/lib/docker") is None
     assert option(SECOND, "--cgroup-parent") == "/builds"
     assert option(["dockerd", "--cgroup-parent"], "--cgroup-parent") == ""
@@ -101,8 +105,7 @@ def test_limits_are_written_read_back_and_given_back() -> None:
     [
         ({"id": Output(0, b"1000\n", b"")}, {}, "it takes root on the server"),
         ({}, {"SecurityOptions": ["name=rootless"]}, "without root"),
-        ({}, {"CgroupDriver": "systemd"}, "systemd keeps the control groups"),
-        ({}, {"CgroupDriver": "systemd"}, "native.cgroupdriver=cgroupfs"),
+        ({}, {"CgroupDriver": "none"}, "keeps no control groups"),
         ({"pgrep": Output(0, b"9 dockerd --cgroup-parent=system.slice:docker:", b"")}, {}, "is not one that limits"),
         ({"pgrep": Output(1, b"", b"")}, {}, "it can't be told which"),
         ({"readlink": Output(0, b"/var/lib/docker/volumes/evil/_data\n", b"")}, {}, "is no control group"),
