@@ -13,6 +13,7 @@ from typing import Any
 from paramiko.channel import Channel
 
 from worker.connections.local_channels import LocalCommand
+from worker.connections.parts_pipe import PartsPipe
 
 _SLICE = 0.04  # seconds: how late a signal or a deadline may be noticed while nothing arrives
 _LARGEST_READ = 1 << 16
@@ -65,13 +66,19 @@ class ChannelSocket:
         ended = bool(channel.closed or channel.eof_received) or not channel.get_transport().is_active()
         return ended or channel.recv_ready()
 
+    def expect_bulk(self, at_once: int) -> None:
+        """Much is to come without a pause: wake a reader for so many bytes, and less often. Less comes up to 40 ms late."""
+        buffer = getattr(self._channel, "in_buffer", None)
+        if isinstance(buffer, PartsPipe):
+            buffer.worth_waking = at_once
+
     def recv(self, size: int) -> bytes:
         """Up to `size` bytes; empty at the end of the stream. ConnectionGone when the transport died."""
         until = self._until()
         while True:
             self._interrupt()
             try:
-                received = self._channel.recv(min(size, _LARGEST_READ))
+                received = self._channel.recv(size)
             except TimeoutError:
                 if time.monotonic() >= until:
                     raise

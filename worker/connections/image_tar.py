@@ -1,8 +1,8 @@
 """A saved image as it streams by, and the archive that brings a server only what it lacks. Pure.
 
-`SavedImage` takes an archive apart, whatever engine wrote it; `layer_head`, `layer_end` and `closing` put together the
-plain form that every engine loads: layers named by their digest, the configuration byte by byte as it was (the image ID
-is its digest), and a manifest that names all layers, also those that are not in the archive since they are there.
+`SavedImage` takes an archive apart, whatever engine wrote it; `opening`, `layer_head`, `layer_end` and `closing` put
+together the plain form that every engine loads: a manifest that names all layers, also those that are not in the archive
+since they are there, layers named by their digest, and the configuration byte by byte as it was (the image ID is its digest).
 """
 
 import hashlib
@@ -13,7 +13,16 @@ from dataclasses import dataclass
 
 from worker.connections.layer_names import LayerNames, UnknownArchive
 
-__all__ = ["LayerBegins", "SavedImage", "UnknownArchive", "closing", "layer_end", "layer_head", "shared_layers"]
+__all__ = [
+    "LayerBegins",
+    "SavedImage",
+    "UnknownArchive",
+    "closing",
+    "layer_end",
+    "layer_head",
+    "opening",
+    "shared_layers",
+]
 
 _BLOCK = tarfile.BLOCKSIZE
 _MOST_KEPT = 16 << 20  # bytes of a configuration or a description
@@ -151,6 +160,12 @@ def shared_layers(diff_ids: Sequence[str], others: Iterable[Sequence[str]]) -> i
     return most
 
 
+def opening(image_id: str, diff_ids: Sequence[str]) -> bytes:
+    """The beginning of the archive, known before anything was read. The image bears no name."""
+    about = [{"Config": _config_file(image_id), "RepoTags": None, "Layers": [_layer_file(each) for each in diff_ids]}]
+    return _file("manifest.json", json.dumps(about).encode())
+
+
 def layer_head(diff_id: str, size: int) -> bytes:
     """What stands before a layer's bytes."""
     return _head(_layer_file(diff_id), size)
@@ -161,12 +176,13 @@ def layer_end(size: int) -> bytes:
     return bytes(-size % _BLOCK)
 
 
-def closing(image_id: str, config: bytes, diff_ids: Sequence[str]) -> bytes:
-    """The rest of the archive. The image bears no name."""
-    config_file = image_id.removeprefix("sha256:") + ".json"
-    about = [{"Config": config_file, "RepoTags": None, "Layers": [_layer_file(each) for each in diff_ids]}]
-    manifest = json.dumps(about).encode()
-    return _file(config_file, config) + _file("manifest.json", manifest) + bytes(2 * _BLOCK)
+def closing(image_id: str, config: bytes) -> bytes:
+    """The rest of the archive."""
+    return _file(_config_file(image_id), config) + bytes(2 * _BLOCK)
+
+
+def _config_file(image_id: str) -> str:
+    return image_id.removeprefix("sha256:") + ".json"
 
 
 def _layer_file(diff_id: str) -> str:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from urllib.parse import quote
 
 from worker.connections.channels import ChannelSocket
 from worker.connections.engine_errors import refusal, translated
@@ -34,7 +35,8 @@ GATHER_SECONDS = 0.3  # how long after its beginning others may join, at least
 LOOK_SECONDS = 20.0  # how long the others wait for one that finds out what it lacks
 PATIENCE_SECONDS = 15.0  # for how long, in all, one may keep the others waiting
 FIRST_BYTE_SECONDS = 900.0  # an engine first writes the whole image to a file of its own
-_READ = 1 << 16
+_READ = 1 << 20
+_AT_ONCE = 1 << 18  # bytes for which the reading thread is worth waking
 _LONGEST_REFUSAL = 1 << 16
 _PARCEL = 1 << 18  # bytes that are handed on at once
 
@@ -111,18 +113,18 @@ class SharedRead:
                 place.end(self._copied() if self._problem is not None else None)
 
     def _read(self, builder: EngineDoor) -> None:
-        about = ImageAbout.ask(builder, self._image_id)
         sock = open_engine_socket(builder.session, builder.socket_path)
         try:
             sock.settimeout(FIRST_BYTE_SECONDS)
-            path = f"/v{builder.api.api_version}/images/{about.image_id}/get"
+            path = f"/v{builder.api.api_version}/images/{quote(self._image_id, safe=':')}/get"
             # HTTP/1.0: the body comes as it is, not in chunks; the archive itself tells whether it is whole
             sock.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\nUser-Agent: estiva\r\n\r\n".encode("ascii"))
-            self.about = about
+            about = self.about = ImageAbout.ask(builder, self._image_id)  # while the engine prepares what takes seconds
             self._known.set()
             saved = SavedImage(about.image_id, about.diff_ids)
             first = _first_bytes(sock, builder.name)
             sock.settimeout(STREAM_SECONDS)
+            sock.expect_bulk(_AT_ONCE)
             wanted = self._gather()
             self._pass_on(sock, first, saved, about, wanted)
         finally:
@@ -166,7 +168,7 @@ class SharedRead:
         parcel.add(layer_end(size))
         parcel.send(takers)
         for place in self._places:
-            self._offer([place], closing(about.image_id, saved.config, about.diff_ids))
+            self._offer([place], closing(about.image_id, saved.config))
 
     def _offer(self, takers: list[Place], piece: bytes) -> None:
         for place in takers:

@@ -1,6 +1,5 @@
 """Where the Targets of one worker that want the same image at the same time find each other."""
 
-import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import docker.errors
 from worker.connections.engine_errors import translated
 from worker.connections.engine_http import EngineClient
 from worker.connections.image_place import LeftBehind, Place
+from worker.connections.image_tar import opening
 from worker.connections.pool import Pool
 from worker.connections.shared_read import SharedRead
 from worker.connections.shipping import EngineDoor, ImageAbout, Loading, Tally, check_room, lacking
@@ -125,18 +125,18 @@ class BuilderImages:
             self._hub.leave(self._builder, image_id, read, place)
 
     def _load(self, receiver: EngineDoor, place: Place, tally: Tally, until: float) -> Iterator[PullProgress]:
-        pieces = _pieces(receiver, place, until)
-        first = next(pieces, None)
-        if first is None:
-            raise LeftBehind
         loading, shown_at = Loading(receiver, until), 0.0
         try:
-            for piece in itertools.chain([first], pieces):
+            # so early that the engine there makes ready while the builder's, which writes the whole image first, does
+            loading.send(opening(tally.about.image_id, tally.about.diff_ids))
+            for piece in _pieces(receiver, place, until):
                 loading.send(piece)
                 tally.sent += len(piece)
                 if time.monotonic() - shown_at > _PROGRESS_SPACING:
                     shown_at = time.monotonic()
                     yield tally.progress()
+            if not tally.sent:
+                raise LeftBehind
             for event in loading.finish():
                 if tally.hear(event):
                     yield tally.progress()

@@ -14,6 +14,8 @@ from paramiko.common import cMSG_CHANNEL_CLOSE, cMSG_CHANNEL_OPEN, cMSG_GLOBAL_R
 from paramiko.message import Message
 from paramiko.transport import ChannelMap
 
+from worker.connections.parts_pipe import PartsPipe
+
 if TYPE_CHECKING:
     from worker.connections.session import SshSession
 
@@ -138,6 +140,7 @@ class Transport(paramiko.Transport):
             for field in (number, window, packet, *fields):
                 message.add_int(field) if isinstance(field, int) else message.add_string(field)
             channel: Any = Channel(number)
+            channel.in_buffer = PartsPipe()
             self._channels.put(number, channel)
             self.channel_events[number] = opened
             self.channels_seen[number] = True

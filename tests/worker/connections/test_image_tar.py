@@ -16,6 +16,7 @@ from worker.connections.image_tar import (
     closing,
     layer_end,
     layer_head,
+    opening,
     shared_layers,
 )
 from worker.connections.layer_names import LayerNames
@@ -116,7 +117,8 @@ def test_an_archive_that_breaks_off_is_not_complete() -> None:
 
 def test_what_is_sent_names_all_layers_and_carries_those_that_are_wanted() -> None:
     layer = LAYERS[3]
-    sent = layer_head(DIFF_IDS[3], len(layer)) + layer + layer_end(len(layer)) + closing(IMAGE_ID, CONFIG, DIFF_IDS)
+    carried = layer_head(DIFF_IDS[3], len(layer)) + layer + layer_end(len(layer))
+    sent = opening(IMAGE_ID, DIFF_IDS) + carried + closing(IMAGE_ID, CONFIG)
     with tarfile.open(fileobj=io.BytesIO(sent)) as archive:
         content = {each.name: archive.extractfile(each) for each in archive}
         read = {name: file.read() for name, file in content.items() if file is not None}
