@@ -75,7 +75,7 @@ class DockerHost:
         with translated(self._session):
             version, info = self._api.version(), self._api.info()
             if podman.is_podman(version):
-                return inspected.facts(version, info, podman=True, lacks=podman.lacks(self._api))
+                return inspected.facts(version, info, podman=True, lacks=podman.lacks(self._api, info))
             return inspected.facts(version, info)
 
     def disk_free(self, path: str) -> tuple[int, int] | None:

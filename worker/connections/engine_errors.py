@@ -24,6 +24,16 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         "Build the image for {platform} as well (docker buildx build --platform {platform}), or choose another server.",
     ),
     (
+        r"no image found in manifest list for architecture \"?(?P<architecture>[\w]+)",
+        "The image does not exist for this server's platform, {architecture}.",
+        "Build the image for {architecture} as well (podman build --platform linux/{architecture}), or choose another server.",
+    ),
+    (
+        r"container-init binary not found",
+        "An init process was asked for, and podman's, catatonit, is not installed there.",
+        "Install it on the server: sudo apt-get install catatonit. Else turn the init process off in the settings.",
+    ),
+    (
         r"image operating system \"?(?P<os>\w+)\"? cannot be used on this platform",
         "The image was built for {os}, which this server's engine does not run.",
         "Build the image for this server's platform, or choose another server.",
@@ -82,6 +92,11 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         r"port is already allocated",
         "Another container on the server publishes that port.",
         "Stop that container, or choose another host port.",
+    ),
+    (
+        r"cannot listen on the (TCP|UDP) port",  # podman, whoever holds it
+        "Another container or program on the server holds that port.",
+        "Find it on the server with: ss -ltnp; stop it, or choose another host port.",
     ),
     (
         r"address already in use",

@@ -45,8 +45,8 @@ def local_image(found: Json) -> LocalImage:
     test = (config.get("Healthcheck") or {}).get("Test") or []
     return LocalImage(
         id=str(found["Id"]),
-        repo_digests=tuple(found.get("RepoDigests") or ()),
-        repo_tags=tuple(found.get("RepoTags") or ()),
+        repo_digests=tuple(_familiar(each) for each in found.get("RepoDigests") or ()),
+        repo_tags=tuple(_familiar(each) for each in found.get("RepoTags") or ()),
         size=int(found.get("Size") or 0),
         os=str(found.get("Os", "")),
         architecture=str(found.get("Architecture", "")),
@@ -55,6 +55,15 @@ def local_image(found: Json) -> LocalImage:
         has_healthcheck=bool(test) and test[0] != "NONE",
         tagged_at=_tagged_at(found),
         config=config,
+    )
+
+
+def _familiar(reference: str) -> str:
+    """Docker's own form; podman shows Docker Hub's name, under which it keeps local tags too."""
+    return (
+        reference.removeprefix("docker.io/").removeprefix("library/")
+        if reference.startswith("docker.io/")
+        else reference
     )
 
 

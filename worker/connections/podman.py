@@ -9,6 +9,7 @@ from worker.connections.engine_http import EngineClient
 
 _NOBODY: Final = "estiva-nobody-has-this-name"
 ENGINE: Final = "Podman Engine"
+_OWN_API: Final = "4.0.0"
 
 
 def is_podman(version: Mapping[str, Any]) -> bool:
@@ -16,8 +17,8 @@ def is_podman(version: Mapping[str, Any]) -> bool:
     return any(each.get("Name") == ENGINE for each in version.get("Components") or ())
 
 
-def lacks(api: EngineClient) -> frozenset[str]:
-    """ "update" and "distribution", where podman doesn't know the call at all. Asked with names that nothing bears."""
+def lacks(api: EngineClient, info: Mapping[str, Any]) -> frozenset[str]:
+    """As `EngineFacts.lacks` documents them. Calls are asked with names that nothing bears."""
     base = f"http://docker:80/v{api.api_version}"
     update = api.post(f"{base}/containers/{_NOBODY}/update", json={})
     distribution = api.get(f"{base}/distribution/{_NOBODY}.invalid/none/json")
@@ -26,6 +27,12 @@ def lacks(api: EngineClient) -> frozenset[str]:
         found.add("update")
     if _unknown(distribution):
         found.add("distribution")
+    if info.get("CgroupDriver") != "systemd":  # what runs a health check again and again is a timer of systemd's
+        found.add("timers")
+    own = api.get(f"http://docker:80/v{_OWN_API}/libpod/info")
+    backend = (own.json().get("host") or {}).get("networkBackend") if own.ok else ""
+    if backend == "cni":  # names are answered by a plugin that few have; netavark comes with its own
+        found.add("names")
     return frozenset(found)
 
 

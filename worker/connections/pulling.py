@@ -45,6 +45,7 @@ class PullTracker:
             layer.downloaded, layer.unpacked = layer.size, max(layer.unpacked, current)
         elif status in ("Download complete", "Verifying Checksum"):
             layer.downloaded = layer.size
+            layer.done = layer.done or not layer.size  # podman tells no sizes, and nothing after this
         elif status in _DONE:
             layer.done, layer.downloaded, layer.unpacked = True, layer.size, layer.size
         return self.progress(status)
@@ -69,10 +70,11 @@ class PullTracker:
             phase = "complete:"
         else:
             phase = "unpacking" if size and downloaded >= size else "downloading"
+        amount = f"{downloaded / 1e6:.1f} of {size / 1e6:.1f} MB, " if size else ""
         return PullProgress(
             done=min(self._done, size),
             total=size,
             layers_done=finished,
             layers=len(layers),
-            status=f"{phase} {downloaded / 1e6:.1f} of {size / 1e6:.1f} MB, {finished} of {len(layers)} layers",
+            status=f"{phase} {amount}{finished} of {len(layers)} layers",
         )

@@ -29,7 +29,10 @@ class EngineFacts:
     log_drivers: tuple[str, ...] = ()
     product: str = "Docker"  # or "Podman"
     rootless: bool = False
-    lacks: frozenset[str] = frozenset()  # calls that podman's service doesn't know: "update", "distribution"
+    lacks: frozenset[str] = frozenset()
+    """What podman's service has not: the calls "update" and "distribution", "timers" that run a container's own health check,
+    "names" of containers that others in the network find.
+    """
 
     @property
     def name(self) -> str:

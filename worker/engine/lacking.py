@@ -31,12 +31,14 @@ def lacking(options: Options, facts: EngineFacts, server: str) -> Iterator[Findi
             )
     for name, (api, version) in _SINCE.items():
         if getattr(options, name) and _version(facts.api_version) < api:
-            said = f"Docker {facts.engine_version} on {server} passes {_shown([name])} over: Docker {version} brought them."
+            said = f"{facts.name} on {server} passes {_shown([name])} over: Docker {version} brought them."
             yield Finding("options", "warn", said, "Leave them empty, or bring that engine up to date.")
     for name, known in (("runtime", facts.runtimes), ("log_driver", facts.log_drivers)):
         wanted = getattr(options, name)
+        if wanted == "json-file" and facts.product == "Podman":
+            continue  # another name of its k8s-file
         if wanted and known and wanted not in known:
-            said = f"Docker on {server} has no {name.replace('_', ' ')} {wanted}; it has {', '.join(known)}."
+            said = f"{facts.product} on {server} has no {name.replace('_', ' ')} {wanted}; it has {', '.join(known)}."
             yield Finding("options", "bad", said, "Choose one of these, or install it on that server.")
 
 

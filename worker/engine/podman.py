@@ -4,7 +4,21 @@ from collections.abc import Iterator
 
 from worker.engine.container_host import EngineFacts
 from worker.engine.events import Finding
+from worker.engine.options import Options
 from worker.engine.spec import ContainerSpec
+
+_UNKNOWN = {
+    "domainname": "a domain name",
+    "mac_address": "a MAC address",
+    "gpus": "graphics cards",
+    "device_cgroup_rules": "device rules",
+    "cgroupns_mode": "a control group namespace",
+    "runtime": "a runtime",
+    "annotations": "annotations",
+}
+"""What podman 4.3's service passes over in silence: the container would be made, and be another than was asked for."""
+_LOG_OPTIONS = ("max-size", "path", "tag")
+_FIRST_UNTRIED = 5  # from this version on nothing is claimed here
 
 
 def podman_findings(facts: EngineFacts, server: str) -> Iterator[Finding]:
@@ -31,6 +45,27 @@ def podman_misfits(container: ContainerSpec, facts: EngineFacts, server: str) ->
     """What of these settings podman does otherwise, or not at all."""
     if facts.product != "Podman":
         return
+    yield from _restart(container, server)
+    if "timers" in facts.lacks and container.health.kind in ("image", "command"):
+        yield Finding(
+            "options",
+            "bad",
+            f"Podman runs a container's own health check by timers of systemd, and has none on {server}: it would never answer.",
+            "Let the health check ask a port (HTTP or TCP), or let podman there use systemd as its cgroup manager.",
+        )
+    if "names" in facts.lacks and any(each.aliases for each in container.networks):
+        yield Finding(
+            "options",
+            "warn",
+            f"Podman on {server} makes its networks with CNI: other containers find this one by its aliases only where the "
+            "plugin dnsname is installed.",
+            "Install netavark and aardvark-dns there before the first network is made.",
+        )
+    if facts.engine_version.partition(".")[0] in map(str, range(_FIRST_UNTRIED)):
+        yield from _passed_over(container.options, facts, server)
+
+
+def _restart(container: ContainerSpec, server: str) -> Iterator[Finding]:
     if container.restart == "unless-stopped":
         yield Finding(
             "restart",
@@ -45,4 +80,25 @@ def podman_misfits(container: ContainerSpec, facts: EngineFacts, server: str) ->
             "warn",
             f'The restart policy is "on-failure": podman on {server} doesn\'t start such a container after a reboot.',
             'Choose "always" in the settings.',
+        )
+
+
+def _passed_over(options: Options, facts: EngineFacts, server: str) -> Iterator[Finding]:
+    words = [said for name, said in _UNKNOWN.items() if getattr(options, name)]
+    if any(each.no_copy or not each.is_plain for each in options.volume_options):
+        words.append("the options of a volume")
+    if any(each.endswith(":host-gateway") for each in options.extra_hosts):
+        words.append("host-gateway (write host.containers.internal in your application instead)")
+    rest = [each for each in options.log_options if each.partition("=")[0] not in _LOG_OPTIONS]
+    words += [f"the log option {each.partition('=')[0]}" for each in rest]
+    for said in words:
+        yield Finding(
+            "options",
+            "bad",
+            f"{facts.name} on {server} passes {said} over.",
+            "Leave it empty, or deploy to a server with Docker.",
+        )
+    if options.blkio_weight:
+        yield Finding(
+            "options", "warn", f"{facts.name} on {server} may pass the block IO weight over, and doesn't say so."
         )

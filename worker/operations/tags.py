@@ -4,6 +4,8 @@ The result: `{"tags": [{"tag", "digest", "created", "size", "platforms"}], "name
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from deployments import image_reference, registry_address
@@ -49,15 +51,35 @@ def look(looking: Looking) -> Outcome:
     return Outcome(OperationStatus.SUCCEEDED, result)
 
 
-def _find(reference: ImageReference, login: Login | None, ca: str) -> tags.Found:
+def one_tag(reference: ImageReference) -> tags.Tag:
+    """What a tag stands for, asked by the worker where no server's engine can; RegistryRefused where that isn't known."""
+    rows = list(Registry.objects.filter(host=reference.registry))
+    if not rows and reference.registry != DOCKER_HUB:
+        said = f"{reference.registry} is not among the registries, so the worker doesn't ask it."
+        raise RegistryRefused(
+            said, remedy="An admin adds it under Servers, Registries; or name the image by its digest."
+        )
+    row = registry_address.best(rows, reference.name)
+    login = opening.login_of(row) if row is not None else None
+    with open_secrets.using(Masker(_secrets(login))), _opened(reference, login, _ca(rows, row)) as client:
+        return tags.read(client, reference.digest or reference.tag or "latest")
+
+
+@contextmanager
+def _opened(reference: ImageReference, login: Login | None, ca: str) -> Iterator[RegistryClient]:
     if login is not None and login.problem:
         raise RegistryRefused(login.problem, remedy=login.remedy)
     auth = login.auth if login is not None else None
     client = RegistryClient(reference.registry, reference.repository, auth, ca, time.monotonic() + SECONDS + 5)
     try:
-        return tags.find(client, SECONDS)
+        yield client
     finally:
         client.close()
+
+
+def _find(reference: ImageReference, login: Login | None, ca: str) -> tags.Found:
+    with _opened(reference, login, ca) as client:
+        return tags.find(client, SECONDS)
 
 
 def _ca(rows: list[Registry], row: Registry | None) -> str:

@@ -120,6 +120,14 @@ def _look(client: RegistryClient, name: str, until: float) -> Tag | None:
         return Tag(name)
 
 
+def read(client: RegistryClient, name: str) -> Tag:
+    """One tag; RegistryRefused where the registry doesn't tell."""
+    try:
+        return _read(client, name)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RegistryRefused(f"The manifest of {client.repository}:{name} was not understood.") from error
+
+
 def _read(client: RegistryClient, name: str) -> Tag:
     manifest, digest = _manifest(client, name)
     platforms: tuple[str, ...] = ()
