@@ -33,6 +33,33 @@ def broker_url(url: str) -> str:
     return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
 
 
+# A frozen broker keeps its connections and answers nothing. One wait is what a click may cost, however many servers it is for.
+CLIENT_OPTIONS = {**BROKER_OPTIONS, "socket_timeout": 2, "socket_connect_timeout": 1}
+SLOW_SECONDS = 0.5
+REST_SECONDS = 1.0
+
+
+class _Rest:
+    """A broker that left us waiting in vain isn't asked again for a moment: this process's other hints are the reconciler's."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether to spare ourselves the wait."""
+        return time.monotonic() < self._until
+
+    def failed(self, began: float) -> None:
+        """A call that was begun at this `time.monotonic()` has failed."""
+        now = time.monotonic()
+        if now - began >= SLOW_SECONDS:
+            self._until = now + REST_SECONDS
+
+
+_rest = _Rest()
+
+
 @functools.cache
 def client() -> Celery:
     """The Celery client of this process."""
@@ -41,9 +68,9 @@ def client() -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        broker_transport_options=BROKER_OPTIONS,
+        broker_transport_options=CLIENT_OPTIONS,
         broker_connection_retry_on_startup=True,
-        broker_connection_timeout=2,
+        broker_connection_timeout=1,
         task_publish_retry=False,
     )
     return app
@@ -59,9 +86,13 @@ def connection() -> "redis.Redis[str]":
 
 def send(task: str, queue: str, object_id: int) -> bool:
     """Send one hint now; False when the broker can't be reached (said in our log, the reconciler comes by)."""
+    if _rest.is_on:
+        return False
+    began = time.monotonic()
     try:
         client().send_task(task, args=(object_id,), queue=queue, retry=False)
     except (OperationalError, redis.RedisError, OSError) as error:
+        _rest.failed(began)
         log.warning("hint not sent", extra={"task": task, "object": object_id, "error": str(error)})
         return False
     return True
@@ -69,10 +100,14 @@ def send(task: str, queue: str, object_id: int) -> bool:
 
 def publish(entry: dict[str, str]) -> bool:
     """Put one wake entry on the live stream; False when Redis can't be reached (viewers fill the gap from the database)."""
+    if _rest.is_on:
+        return False
+    began = time.monotonic()
     try:
         oldest = int((time.time() - live.WAKE_SECONDS) * 1000)
         connection().xadd(live.WAKE_STREAM, entry, minid=oldest, approximate=True)
     except (redis.RedisError, OSError) as error:
+        _rest.failed(began)
         log.warning("live entry not sent", extra={"kind": entry.get("kind"), "error": str(error)})
         return False
     return True
