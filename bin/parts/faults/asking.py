@@ -59,13 +59,14 @@ async def resolve(name: str, server: str) -> list[str]:
         await loop.sock_sendall(line, struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + question)
         answer = await loop.sock_recv(line, 4096)
     (count,) = struct.unpack("!H", answer[6:8])
-    place = 12 + len(question)
-    found = []
+    place, found = 12 + len(question), []
     for _ in range(count):
-        # each name is a pointer of two bytes; type, class, life and length follow in ten
-        (length,) = struct.unpack("!H", answer[place + 10 : place + 12])
-        found.append(socket.inet_ntoa(answer[place + 12 : place + 12 + length]))
-        place += 12 + length
+        while answer[place] and answer[place] < 0xC0:  # a name in full; else a pointer to it, of two bytes
+            place += 1 + answer[place]
+        place += 2 if answer[place] else 1
+        (length,) = struct.unpack("!H", answer[place + 8 : place + 10])  # after type, class and life
+        found.append(socket.inet_ntoa(answer[place + 10 : place + 10 + length]))
+        place += 10 + length
     return found
 
 

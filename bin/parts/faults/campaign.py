@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parts.faults import kills
+from parts.faults import clicks, kills, versions
 from parts.faults.row import FULL, QUICK, Result, Row
 from parts.faults.world import World
 from parts.leftovers import clear_leftovers
@@ -18,7 +18,7 @@ from parts.screen import say
 from parts.supervisor import Interrupted, Supervisor
 
 DESCRIPTION = "The fault campaign: nothing lost, nothing twice, never down. As root, on servers in network namespaces of their own."
-ROWS: tuple[Row, ...] = (*kills.ROWS,)
+ROWS: tuple[Row, ...] = tuple(sorted((*kills.ROWS, *clicks.ROWS, *versions.ROWS), key=lambda row: row.number))
 
 
 def main(arguments: list[str]) -> int:

@@ -93,7 +93,7 @@ class Estiva:
         flags = ["-k", "asgi", "--no-control-socket", "-b", f"127.0.0.1:{self.port}", "--graceful-timeout", "3"]
         argv = [str(BIN / "gunicorn"), *flags, "-w", str(workers), "dashboard.asgi:application"]
         process = self._run("web", argv, secret=False)
-        process.wait_ready(self._web_answers, timeout=60)
+        process.wait_ready(self.web_answers, timeout=60)
         return process
 
     def worker(self, queue: str = "deploy", *, concurrency: int = 8, wait: bool = True) -> Process:
@@ -153,7 +153,8 @@ class Estiva:
         self.starts.append(name)
         return process
 
-    def _web_answers(self) -> bool:
+    def web_answers(self) -> bool:
+        """Whether the web serves (it asks neither database nor broker for this)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", "/healthz")

@@ -28,6 +28,7 @@ echo ok > /tmp/www/healthz
 case $SAMPLE_BEHAVIOUR in
 exits) echo "page: cannot open /data/settings.json: no such file" >&2; exit 3 ;;
 slow_start) sleep "$wait_for" ;;
+exits_late) sleep "$wait_for"; echo "page: fatal: nobody answers" >&2; exit 4 ;;
 never_healthy) rm /tmp/www/healthz ;;
 chatty) seq 1 "${SAMPLE_LINES:-5000}" | sed 's/.*/page: loaded record & of the start-up index/' ;;
 ignores_term) echo "page: ready"; exec httpd -f -p "$port" -h /tmp/www ;;

@@ -64,7 +64,7 @@ def _kill_once(turn: Round, nursery: Nursery, several: list[Application], point:
     dead_or_done(turn, doomed, numbers)
     if not doomed.alive:
         turn.did()
-        turn.note("interrupted", turn.result.measured.get("interrupted", 0) + world.record.let_leases_run_out())
+        turn.add("interrupted", world.record.let_leases_run_out())
     doomed.kill()
     after = nursery.worker()
     for number in numbers:

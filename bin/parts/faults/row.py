@@ -73,6 +73,16 @@ class Round:
         before = self.result.measured.get(name)
         self.result.measured[name] = value if before is None else max(before, value)
 
+    def add(self, name: str, value: float) -> None:
+        """A figure for the report that is summed up."""
+        self.result.measured[name] = self.result.measured.get(name, 0) + value
+
+    def succeeded(self, *deployments: int, timeout: float = 120) -> None:
+        """Wait for their ends, each a good one."""
+        for each in deployments:
+            status = self.world.ended(each, timeout=timeout)
+            self.expect(status == "succeeded", "; ".join(str(share) for share in self.world.record.of(each)))
+
     def judge(self) -> None:
         """Look at everything that was done to this row's applications."""
         for application in self.applications:
