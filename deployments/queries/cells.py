@@ -13,6 +13,7 @@ from deployments.models import Deployment, Placement, PlacementHost, Release, St
 from deployments.states import DEPLOYMENT_OPEN, TARGET_ENDS, DeploymentStatus, HostState, TargetStatus
 
 FAILED: Final = frozenset({DeploymentStatus.FAILED, DeploymentStatus.NEEDS_ATTENTION})
+MOST_OF_A_PILL: Final = 90
 _OUT_OF_REACH: Final = frozenset({HostState.UNREACHABLE, HostState.KEY_CHANGED})
 
 
@@ -177,7 +178,7 @@ def _standing(
 ) -> tuple[str, str, list[Pill]]:
     """What is so while nothing moves: the worst of it gives the state, the rest are pills."""
     pills = [
-        Pill(seat.drift if len(seats) == 1 else f"{seat.host.name}: {seat.drift}", "warn")
+        Pill(_short(seat.drift if len(seats) == 1 else f"{seat.host.name}: {seat.drift}"), "warn")
         for seat in seats
         if seat.drift
     ]
@@ -196,6 +197,10 @@ def _standing(
     if away:
         return "unknown", _("Not seen now"), pills
     return "good", _("Healthy"), pills
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_OF_A_PILL else f"{text[: MOST_OF_A_PILL - 1]}…"
 
 
 def _moving(motion: Motion) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from deployments import adopting
@@ -22,6 +23,12 @@ class DriftPage:
     def words(self) -> str:
         """What differs, ignored or not; "" for nothing."""
         return str(self.seat.drift or self.seat.ignored.get("words", ""))
+
+    @property
+    def ignored_at(self) -> datetime | None:
+        """When somebody began to ignore it."""
+        at = self.seat.ignored.get("at")
+        return datetime.fromisoformat(at) if at else None
 
     @property
     def fingerprint(self) -> str:

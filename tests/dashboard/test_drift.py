@@ -81,6 +81,7 @@ def test_ignored_it_is_quiet_until_it_is_another(story: Story, seat: PlacementHo
     page = client.get("/applications/storefront/staging/").content.decode()
     assert "A difference is ignored by Bruno Lima: until Friday" in page
     assert "300m" not in page
+    assert "shown again once it is another" in client.get(URL).content.decode()
     assert AuditEntry.objects.get(action="drift.ignore").after["reason"] == "until Friday"
     seat.refresh_from_db()
     assert drifting.seen(seat, seat.ignored["words"], seat.difference)["drift"] == ""
