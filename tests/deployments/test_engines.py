@@ -19,11 +19,12 @@ from deployments.models import (
     Operation,
     Placement,
     PlacementHost,
+    Release,
     Target,
     WorkerProcess,
 )
 from deployments.states import HostState
-from tests.deployments.test_builds import BUILT, brings, build_of, deployed, succeed
+from tests.deployments.test_builds import BUILT, NEXT, brings, build_of, deployed, end, succeed
 from tests.deployments.test_builds import world as world
 from tests.deployments.world import WORKER, World
 from tests.factories import engine_worker, host_beside
@@ -104,10 +105,16 @@ def test_what_a_registry_has_comes_from_there(world: World, local: Host) -> None
 def test_going_back_needs_no_builder_where_the_image_is_kept(world: World, local: Host) -> None:
     """Else a rollback would wait for a machine that it doesn't need."""
     first = succeed(world)
-    type(first.release).objects.filter(pk=first.release_id).update(built={**BUILT, "host": local.pk})
+    second = deployed(world, NEXT)
+    end(build_of(second), "succeeded", {**BUILT, "image_id": "sha256:" + "98" * 32})
+    for each in brings(second):
+        end(each, "succeeded")
+    Release.objects.filter(pk=first.release_id).update(built={**BUILT, "host": local.pk})
     back = deployed(world, of_release=first.release)
     assert (back.kind, back.targets.count()) == (Deployment.Kind.ROLLBACK, 2)
-    assert engines.needed_by_targets(back.targets.values_list("pk", flat=True)) == {}
+    assert _needed(back) == {}
+    Placement.objects.update(keep_releases=1)
+    assert set(_needed(back)) == set(back.targets.values_list("pk", flat=True)), "it is kept nowhere any more"
 
 
 def test_a_deploy_to_it_is_for_its_workers_too(world: World, local: Host) -> None:
@@ -233,7 +240,7 @@ def test_nothing_of_ssh_is_done_with_it(world: World, local: Host) -> None:
         lambda: hosts.register_host(actor=world.actor, name="behind", address="10.0.0.9", via=local),
     ):
         with pytest.raises(Refused):
-            act()  # type: ignore[no-untyped-call]
+            act()
 
 
 def test_it_can_be_retired_and_then_added_anew(world: World, local: Host) -> None:
