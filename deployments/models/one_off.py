@@ -15,6 +15,7 @@ class OneOffRun(models.Model):
     operation = models.OneToOneField(Operation, on_delete=models.PROTECT, primary_key=True, related_name="one_off")
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="runs")
     host_name = models.CharField(max_length=63)
+    service = models.CharField(max_length=100, blank=True)  # of a Compose application
     command: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)  # word by word
     seconds = models.PositiveIntegerField()  # at most, from its start
     begun_at = models.DateTimeField(null=True)  # about to be started
