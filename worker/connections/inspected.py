@@ -45,8 +45,8 @@ def local_image(found: Json) -> LocalImage:
     test = (config.get("Healthcheck") or {}).get("Test") or []
     return LocalImage(
         id=str(found["Id"]),
-        repo_digests=tuple(_familiar(each) for each in found.get("RepoDigests") or ()),
-        repo_tags=tuple(_familiar(each) for each in found.get("RepoTags") or ()),
+        repo_digests=tuple(familiar(each) for each in found.get("RepoDigests") or ()),
+        repo_tags=tuple(familiar(each) for each in found.get("RepoTags") or ()),
         size=int(found.get("Size") or 0),
         os=str(found.get("Os", "")),
         architecture=str(found.get("Architecture", "")),
@@ -58,7 +58,13 @@ def local_image(found: Json) -> LocalImage:
     )
 
 
-def _familiar(reference: str) -> str:
+def listed_image(found: Json) -> dict[str, Any]:
+    """One of `/images/json`. Podman puts names by digest among the tags."""
+    tags = [familiar(each) for each in found.get("RepoTags") or () if "@" not in each]
+    return {**found, "RepoTags": tags, "RepoDigests": [familiar(each) for each in found.get("RepoDigests") or ()]}
+
+
+def familiar(reference: str) -> str:
     """Docker's own form; podman shows Docker Hub's name, under which it keeps local tags too."""
     return (
         reference.removeprefix("docker.io/").removeprefix("library/")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from worker.connections import inspected
 from worker.connections.docker import DockerHost
 from worker.connections.engine_errors import translated
 from worker.connections.log_stream import LogStream
@@ -19,7 +20,7 @@ class RoomDockerHost(DockerHost):
         """The sizes last: an engine may count for long, and what it lists is known by then."""
         with translated(self._session):
             containers = self._api.containers(all=True)
-            images = self._api.images()
+            images = [inspected.listed_image(each) for each in self._api.images()]
             volumes = self._api.volumes().get("Volumes") or []
             networks = self._api.networks()
         return Listing(containers, images, volumes, networks, self._usage())

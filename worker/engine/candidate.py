@@ -62,9 +62,11 @@ def create_candidate(run: Run, inventory: Inventory, carried: Mapping[str, str],
     host = run.host
     make_room(run)
     body = container_body(run.spec, carried, with_aliases=run.strategy == "stop-first")
+    refused: set[str] = set()
     if is_fixed(run):
         body = with_fixed_policy(body, run.spec.container, final=final)
-    refused: set[str] = set()
+        if not final and run.spec.container.restart != "no":
+            refused.add(run.identity.container_name)  # its twin's
     while True:
         name = fresh_name(inventory, run.identity, refused)
         try:

@@ -13,6 +13,8 @@ from worker.engine.podman import podman_misfits
 from worker.engine.preflight import preflight
 from worker.engine.spec import ContainerSpec, HealthSpec
 
+TWIN = "shop-production-r2.f2"
+
 
 def podman_findings_of(container: ContainerSpec, **facts: object) -> list[tuple[str, str]]:
     """What is said of a container's settings on podman 4.3."""
@@ -92,14 +94,14 @@ def test_a_twin_that_fails_gives_way_to_the_old_version() -> None:
     host = FakeHost(stage.server)
 
     def spoil() -> None:
-        stage.server.behave("shop-production-r2.f2-2", Behaviour(healthy_after=None))
+        stage.server.behave(TWIN, Behaviour(healthy_after=None))
 
     host.on_call("create", 2, "after", spoil)
     events = stage.deploy(2, host)
     assert ended(events).verdict == "failed_restored"
     assert stage.serving() == [1]
     assert len(stage.containers()) == 1
-    removed = next(n for n, call in enumerate(host.journal) if call.name == "remove" and "-2" in str(call.arguments))
+    removed = next(n for n, call in enumerate(host.journal) if call.name == "remove" and call.arguments == (TWIN,))
     started = next(n for n, call in enumerate(host.journal) if call.name == "start" and "r1" in str(call.arguments))
     assert removed < started, "a reboot between would start both"
 
@@ -123,5 +125,5 @@ def test_what_failed_deploys_left_is_removed_if_a_reboot_would_start_it() -> Non
     stage.publish(3, Behaviour(healthy_after=None))
     end = ended(stage.deploy(3))
     assert end.verdict == "failed_restored", end
-    assert stage.serving() == [1] or stage.serving() == [2]
+    assert stage.serving() == [1]
     assert len(stage.containers()) == 1
