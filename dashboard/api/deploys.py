@@ -29,11 +29,13 @@ KEY: Final = "Idempotency-Key"
 FILTERS: Final = ("application", "environment", "status")
 LINES: Final = "application/x-ndjson"
 
-_DEPLOYS = Bearer("deploy", *ACTING)
+_DEPLOYS: Final = Bearer("deploy", *ACTING)
+_AS_SET: Final = AskedDeploy()
+_PLAN_AS_SET: Final = AskedPlan()
 
 
 @router.post(f"{PLACE}/plans", response={201: PlanShape}, auth=_DEPLOYS, url_name="plans")
-def ask_plan(request: Request, application: str, environment: str, payload: AskedPlan) -> dict[str, Any]:
+def ask_plan(request: Request, application: str, environment: str, payload: AskedPlan = _PLAN_AS_SET) -> dict[str, Any]:
     """Ask what a deploy would change. GET its `href` until it is `ready`, then POST its fingerprint to …/deploy."""
     place = get_placement(request, application, environment)
     release = _release(request, place, payload.of_release)
@@ -76,7 +78,7 @@ def deploy_plan(request: Request, plan: int, payload: PlanClick) -> Any:
 
 
 @router.post(f"{PLACE}/deploy", response={(200, 202): PlanShape}, auth=_DEPLOYS, url_name="deploy")
-def deploy(request: Request, application: str, environment: str, payload: AskedDeploy) -> Any:
+def deploy(request: Request, application: str, environment: str, payload: AskedDeploy = _AS_SET) -> Any:
     """Plan and deploy in one call, for pipelines. Answers at once: GET its `href` until `deploy.state` is no longer
     `waiting`; then `deploy.deployment` is there, or `deploy.said` says why not. With the header Idempotency-Key the same
     call made again answers with the same plan, for 24 hours."""

@@ -96,6 +96,8 @@ def _wrong_body(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
+    if isinstance(error.__cause__, ApiError):  # said by the parser of bodies
+        return _api_error(request, error.__cause__)
     if error.status_code == 400:
         return answer(400, _("The body is no JSON object."))
     return answer(error.status_code, str(error))
