@@ -9,7 +9,7 @@ from parts.engine26 import Engine26
 from parts.sshd import SshServer
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.connections.contract import ContainerHostContract
-from tests.worker.connections.real_server import RealServer, connected
+from tests.worker.connections.real_server import RealServer, connected, connected_beside
 from worker.connections.pool import Pool
 
 
@@ -39,4 +39,13 @@ class TestCurrentDockerHost(ContainerHostContract):
         self, pool: Pool, sshd: SshServer, ssh_key: SshKey, tidy_engine26: Engine26, sample_images: SampleImages
     ) -> Iterator[RealServer]:
         with connected(pool, sshd, ssh_key, tidy_engine26, sample_images) as server:
+            yield server
+
+
+class TestEngineBesideTheWorker(ContainerHostContract):
+    """Every promise, without SSH in between."""
+
+    @pytest.fixture
+    def world(self, pool: Pool, tidy_engine: DockerEngine, sample_images: SampleImages) -> Iterator[RealServer]:
+        with connected_beside(pool, tidy_engine, sample_images) as server:
             yield server

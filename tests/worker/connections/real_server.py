@@ -8,7 +8,9 @@ from parts.processes import free_port
 from parts.sample_image import Behaviour
 from parts.sshd import SshServer
 from tests.real_parts import SampleImages, SshKey
+from worker.connections.beside import look
 from worker.connections.docker import DockerHost
+from worker.connections.login import Beside
 from worker.connections.pool import Pool, SshSession
 from worker.connections.signals import Signals
 from worker.connections.ssh import HostKey, SshAddress, SshCredential
@@ -53,6 +55,15 @@ class RealServer:
     def free_port(self) -> int:
         """The server is this machine."""
         return free_port()
+
+
+@contextmanager
+def connected_beside(pool: Pool, engine: DockerEngine, images: SampleImages) -> Iterator[RealServer]:
+    """The same engine as the one beside the worker, without SSH; closed at the end."""
+    socket = str(engine.socket)
+    address = SshAddress("web-1", "", 0, "", beside=Beside(look(socket).identity, socket))
+    with pool.session(address, SshCredential(Secret("")), HostKey("", ""), Signals()) as session:
+        yield RealServer(session, engine, images)
 
 
 @contextmanager
