@@ -83,6 +83,10 @@ class DockerEngine(ProcessPart):
         self.process.kill()
         kill_all([pid for pid in self._own_processes() if _command(pid).startswith("containerd ")])
 
+    def start_daemon(self) -> None:
+        """Start the daemon again after `kill_daemon`."""
+        self._launch_daemon()
+
     def kill(self) -> None:
         """Cut the power: the daemon and every container's process are gone at once."""
         self.process.kill()

@@ -16,6 +16,8 @@ import django
 
 django.setup()
 
+from django.db import close_old_connections, connection  # noqa: E402 - Django has to be set up first
+
 from deployments import audit  # noqa: E402 - Django has to be set up first
 from deployments.accounts import people, setup  # noqa: E402
 from deployments.actors import ESTIVA, Actor  # noqa: E402
@@ -99,10 +101,12 @@ def main() -> None:
     """Answer until there is nothing more to read."""
     for line in sys.stdin:
         asked = json.loads(line)
+        close_old_connections()  # the database may have been away meanwhile
         try:
             answer = {"answer": COMMANDS[asked.pop("do")](**asked)}
         except Exception as error:  # noqa: BLE001 - whoever asked is told, and decides
             traceback.print_exc()
+            connection.close()
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(f"ANSWER {json.dumps(answer)}", flush=True)
 

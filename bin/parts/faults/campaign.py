@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parts.faults import clicks, kills, versions
-from parts.faults.row import FULL, QUICK, Result, Row
+from parts.faults import clicks, kills, registries, servers, storms, versions
+from parts.faults.row import FULL, QUICK, Result, Row, Wanted
 from parts.faults.world import World
 from parts.leftovers import clear_leftovers
 from parts.part import remove_folder, temporary_folder
@@ -18,7 +18,12 @@ from parts.screen import say
 from parts.supervisor import Interrupted, Supervisor
 
 DESCRIPTION = "The fault campaign: nothing lost, nothing twice, never down. As root, on servers in network namespaces of their own."
-ROWS: tuple[Row, ...] = tuple(sorted((*kills.ROWS, *clicks.ROWS, *versions.ROWS), key=lambda row: row.number))
+ROWS: tuple[Row, ...] = tuple(
+    sorted(
+        (*kills.ROWS, *clicks.ROWS, *versions.ROWS, *registries.ROWS, *servers.ROWS, *storms.ROWS),
+        key=lambda row: row.number,
+    )
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -55,6 +60,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, help="replay what another run drew")
     parser.add_argument("--times", type=int, default=2, help="how often each point of row 1, with --full (default: 2)")
+    parser.add_argument("--deploys", type=int, default=150, help="in the storm of row 2 (default: 150)")
+    parser.add_argument("--servers", type=int, default=4, help="in the storm of row 2 (default: 4)")
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="postgres", help="(default: postgres)")
     parser.add_argument("--keep", action="store_true", help="leave the folder with every log")
     parser.add_argument("--list", action="store_true", help="name the rows")
@@ -65,7 +72,8 @@ class Campaign:
     """Rows in one world after another."""
 
     def __init__(self, options: argparse.Namespace, scale: str, seed: int) -> None:
-        self._options, self._scale, self._seed = options, scale, seed
+        self._options, self._seed = options, seed
+        self._wanted = Wanted(scale, options.times, options.deploys, options.servers)
         self.results: list[Result] = []
 
     def run(self, rows: list[Row]) -> list[Result]:
@@ -96,7 +104,7 @@ class Campaign:
                 world.estiva.reconciler()
                 while left:
                     row = left.pop(0)
-                    result = row.run(world, self._scale, self._seed, self._options.times)
+                    result = row.run(world, self._wanted, self._seed)
                     self.results.append(result)
                     if result.error:
                         print(world.estiva.logs(), flush=True)

@@ -93,10 +93,14 @@ class Images:
         self, tag: str, manner: str = "plain", *, seconds: float = 2, repository: str = REPOSITORY, **more: Any
     ) -> Pushed:
         """The page's version `tag` that behaves like that."""
-        variables = {"SAMPLE_BEHAVIOUR": manner, "SAMPLE_SECONDS": f"{seconds:g}", **more.pop("variables", {})}
-        page = Page(tag, variables=variables, **more)
+        page = self.made(tag, manner, seconds=seconds, **more)
         key = f"{repository}:{tag}"
         if key not in self._known:
             digest = sample_image.push(self.registry, repository, tag, page)
             self._known[key] = Pushed(f"{self.registry.address}/{key}", digest, sample_image.image_id(page))
         return self._known[key]
+
+    def made(self, tag: str, manner: str = "plain", *, seconds: float = 2, **more: Any) -> Page:
+        """As `page`, not pushed."""
+        variables = {"SAMPLE_BEHAVIOUR": manner, "SAMPLE_SECONDS": f"{seconds:g}", **more.pop("variables", {})}
+        return Page(tag, variables=variables, **more)

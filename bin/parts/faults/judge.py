@@ -57,6 +57,7 @@ class Seen:
     shares: list[Share]
     chunks: Mapping[int, list[tuple[int, int, int, list[Any]]]] = field(default_factory=dict)
     images: frozenset[str] = frozenset()  # the image IDs that were meant
+    broken: tuple[tuple[float, float], ...] = ()  # when its server itself was broken: nothing can be asked of it then
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,8 @@ def _outages(seen: Seen) -> Iterable[Finding]:
     """Failed requests that no announced gap explains."""
     for server, asked in seen.asked.items():
         for hole in holes(asked):
+            if any(begin - MOMENT <= hole.end and hole.begin <= end + MOMENT for begin, end in seen.broken):
+                continue
             said = _explained(seen, server, hole)
             if said:
                 yield Finding(

@@ -2,7 +2,8 @@
 
 `python -m parts.faults.nursery` reads one JSON order a line: {queue, name, concurrency, log, point} and answers with the worker's process
 id. Such a worker is the same program as `celery -A worker.celery worker`. With a `point` it dies by SIGKILL before, during or after a
-chosen call to a server: {index: which changing call, from 0} or {call: its name}, and when: before|during|after.
+chosen call to a server: {index: which changing call, from 0} or {call: its name, about: part of what it is given}, and when:
+before|during|after.
 """
 
 from __future__ import annotations
@@ -49,13 +50,13 @@ class Doom:
 
     def __init__(self, point: dict[str, Any]) -> None:
         self._call, self._index = str(point.get("call", "")), int(point.get("index", -1))
-        self._when = str(point["when"])
+        self._when, self._about = str(point["when"]), str(point.get("about", ""))
         self._count, self._lock = 0, threading.Lock()
 
-    def is_here(self, name: str) -> bool:
-        """Whether this call is the one."""
+    def is_here(self, name: str, subject: object) -> bool:
+        """Whether this call is the one; `subject` is the first thing it was given."""
         if self._call:
-            return name == self._call
+            return name == self._call and self._about in str(subject)
         if name not in CHANGING:
             return False
         with self._lock:
@@ -67,7 +68,7 @@ class Doom:
 
         @functools.wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not self.is_here(name):
+            if not self.is_here(name, args[1] if len(args) > 1 else ""):
                 return method(*args, **kwargs)
             if self._when == "before":
                 die()

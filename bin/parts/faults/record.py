@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+AWAY_SECONDS = 120.0
 ENDS = ("succeeded", "failed", "cancelled", "needs_attention")
 GOOD, RESTORED = "succeeded", ("failed_restored", "failed_untouched", "cancelled", "cancelled_restored", "skipped")
 
@@ -109,10 +112,17 @@ class Record:
         return [line[4] for _, _, _, lines in self.chunks().get(target, []) for line in lines]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What a question gives."""
-        with self._cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall())
+        """What a question gives; a database that is away is waited for."""
+        until = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                with self._cursor() as cursor:
+                    cursor.execute(query)
+                    return list(cursor.fetchall())
+            except (psycopg.OperationalError, sqlite3.OperationalError):
+                if time.monotonic() > until:
+                    raise
+                threading.Event().wait(0.3)
 
     def let_leases_run_out(self) -> int:
         """Half a minute passes for every lease: only after its holder is surely dead or frozen. How many there were."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -40,11 +41,23 @@ class Result:
         return {"ok": self.ok, "times": self.times, "seconds": round(self.seconds, 1), **found, **self.measured, **more}
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """How much is wanted: `times` each point of row 1, `deploys` on `servers` in the storm of row 2."""
+
+    scale: str = QUICK
+    times: int = 2
+    deploys: int = 150
+    servers: int = 4
+
+
 class Round:
     """What a row works with: the world, the dice, how much of it is wanted, and what is found."""
 
-    def __init__(self, world: World, row: Row, scale: str, dice: random.Random, times: int) -> None:
-        self.world, self.row, self.scale, self.dice, self.times = world, row, scale, dice, times
+    def __init__(self, world: World, row: Row, wanted: Wanted, dice: random.Random) -> None:
+        self.world, self.row, self.dice = world, row, dice
+        self.scale, self.times = wanted.scale, wanted.times
+        self.deploys, self.servers = wanted.deploys, wanted.servers
         self.result = Result(row.name)
         self.applications: list[Application] = []
 
@@ -83,6 +96,12 @@ class Round:
             status = self.world.ended(each, timeout=timeout)
             self.expect(status == "succeeded", "; ".join(str(share) for share in self.world.record.of(each)))
 
+    def patience(self, seconds: float) -> float:
+        """A promise in seconds, stretched by how much more than its cores this machine is asked to do now."""
+        busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+        self.note("stretched_at_most", round(max(1.0, busy), 1))
+        return seconds * max(1.0, busy)
+
     def judge(self) -> None:
         """Look at everything that was done to this row's applications."""
         for application in self.applications:
@@ -105,6 +124,7 @@ def seen(world: World, application: Application) -> Seen:
         [each for each in record.targets() if each.placement == application.placement],
         record.chunks(),
         frozenset(application.images),
+        tuple(application.broken),
     )
 
 
@@ -120,10 +140,10 @@ class Row:
     machines: int = 2
     own_world: bool = False
 
-    def run(self, world: World, scale: str, seed: int, times: int = 1) -> Result:
+    def run(self, world: World, wanted: Wanted, seed: int) -> Result:
         """Do it and judge it; what goes wrong in the doing is the row's error."""
         began = time.monotonic()
-        turn = Round(world, self, scale, random.Random(f"{seed} {self.name}"), times)  # noqa: S311 - dice, not keys
+        turn = Round(world, self, wanted, random.Random(f"{seed} {self.name}"))  # noqa: S311 - dice, not keys
         say(self.name, f"begins: {self.about}")
         try:
             self.work(turn)

@@ -28,6 +28,7 @@ class Application:
     since: float
     clicks: list[int] = field(default_factory=list)
     images: dict[str, Pushed] = field(default_factory=dict)
+    broken: list[tuple[float, float]] = field(default_factory=list)  # when its server itself was
 
 
 class Sight:
@@ -63,6 +64,10 @@ class Sight:
                 if name == application.name:
                     found[server].append(each)
         return found
+
+    def serves(self, application: Application) -> bool:
+        """Whether the latest request was answered, wherever it is asked."""
+        return all(asked and asked[-1].ok for asked in self.asked(application).values())
 
     def events(self, application: Application) -> list[Event]:
         """What the engines did for this application."""

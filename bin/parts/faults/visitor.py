@@ -36,6 +36,10 @@ class Visitor(Person):
             raise PartError(f"The sign-in link led to {page.path}, not to the overview.")
         self._token = _found(_TOKEN, page, "form")
 
+    def share(self, other: Visitor) -> None:
+        """Be the same person in the same browser as somebody who has signed in."""
+        self._opener, self._token = other._opener, other._token
+
     def send(self, path: str, **values: Any) -> Page:
         """Send a form to this path."""
         return self.open(

@@ -1,0 +1,140 @@
+"""A gate before the registry: what passes it can be refused, slowed down, spoilt or held, by a rule that is set and taken away."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from parts.faults.images import Pushed, WorldRegistry
+from parts.processes import free_port
+
+CHUNK: Final = 16_384
+KEPT: Final = ("Content-Type", "Content-Length", "Docker-Content-Digest", "Etag", "Accept-Ranges", "Content-Range")
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What becomes of one request. `rate` is bytes a second; `spoil` turns one byte of the answer."""
+
+    status: int = 0
+    rate: float = 0.0
+    spoil: bool = False
+
+
+Rule = Callable[[str, str], Treatment | None]
+
+
+class Gate:
+    """Use as a context manager; `reference` names an image by way of it."""
+
+    def __init__(self, registry: WorldRegistry) -> None:
+        self.registry = registry
+        self.port = free_port()
+        self.rule: Rule | None = None
+        self.seen: list[str] = []
+        self.open_again = threading.Event()
+        gate = self
+
+        class Handler(_Handler):
+            pass
+
+        Handler.gate = gate
+        self._server = ThreadingHTTPServer((registry.host, self.port), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="gate", daemon=True)
+
+    def reference(self, image: Pushed) -> str:
+        """The image's name by way of the gate."""
+        return image.reference.replace(self.registry.address, f"{self.registry.host}:{self.port}", 1)
+
+    def through(self, image: Pushed) -> Pushed:
+        """The image as engines have to ask for it here."""
+        return Pushed(self.reference(image), image.digest, image.image_id)
+
+    def __enter__(self) -> Gate:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rule = None
+        self.open_again.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def first(times: int, status: int, part: str) -> Rule:
+    """The first requests of a part of the registry (`manifests`, `blobs`) fail with this status."""
+    left = [times]
+    lock = threading.Lock()
+
+    def rule(_: str, path: str) -> Treatment | None:
+        with lock:
+            if f"/{part}/" not in path or left[0] <= 0:
+                return None
+            left[0] -= 1
+        return Treatment(status=status)
+
+    return rule
+
+
+def always(part: str, **treatment: Any) -> Rule:
+    """Every request of a part is treated like that."""
+    return lambda _, path: Treatment(**treatment) if f"/{part}/" in path else None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    gate: Gate
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Pass it on, as the rule says."""
+        self._pass()
+
+    def do_HEAD(self) -> None:
+        """As GET."""
+        self._pass()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: what was asked is in `seen`."""
+
+    def _pass(self) -> None:
+        gate = self.gate
+        gate.seen.append(f"{self.command} {self.path}")
+        rule = gate.rule
+        treatment = (rule(self.command, self.path) if rule else None) or Treatment()
+        if treatment.status:
+            self.send_response(treatment.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        connection = http.client.HTTPConnection(gate.registry.host, gate.registry.port, timeout=30)
+        try:
+            wanted = {name: value for name, value in self.headers.items() if name in ("Accept", "Range", "User-Agent")}
+            accepts = self.headers.get_all("Accept") or []
+            connection.request(self.command, self.path, headers={**wanted, "Accept": ", ".join(accepts) or "*/*"})
+            self._answer(connection.getresponse(), treatment)
+        except OSError:
+            self.close_connection = True  # whoever asked has gone
+        finally:
+            connection.close()
+
+    def _answer(self, answer: http.client.HTTPResponse, treatment: Treatment) -> None:
+        self.send_response(answer.status)
+        for name in KEPT:
+            if answer.headers.get(name):
+                self.send_header(name, answer.headers[name])
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        spoil = treatment.spoil
+        while chunk := answer.read(int(treatment.rate) or CHUNK):
+            if spoil:
+                chunk, spoil = bytes([chunk[0] ^ 1]) + chunk[1:], False
+            self.wfile.write(chunk)
+            if treatment.rate and self.gate.open_again.wait(1):
+                return
