@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,11 @@ from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.connections.real_server import address_of, credential_of, host_key_of
+from worker.connections import terminal
+from worker.connections.channels import Output
 from worker.connections.pool import Pool
 from worker.connections.signals import Signals
 from worker.connections.terminal import TerminalHost, TerminalStream
-from worker.engine.errors import HostError
 
 SHELL = ("/bin/busybox", "sh")
 
@@ -75,7 +78,9 @@ def place(
             pass
         host.create("shop", {"Image": image.pinned})
         host.start("shop")
-        yield host, "shop"
+        found = host.container("shop")
+        assert found is not None
+        yield host, found.id
     pool.close()
 
 
@@ -104,11 +109,47 @@ def test_what_is_left_ends_for_sure(place: tuple[TerminalHost, str], busy: str) 
     if busy:
         it.stream.send(busy.encode() + b"\n")
         it.until(busy)
-    pid = it.host.terminal_state(it.exec_id).pid
     it.stream.close()
-    time.sleep(1)
-    left = it.host.terminal_state(it.exec_id)
-    print("AFTER CLOSE", left)
-    began = time.monotonic()
+    state = it.host.terminal_state(it.exec_id)
+    assert state is not None
+    assert state.is_running  # closing ends nothing
     assert it.host.end_terminal(it.container, it.exec_id)
-    print("ENDED IN", time.monotonic() - began, pid)
+    assert not runs(state.pid)
+    assert not busy or not any("sleep 1000" in each for each in everything())
+
+
+def runs(pid: int) -> bool:
+    """The engine's containers are processes of this machine."""
+    return "busybox" in _words(Path(f"/proc/{pid}"))
+
+
+def everything() -> list[str]:
+    return [_words(each) for each in Path("/proc").glob("[0-9]*")]
+
+
+def _words(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # it has ended meanwhile
+
+
+def test_it_ends_where_our_user_may_signal_nothing(
+    place: tuple[TerminalHost, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a user of group docker who isn't root: from within the container, by its own shell."""
+    host, container = place
+    real = host._session.run
+
+    def run(argv: Sequence[str], **more: Any) -> Output:
+        return Output(1, b"", b"Operation not permitted") if argv[0] == "kill" else real(argv, **more)
+
+    monkeypatch.setattr(host._session, "run", run)
+    monkeypatch.setattr(terminal, "SHELL", ("/bin/busybox", "sh"))  # the sample has no /bin/sh
+    it = opened(host, container, *SHELL)
+    it.until("# ")
+    assert host.end_terminal(container, it.exec_id)
+    it.until_ended()
+    state = host.terminal_state(it.exec_id)
+    assert state is not None
+    assert not state.is_running

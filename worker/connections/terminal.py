@@ -6,6 +6,7 @@ is found (the engine tells its number on the server, the kernel that within the 
 
 import json
 import queue
+import re
 import threading
 import urllib.parse
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ DETACH_KEYS: Final = "ctrl-^,ctrl-],ctrl-_,ctrl-^"
 ENDING_SECONDS: Final = 3.0
 _LOOK_SECONDS: Final = 0.1
 _READ: Final = 1 << 15
+SHELL: Final = ("/bin/sh",)
 _KILL: Final = 'kill -s "$0" "$1"'  # the shell's own: a slim image has no program of that name. Words reach it as words
 
 Wake = Callable[[], None]
@@ -71,6 +73,7 @@ class TerminalStream:
 
     def _read(self) -> None:
         sock = self._sock.unattended()
+        sock.settimeout(None)  # a terminal may be silent for as long as it likes
         try:
             while data := sock.recv(_READ):
                 self._arrived.put(data)
@@ -126,7 +129,6 @@ class TerminalHost(RoomDockerHost):
             first += answer.feed(data)
         if answer.status not in (101, 200):
             raise refusal(first.decode("utf-8", "replace"), self._session.address.host_name, answer.status)
-        sock.settimeout(CALL_SECONDS)
         return first
 
     def resize_terminal(self, exec_id: str, columns: int, rows: int) -> bool:
@@ -170,30 +172,32 @@ class TerminalHost(RoomDockerHost):
         return False
 
     def _signal(self, container: str, pid: int, signal: str) -> bool:
-        """From within the container, which any image with a shell allows; else from the server, where our user may."""
-        inner = self._pid_within(pid)
-        if inner is not None:
-            by_shell, by_program = ["/bin/sh", "-c", _KILL, signal, str(inner)], ["kill", "-s", signal, str(inner)]
-            # as the user that it runs as: root in a container without capabilities may not
-            for user, argv in (("", by_shell), ("0", by_shell), ("", by_program), ("0", by_program)):
-                if self._run_within(container, argv, user):
-                    return True
-        try:
-            return self._session.run(["kill", "-s", signal, str(pid)]).exit_code == 0
-        except (ChannelRefused, TimeoutError):
+        """From the server, where our user may; else from within the container, which any image with a shell allows."""
+        inner = self._pid_within(container, pid)
+        if inner is None:
             return False
-
-    def _pid_within(self, pid: int) -> int | None:
-        """The process's number in its innermost namespace, as the kernel tells anybody; None where it can't be read."""
         try:
-            said = self._session.run(["cat", f"/proc/{pid:d}/status"])
+            if self._session.run(["kill", "-s", signal, str(pid)]).exit_code == 0:
+                return True
+        except (ChannelRefused, TimeoutError):
+            pass  # no commands there for our user
+        by_shell, by_program = [*SHELL, "-c", _KILL, signal, str(inner)], ["kill", "-s", signal, str(inner)]
+        # first as the user that it runs as: root in a container without capabilities may not
+        attempts = (("", by_shell), ("0", by_shell), ("", by_program), ("0", by_program))
+        return any(self._run_within(container, argv, user) for user, argv in attempts)
+
+    def _pid_within(self, container: str, pid: int) -> int | None:
+        """The process's number in its innermost namespace, as the kernel tells anybody.
+
+        None where it can't be read, or isn't of this container: an engine may count in a namespace of its own.
+        """
+        try:
+            said = self._session.run(["cat", f"/proc/{pid:d}/cgroup", f"/proc/{pid:d}/status"])
         except (ChannelRefused, TimeoutError):
             return None
-        for line in said.stdout.decode("ascii", "replace").splitlines():
-            name, _, numbers = line.partition(":")
-            if name == "NSpid" and numbers.split():
-                return int(numbers.split()[-1])
-        return None
+        text = said.stdout.decode("utf-8", "replace")
+        found = re.search(r"^NSpid:.*\s(\d+)$", text, re.MULTILINE)
+        return int(found[1]) if found and container in text else None
 
     def _run_within(self, container: str, argv: Sequence[str], user: str) -> bool:
         """A fixed argv in the container, "" for its own user; True when it ended well."""

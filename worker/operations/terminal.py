@@ -34,6 +34,7 @@ LOOK_SECONDS: Final = 0.5
 
 RIGHTS_SECONDS: Final = 20.0
 RESIZE_SECONDS: Final = 0.2
+KILLED_SECONDS: Final = 3.0
 AGAIN_SECONDS: Final = 5.0
 AGAIN_TIMES: Final = 6
 
@@ -108,7 +109,6 @@ class _Attempt:
         if not found.running:
             raise HostError(f"{found.name} does not run: {found.status}.", remedy="Start it, or look at its log.")
         self._exec_id = server.prepare_terminal(found.id, self._row.command)
-        self._record.sized(*(self._size or (80, 24)))
         self._record.flush(exec_id=self._exec_id, begun_at=ends.now())
         return found.id
 
@@ -145,7 +145,10 @@ class _Attempt:
             self._size = None
         elif self._size and time.monotonic() > self._sized_at + ends.RESIZING_SECONDS:
             self._size = None
-        return Terminal.End.LOST if keys.are_lost else ""
+        if not keys.are_lost:
+            return ""
+        self._error = HostError("What was typed last may not have arrived.", why="Redis was restarted, and has lost it.")
+        return Terminal.End.LOST
 
     def _not_for_ever(self) -> str:
         """Whether it may go on: "", or what ends it."""
@@ -165,10 +168,17 @@ class _Attempt:
     def _why_over(self, server: TerminalHost) -> str:
         """An end of stream proves nothing: the program's state does, and the container's."""
         state = server.terminal_state(self._exec_id)
-        container = server.container(self._row.container_id)
-        if container is None or not container.running:
-            return Terminal.End.CONTAINER
-        return Terminal.End.LOST if state is None or state.is_running else Terminal.End.ITSELF
+        if state is not None and state.is_running:
+            self._error = HostError(
+                f"The engine on {self._row.host_name} broke the terminal off.", why="It was restarted, or is too busy."
+            )
+            return Terminal.End.LOST
+        until = server.now() + KILLED_SECONDS
+        while (container := server.container(self._row.container_id)) is not None and container.running:
+            if state is None or state.exit_code not in ends.KILLED or server.now() > until:
+                return Terminal.End.ITSELF
+            server.wait(RESIZE_SECONDS)  # its programs are killed a moment before the container has stopped
+        return Terminal.End.CONTAINER
 
     def _asked(self) -> str:
         """Somebody ended it, or its time is over."""

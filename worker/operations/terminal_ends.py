@@ -13,6 +13,7 @@ RESIZING_SECONDS: Final = 3.0
 """A program that is just being started has no size yet: for so long it is tried again."""
 
 UNSTARTED: Final = (126, 127)
+KILLED: Final = (129, 137, 143)
 _End = Terminal.End
 _LEFT = "Its program may run on in the container: nothing there could end it. Restart the container to be sure."
 
@@ -33,12 +34,10 @@ def _words(
     cancelled, failed, who = OperationStatus.CANCELLED, OperationStatus.FAILED, row.operation.requested_by_name
     if how == _End.ITSELF:
         return _by_itself(row, exit_code)
-    if how == _End.FAILED and error is not None:
+    if error is not None and how == _End.FAILED:
         return failed, error.message, error.why, error.remedy
-    if how == _End.LOST:
-        what = error.message if error is not None else "What was typed could not be brought to it any more."
-        why = error.why if error is not None else "Redis was restarted, or the engine broke the connection off."
-        return failed, what, why, "Open another one: this one can't be taken up again."
+    if error is not None and how == _End.LOST:
+        return failed, error.message, error.why, "Open another one: this one can't be taken up again."
     words = {
         _End.PERSON: (cancelled, f"Ended by {row.ended_by_name}.", "", ""),
         _End.SIGNED_OUT: (cancelled, f"{who} has signed out, so it was ended.", "", ""),
