@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from parts import machine, namespaces, podman, registry_address
+from parts import machine, namespaces, podman, registry_address, systemd_machine
 from parts.dockerd import DockerEngine
 from parts.part import abandoned_folders, end_remembered, part_files, remove_folder
 
@@ -40,5 +40,7 @@ def clear_folder(folder: Path) -> None:
         registry_address.give_back(state.parent)
     for state in part_files(folder, machine.STATE):
         machine.clear(state.parent)
+    for state in part_files(folder, systemd_machine.STATE):
+        systemd_machine.clear(state.parent)
     for state in part_files(folder, namespaces.STATE):
         namespaces.clear(state.parent)

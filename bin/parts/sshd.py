@@ -41,6 +41,11 @@ class SshServer(ProcessPart):
 
     def start(self) -> None:
         """Start listening; the host key is made the first time."""
+        self.process = Process(self._command(self.prepare()), log=self.log)
+        self.launch(lambda: port_answers(self.port, self.address))
+
+    def prepare(self) -> list[str]:
+        """Write its files; the command that starts it."""
         program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if program is None:
             raise PartError("sshd is not installed on this machine (Debian package openssh-server).")
@@ -51,8 +56,7 @@ class SshServer(ProcessPart):
         self.authorized_keys.touch(mode=0o600)
         config = self.folder / "sshd_config"
         config.write_text(self._config())
-        self.process = Process(self._command([program, "-D", "-e", "-f", str(config)]), log=self.log)
-        self.launch(lambda: port_answers(self.port, self.address))
+        return [program, "-D", "-e", "-f", str(config)]
 
     def stop(self) -> None:
         """End the server and every session it still has."""
