@@ -45,7 +45,7 @@ def local_image(found: Json) -> LocalImage:
     test = (config.get("Healthcheck") or {}).get("Test") or []
     return LocalImage(
         id=str(found["Id"]),
-        repo_digests=tuple(familiar(each) for each in found.get("RepoDigests") or ()),
+        repo_digests=tuple(_digests(found)),
         repo_tags=tuple(familiar(each) for each in found.get("RepoTags") or ()),
         size=int(found.get("Size") or 0),
         os=str(found.get("Os", "")),
@@ -61,7 +61,12 @@ def local_image(found: Json) -> LocalImage:
 def listed_image(found: Json) -> dict[str, Any]:
     """One of `/images/json`. Podman puts names by digest among the tags."""
     tags = [familiar(each) for each in found.get("RepoTags") or () if "@" not in each]
-    return {**found, "RepoTags": tags, "RepoDigests": [familiar(each) for each in found.get("RepoDigests") or ()]}
+    return {**found, "RepoTags": tags, "RepoDigests": _digests(found)}
+
+
+def _digests(found: Json) -> list[str]:
+    """As what it was pulled. Podman gives a digest to local tags too; ours are never pulled."""
+    return [name for each in found.get("RepoDigests") or () if not (name := familiar(each)).startswith("estiva/")]
 
 
 def familiar(reference: str) -> str:

@@ -17,7 +17,7 @@ Row = dict[str, Any]
 MOST: Final = 500
 _HEALTH = re.compile(r" \((?:health: )?(healthy|unhealthy|starting)\)")
 _INSTALLATION = "estiva.installation"
-_PREDEFINED = ("bridge", "host", "none")
+_PREDEFINED = ("bridge", "host", "none", "podman")
 
 
 def room(listing: Listing, installation: str) -> dict[str, Any]:
@@ -150,10 +150,15 @@ def disk(usage: Json) -> dict[str, int]:
     """Bytes by kind, from `/system/df`; a layer that several images share counts once."""
     caches = usage.get("BuildCache") or ()
     return {
-        "images": int(usage.get("LayersSize") or 0),
+        "images": int(usage.get("LayersSize") or 0) or _sizes(usage.get("Images")),  # podman doesn't count layers
         "containers": sum(int(each.get("SizeRw") or 0) for each in usage.get("Containers") or ()),
         "volumes": sum(
             max(0, int((each.get("UsageData") or {}).get("Size") or 0)) for each in usage.get("Volumes") or ()
         ),
         "cache": sum(int(each.get("Size") or 0) for each in caches if not each.get("Shared")),
     }
+
+
+def _sizes(images: Iterable[Json] | None) -> int:
+    """Each image once; podman names it again for every tag."""
+    return sum({str(each.get("Id")): int(each.get("Size") or 0) for each in images or ()}.values())
