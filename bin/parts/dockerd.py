@@ -84,7 +84,8 @@ class DockerEngine(ProcessPart):
         kill_all([pid for pid in self._own_processes() if _command(pid).startswith("containerd ")])
 
     def start_daemon(self) -> None:
-        """Start the daemon again after `kill_daemon`."""
+        """Start the daemon again after `kill_daemon`. A containerd that nobody has buried yet is not taken for alive."""
+        (self._run / "containerd" / "containerd.pid").unlink(missing_ok=True)
         self._launch_daemon()
 
     def kill(self) -> None:

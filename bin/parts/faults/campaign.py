@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parts.faults import clicks, kills, registries, servers, storms, versions
+from parts.faults import clicks, clocks, disks, kills, neighbours, registries, servers, storms, versions
 from parts.faults.row import FULL, QUICK, Result, Row, Wanted
 from parts.faults.world import World
 from parts.leftovers import clear_leftovers
@@ -20,7 +20,17 @@ from parts.supervisor import Interrupted, Supervisor
 DESCRIPTION = "The fault campaign: nothing lost, nothing twice, never down. As root, on servers in network namespaces of their own."
 ROWS: tuple[Row, ...] = tuple(
     sorted(
-        (*kills.ROWS, *clicks.ROWS, *versions.ROWS, *registries.ROWS, *servers.ROWS, *storms.ROWS),
+        (
+            *kills.ROWS,
+            *clicks.ROWS,
+            *versions.ROWS,
+            *registries.ROWS,
+            *servers.ROWS,
+            *storms.ROWS,
+            *neighbours.ROWS,
+            *disks.ROWS,
+            *clocks.ROWS,
+        ),
         key=lambda row: row.number,
     )
 )

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Estiva:
         self.port = free_port()
         self.processes: dict[str, Process] = {}
         self.starts: list[str] = []
+        self._clock: dict[str, str] = {}
         self._numbers = count(1)
 
     @property
@@ -114,6 +116,15 @@ class Estiva:
         """Another process with a worker's settings."""
         return self._run(name, argv, secret=True)
 
+    @contextlib.contextmanager
+    def faked(self, library: Path, offset: str) -> Iterator[None]:
+        """What is started meanwhile has a clock that is off by so much (`+300s`); its monotonic clock is right."""
+        self._clock = {"LD_PRELOAD": str(library), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        try:
+            yield
+        finally:
+            self._clock = {}
+
     def alive(self, kind: str) -> list[Process]:
         """Those of a kind (`web`, `deploy`, `look`, `reconciler`) that run."""
         return [each for name, each in self.processes.items() if name.rstrip("0123456789") == kind and each.alive]
@@ -145,7 +156,7 @@ class Estiva:
         return "\n".join(f"== {name}\n{text}" for name, text in texts.items())
 
     def _run(self, name: str, argv: list[str], *, secret: bool = True) -> Process:
-        env = {**self.environment(secret=secret), "PYTHONWARNINGS": ROOT_IS_FINE_HERE}
+        env = {**self.environment(secret=secret), "PYTHONWARNINGS": ROOT_IS_FINE_HERE, **self._clock}
         process = Process(argv, log=self.folder / f"{name}.log", env=env, cwd=ROOT)
         process.start()
         remember(self.folder, process.pid)

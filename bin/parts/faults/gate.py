@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from parts.faults.images import Pushed, WorldRegistry
 from parts.processes import free_port
 
 CHUNK: Final = 16_384
+CODES: Final = {401: "UNAUTHORIZED", 404: "MANIFEST_UNKNOWN"}
 KEPT: Final = ("Content-Type", "Content-Length", "Docker-Content-Digest", "Etag", "Accept-Ranges", "Content-Range")
 
 
@@ -108,9 +110,13 @@ class _Handler(BaseHTTPRequestHandler):
         rule = gate.rule
         treatment = (rule(self.command, self.path) if rule else None) or Treatment()
         if treatment.status:
+            code = CODES.get(treatment.status, "UNKNOWN")
+            said = json.dumps({"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}).encode()
             self.send_response(treatment.status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(said)))
             self.end_headers()
+            self.wfile.write(said if self.command == "GET" else b"")
             return
         connection = http.client.HTTPConnection(gate.registry.host, gate.registry.port, timeout=30)
         try:

@@ -105,8 +105,13 @@ class Round:
     def judge(self) -> None:
         """Look at everything that was done to this row's applications."""
         for application in self.applications:
-            for finding in judge.judge(seen(self.world, application)):
+            for finding in judge_one(self.world, application):
                 self.expect(False, finding.text, finding.kind)
+
+
+def judge_one(world: World, application: Application) -> list[Finding]:
+    """Look at everything that was done to an application."""
+    return judge.judge(seen(world, application))
 
 
 def seen(world: World, application: Application) -> Seen:

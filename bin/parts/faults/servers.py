@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from parts.faults.gate import Gate, always
 from parts.faults.row import Round, Row, pick
@@ -73,14 +73,14 @@ def _frozen_for_a_while(machine: Machine) -> None:
 def _blow_by_blow(turn: Round, moments: tuple[str, ...], blows: dict[str, Callable[[Machine], None]]) -> None:
     world = turn.world
     worker = world.estiva.worker()
-    kinds = {"plain": {}, "live": {"live_restore": True}}
+    kinds: dict[str, dict[str, Any]] = {"plain": {}, "live": {"live_restore": True}}
     machines = {name: world.add_machine(**kind) for name, kind in kinds.items()}
     apps = {name: turn.application(name, [machine]) for name, machine in machines.items()}
     for app in apps.values():
         world.deployed(app)
     world.probe(*apps.values())
     every = [(moment, blow, name) for moment in moments for blow in blows for name in kinds]
-    chosen = turn.dice.sample(every, 3) if turn.amount(1, 0) else every * 3
+    chosen = turn.dice.sample(every, 3) if turn.amount(1, 0) else every
     with Gate(world.registry) as gate:
         for count, (moment, blow, name) in enumerate(chosen):
             app = apps[name]

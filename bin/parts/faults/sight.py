@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.parse
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from parts.faults.images import Pushed
 from parts.faults.probing import Asked, Prober
 from parts.machine import Machine
 
+INSTALLATION = "estiva.installation"
 STOP_FIRST, START_FIRST = "stop-first", "start-first"
 
 
@@ -36,6 +39,7 @@ class Sight:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.installation = ""  # what labels its containers
         self.watches: dict[str, Watch] = {}
         self.probers: list[Prober] = []
         self._stack = ExitStack()
@@ -72,14 +76,18 @@ class Sight:
     def events(self, application: Application) -> list[Event]:
         """What the engines did for this application."""
         found = [
-            each for watch in self.watches.values() for each in watch.seen() if each.placement == application.placement
+            each
+            for watch in self.watches.values()
+            for each in watch.seen()
+            if each.placement == application.placement and each.labels.get(INSTALLATION) == self.installation
         ]
         return sorted(found, key=lambda each: each.at)
 
     def containers(self, application: Application, machine: Machine) -> list[dict[str, Any]]:
         """Its containers on a server now, running or not."""
-        query = "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22estiva.placement%3D{}%22%5D%7D"
-        found: list[dict[str, Any]] = machine.engine.api.json("GET", query.format(application.placement))
+        wanted = {"label": [f"estiva.placement={application.placement}", f"{INSTALLATION}={self.installation}"]}
+        query = urllib.parse.urlencode({"all": "1", "filters": json.dumps(wanted)})
+        found: list[dict[str, Any]] = machine.engine.api.json("GET", f"/containers/json?{query}")
         return found
 
     def _begin(self, prober: Prober) -> None:

@@ -34,6 +34,7 @@ class World(Sight):
         self.estiva = Estiva(folder / "estiva", postgres=postgres)
         self.record = Record(self.estiva.database_url)
         self.applications: dict[str, Application] = {}
+        self.neighbour: World | None = None
         self._count, self._current = machines, current
 
     def __enter__(self) -> World:
@@ -48,34 +49,50 @@ class World(Sight):
         self._stack.close()
 
     def _start(self) -> None:
-        self.network.start()
-        self._stack.callback(self.network.stop)
-        self.registry = WorldRegistry(self.folder / "registry", self.network, free_port())
-        self.registry.start()
-        self._stack.callback(self.registry.stop)
-        self.images = Images(self.registry)
+        if self.neighbour is None:
+            self.network.start()
+            self._stack.callback(self.network.stop)
+            self.registry = WorldRegistry(self.folder / "registry", self.network, free_port())
+            self.registry.start()
+            self._stack.callback(self.registry.stop)
+            self.images = Images(self.registry)
+        else:
+            self.registry, self.images = self.neighbour.registry, self.neighbour.images
         self._stack.callback(self.estiva.stop)
         self.estiva.start()
         self.backstage = Stage(self.folder, self.estiva.environment(secret=True))
         self._stack.callback(self.backstage.close)
         self.ada = Visitor(self.estiva.url)
         token = self.backstage("begin")
+        ((self.installation,),) = self.record.rows("SELECT name FROM deployments_installation")
         for order in range(self._count):
             self.add_machine(current=self._current and order % 2 == 1)
         self.estiva.web()
         self.ada.sign_in(token)
 
+    @classmethod
+    def beside(cls, other: World, folder: Path) -> World:
+        """Another installation of Estiva, with everything of its own but the servers."""
+        one = cls(folder, machines=0)
+        one.neighbour = other
+        return one
+
     # servers
 
-    def add_machine(self, **kind: Any) -> Machine:
+    def add_machine(self, make: Callable[..., Machine] = Machine, **kind: Any) -> Machine:
         """One more server, registered and trusted."""
         number = len(self.machines) + 1
-        machine = Machine(
+        machine = make(
             f"web-{number}", self.folder / f"m{number}", self.network.add(), registries=self.network.subnet, **kind
         )
-        self.machines.append(machine)
         self._stack.callback(machine.stop)
         machine.start()
+        self.register(machine)
+        return machine
+
+    def register(self, machine: Machine) -> None:
+        """Make it known to Estiva, and watch what its engine does from now on."""
+        self.machines.append(machine)
         self.watches[machine.name] = Watch(machine.name, machine.engine)
         self.watches[machine.name].start()
         self._stack.callback(self.watches[machine.name].stop)
@@ -88,7 +105,6 @@ class World(Sight):
             key=machine.sshd.host_key_line(),
         )
         machine.sshd.authorize(key)
-        return machine
 
     # people's side
 

@@ -1,0 +1,81 @@
+"""Row 18: workers whose clocks are wrong. Leases go by the database's clock, and the record's order is right."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from parts import packages
+from parts.faults.row import Round, Row
+from parts.faults.world import Application
+from parts.processes import PartError, Process
+
+LIBRARY: Final = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketimeMT.so.1")
+TOLERANCE: Final = 5.0
+
+
+def wrong_clocks(turn: Round) -> None:
+    """One worker five minutes ahead, one five minutes behind, the reconciler too; deploys that outlast a lease."""
+    world = turn.world
+    if not LIBRARY.exists() and packages.can_install():
+        packages.install(["faketime"])
+    if not LIBRARY.exists():
+        raise PartError("libfaketime is not installed (Debian package faketime).")
+    apps = [turn.application(f"app{number}") for number in range(2)]
+    first = world.estiva.worker()
+    for app in apps:
+        world.deployed(app)
+    world.probe(*apps)
+    world.estiva.end(first)
+    for reconciler in world.estiva.alive("reconciler"):
+        world.estiva.end(reconciler)
+    wrong: list[Process] = [_faked(turn, "+300s"), _faked(turn, "-300s")]
+    with world.estiva.faked(LIBRARY, "+300s"):
+        wrong.append(world.estiva.reconciler())
+    for number in range(turn.amount(1, 4)):
+        clicked = []
+        for app in apps:
+            # longer than a lease lasts: it is kept by beats alone
+            image = world.images.page(f"long{number}", "slow_start", seconds=turn.amount(8, 36))
+            world.change(app, image, health={"deadline": 60.0})
+            clicked.append(world.deploy(app))
+        turn.succeeded(*clicked)
+        for each in clicked:
+            turn.expect(world.record.of(each)[0].attempts == 1, f"its lease was lost: {world.record.of(each)}")
+            turn.did()
+    for app in apps:
+        _check_order(turn, app)
+    for process in wrong:
+        world.estiva.end(process)
+    world.estiva.reconciler()
+
+
+def _faked(turn: Round, offset: str) -> Process:
+    with turn.world.estiva.faked(LIBRARY, offset):
+        return turn.world.estiva.worker()
+
+
+def _check_order(turn: Round, app: Application) -> None:
+    """The record's times are the engines', who have the right clock, give or take; and one after the other."""
+    world = turn.world
+    events = world.events(app)
+    for share in (each for each in world.record.targets() if each.application == app.name):
+        made = [each.at for each in events if each.action == "create" and each.target == share.id]
+        inside = all(share.started - TOLERANCE <= at <= share.ended + TOLERANCE for at in made)
+        turn.expect(inside, f"{share} is on record from {share.started} to {share.ended}, and really was at {made}")
+        rows = world.record.chunks().get(share.id, [])
+        times = [line[1] / 1000 for _, _, _, lines in rows for line in lines]
+        off = max((abs(at - time.time()) for at in times), default=0.0)
+        turn.note(
+            "log_lines_off_by_seconds", round(max((_off(at, share.started, share.ended) for at in times), default=0.0))
+        )
+        turn.expect(off < 86_400, f"lines of {share} are days off")
+
+
+def _off(at: float, begin: float, end: float) -> float:
+    return max(0.0, begin - at, at - end)
+
+
+ROWS = (Row(18, "clocks", "workers and the reconciler with clocks five minutes wrong", wrong_clocks),)

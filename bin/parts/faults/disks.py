@@ -1,0 +1,145 @@
+"""Row 14: a server's disk is full, out of inodes, or can't be written to any more. The old version serves, and the cause is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from parts.faults.row import Round, Row
+from parts.faults.world import Application
+from parts.machine import Machine, MachineEngine
+from parts.namespaces import Namespace
+from parts.processes import PartError, run
+
+MEGABYTES: Final = 96
+INODES: Final = 2400
+LEFT: Final = 600_000
+
+
+class SmallEngine(MachineEngine):
+    """One whose data lies on a small file system of its own."""
+
+    @property
+    def data(self) -> Path:
+        """Where that is mounted."""
+        return self.folder / "data"
+
+    def _own_network(self) -> tuple[str, list[str]]:
+        image = self.folder / "disk"
+        self.data.mkdir(exist_ok=True)
+        run(["truncate", f"--size={MEGABYTES}M", str(image)])
+        run(["mkfs.ext4", "-q", "-F", "-m", "0", "-N", str(INODES), str(image)])
+        run(["mount", "-o", "loop", str(image), str(self.data)])
+        return super()._own_network()
+
+
+class SmallMachine(Machine):
+    """A server with a small disk."""
+
+    def __init__(self, name: str, folder: Path, namespace: Namespace, *, registries: str = "", **_: Any) -> None:
+        super().__init__(name, folder, namespace, registries=registries)
+        self.disk = SmallEngine(folder / "engine", namespace, registries=registries)
+        self.engine = self.disk
+
+
+def fill(machine: SmallMachine, *, leave: int) -> None:
+    """Write until only so many bytes are left."""
+    with (machine.disk.data / "filler").open("wb") as filler, suppress(OSError):
+        while _free(machine) > leave:
+            filler.write(b"\0" * min(1 << 16, max(4096, _free(machine) - leave)))
+            filler.flush()
+
+
+def use_up_inodes(machine: SmallMachine) -> None:
+    """Make empty files until there can be no more."""
+    many = machine.disk.data / "many"
+    many.mkdir()
+    with suppress(OSError):
+        for number in range(10 * INODES):
+            (many / str(number)).touch()
+
+
+def make_room(machine: SmallMachine) -> None:
+    """Undo both."""
+    (machine.disk.data / "filler").unlink(missing_ok=True)
+    for each in (machine.disk.data / "many").glob("*"):
+        each.unlink()
+    with suppress(FileNotFoundError):
+        (machine.disk.data / "many").rmdir()
+
+
+def _free(machine: SmallMachine) -> int:
+    words = run(["df", "--output=avail", "-B1", str(machine.disk.data)]).split()
+    return int(words[1])
+
+
+def disk_trouble(turn: Round) -> None:
+    """In the pull with little room; at the create with none; without inodes; read-only. Then with room again: it deploys."""
+    world = turn.world
+    worker = world.estiva.worker()
+    machine = world.add_machine(SmallMachine)
+    assert isinstance(machine, SmallMachine)  # noqa: S101 - for the type checker
+    app = turn.application("app", [machine])
+    world.deployed(app)
+    world.change(app, world.images.page("2"))
+    world.deployed(app)
+    world.probe(app)
+    full = r"disk is full|no space left|MB (are )?free|needs"
+    ways: dict[str, tuple[Callable[[], None], str, int]] = {
+        "pull": (lambda: fill(machine, leave=LEFT), full, 6_000_000),
+        "create": (lambda: fill(machine, leave=0), full, 0),
+        "inodes": (lambda: use_up_inodes(machine), r"inode|no space left|disk is full", 6_000_000),
+    }
+    for number in range(turn.amount(1, 3)):
+        for way, (spoil, said, ballast) in ways.items():
+            _one(turn, app, machine, f"{way}{number}", (spoil, said, ballast))
+    _read_only(turn, app, machine)
+    world.estiva.end(worker)
+
+
+def _one(
+    turn: Round, app: Application, machine: SmallMachine, tag: str, way: tuple[Callable[[], None], str, int]
+) -> None:
+    world, (spoil, said, ballast) = turn.world, way
+    # what needs no pull was on the server before
+    image = world.images.page(tag, ballast=ballast) if ballast else world.images.page("1")
+    world.change(app, image)
+    spoil()
+    try:
+        _refused(turn, app, tag, said)
+    finally:
+        make_room(machine)
+    world.change(app, world.images.page("2"))
+    turn.succeeded(world.deploy(app))
+
+
+def _refused(turn: Round, app: Application, tag: str, said: str) -> None:
+    """By the plan, or by the deploy, which then changed nothing or brought the old one back."""
+    world = turn.world
+    try:
+        number = world.deploy(app)
+    except PartError as error:
+        told = str(error)
+    else:
+        world.ended(number)
+        (share,) = world.record.of(number)
+        told = " ".join(str(share.outcome.get(key, "")) for key in ("what", "why", "remedy"))
+        turn.expect(share.status in ("failed_untouched", "failed_restored"), f"{tag}: {share}")
+    turn.expect(bool(re.search(said, told)), f"{tag} was told as: {told}")
+    turn.did()
+
+
+def _read_only(turn: Round, app: Application, machine: SmallMachine) -> None:
+    """What ext4 does to itself when the disk fails."""
+    world = turn.world
+    device = run(["findmnt", "--noheadings", "--output=SOURCE", str(machine.disk.data)]).strip()
+    world.change(app, world.images.page("read-only", ballast=100_000))
+    run(["mount", "-o", "remount,errors=remount-ro", str(machine.disk.data)])
+    Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("1")
+    _refused(turn, app, "read-only", r"read-only|can't be written|full")
+
+
+ROWS = (Row(14, "disk", "a server's disk full, out of inodes, read-only", disk_trouble, own_world=True),)

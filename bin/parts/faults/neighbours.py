@@ -1,0 +1,106 @@
+"""Row 21: two installations of Estiva on one server, and other people's containers with the wanted name or port."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Any
+
+from parts.faults.row import Round, Row, judge_one
+from parts.faults.world import Application, World
+from parts.machine import Machine
+from parts.processes import PartError
+
+
+def neighbours(turn: Round) -> None:
+    """Both deploy applications of one name to one server, in turns and at once; neither touches the other's."""
+    world = turn.world
+    machine = world.machines[0]
+    worker = world.estiva.worker()
+    with World.beside(world, world.folder / "beside") as other:
+        other.estiva.worker("look")
+        other.estiva.reconciler()
+        other.estiva.worker()
+        other.register(machine)
+        name = f"{turn.row.name}-app"
+        ours = turn.application("app", [machine])
+        theirs = other.application(name, [machine], ports=_published(ours.port + 500))
+        theirs.port = ours.port + 500
+        for number in range(turn.amount(2, 6)):
+            for each, app in ((world, ours), (other, theirs)):
+                each.change(app, each.images.page(str(1 + number % 3)))
+            clicked = [(world, world.deploy(ours)), (other, other.deploy(theirs))]
+            if number == 0:
+                for each, deployment in clicked:
+                    each.ended(deployment)
+                world.probe(ours)
+                other.probe(theirs)
+            for each, deployment in clicked:
+                turn.expect(each.ended(deployment) == "succeeded", f"{[str(x) for x in each.record.of(deployment)]}")
+            turn.did()
+        for finding in judge_one(other, theirs):
+            turn.expect(False, f"the other installation: {finding.text}", finding.kind)
+        _a_port_that_is_taken(turn, machine, ours.port + 700)
+        _a_name_that_is_taken(turn, machine)
+    world.estiva.end(worker)
+
+
+def _published(port: int) -> list[dict[str, Any]]:
+    return [{"container_port": 5000, "host_port": port, "host_address": "0.0.0.0", "protocol": "tcp"}]  # noqa: S104 - of the namespace
+
+
+def _strangers(turn: Round, machine: Machine, name: str, port: int | None) -> dict[str, Any]:
+    """A container of another tool's: how it is."""
+    api = machine.engine.api
+    image = next(iter(turn.applications[0].images))
+    bindings = {"5000/tcp": [{"HostPort": str(port)}]} if port else {}
+    body = {"Image": image, "ExposedPorts": {"5000/tcp": {}}, "HostConfig": {"PortBindings": bindings}}
+    made = api.json("POST", f"/containers/create?name={name}", body)
+    api.json("POST", f"/containers/{made['Id']}/start")
+    found: dict[str, Any] = api.json("GET", f"/containers/{made['Id']}/json")
+    return found
+
+
+def _as_it_was(turn: Round, machine: Machine, before: dict[str, Any]) -> None:
+    after = machine.engine.api.json("GET", f"/containers/{before['Id']}/json")
+    same = all(after[key] == before[key] for key in ("Name", "Created", "RestartCount"))
+    untouched = same and after["State"]["StartedAt"] == before["State"]["StartedAt"] and after["State"]["Running"]
+    turn.expect(untouched, f"{before['Name']} of another tool was touched: {after['State']} {after['Name']}")
+    turn.did()
+
+
+def _a_port_that_is_taken(turn: Round, machine: Machine, port: int) -> None:
+    before = _strangers(turn, machine, "a-proxy-of-others", port)
+    app = turn.application("port", [machine], ports=_published(port))
+    said = _refused(turn, app)
+    turn.expect(
+        bool(re.search(rf"{port}", said)) and "a-proxy-of-others" in said, f"the taken port was told as: {said}"
+    )
+    _as_it_was(turn, machine, before)
+
+
+def _a_name_that_is_taken(turn: Round, machine: Machine) -> None:
+    before = _strangers(turn, machine, f"{turn.row.name}-name-live-r1.f1", None)
+    app = turn.application("name", [machine])
+    turn.succeeded(turn.world.deploy(app))
+    _as_it_was(turn, machine, before)
+
+
+def _refused(turn: Round, app: Application) -> str:
+    """What the plan, or else the deploy, says against it."""
+    plan = turn.world.ada.ask_plan(app.name, "live")
+    with suppress(PartError):
+        turn.world.ada.until_planned(plan)
+    page = turn.world.ada.open(plan)
+    try:
+        number = turn.world.deploy(app)
+    except PartError as error:
+        return f"{error} {page.text}"
+    status = turn.world.ended(number)
+    turn.expect(status == "failed", f"#{number} ended as {status}")
+    return str(turn.world.record.of(number)[0].outcome)
+
+
+ROWS = (
+    Row(21, "neighbours", "two installations on one server; others' containers with the name or the port", neighbours),
+)
