@@ -93,6 +93,8 @@ def describe(settings: Mapping[str, Any]) -> dict[str, str]:
 def _refuse_repeated(settings: Mapping[str, Any], rows: str, column: str, errors: Errors) -> None:
     seen: set[Any] = set()
     for number, row in enumerate(settings[rows]):
+        if not isinstance(row[column], str):
+            continue  # refused already: a program may send anything
         if row[column] in seen:
             fields.refuse(errors, f"{rows}.{number}.{column}", _("This is in another row already."))
         seen.add(row[column])
