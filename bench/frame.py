@@ -16,18 +16,32 @@ class Row:
 
 
 def show(
-    name: str, title: str, rows: Sequence[Row], figures: Mapping[str, float], aims: Mapping[str, float], noise: str = ""
+    name: str,
+    title: str,
+    rows: Sequence[Row],
+    figures: Mapping[str, float],
+    aims: Mapping[str, float],
+    noise: str = "",
+    *,
+    at_least: Mapping[str, float] | None = None,
 ) -> None:
-    """Print it all. `aims` are the largest values that the figures should have; `noise` is what to say of the machine."""
+    """Print it all. `aims` are the largest values that the figures should have, `at_least` the smallest; `noise` is what to
+    say of the machine."""
     width = max(len(row.what) for row in rows)
     print(f"\n{title}\n")
     for row in rows:
         print(f"  {row.what:<{width}}  {row.seconds:8.2f} s  {row.note}".rstrip())
     print()
     for figure, value in figures.items():
-        aim = aims.get(figure)
-        verdict = "" if aim is None else f"  aim ≤ {aim:g}: {'met' if value <= aim else 'MISSED'}"
-        print(f"  {figure} = {value:.3f}{verdict}")
+        print(f"  {figure} = {value:.3f}{_verdict(value, aims.get(figure), (at_least or {}).get(figure))}")
     print(f"  (machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}{'; ' if noise else ''}{noise})\n")
     rounded = {figure: round(value, 3) for figure, value in figures.items()}
     print(json.dumps({"bench": name, "figures": rounded}), flush=True)
+
+
+def _verdict(value: float, most: float | None, least: float | None) -> str:
+    if most is not None:
+        return f"  aim ≤ {most:g}: {'met' if value <= most else 'MISSED'}"
+    if least is not None:
+        return f"  aim ≥ {least:g}: {'met' if value >= least else 'MISSED'}"
+    return ""

@@ -8,6 +8,8 @@ import re
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from parts.processes import PartError
 
@@ -38,18 +40,30 @@ class Browser:
 
     def log_lines(self, deployment: int, target: int, last: int) -> list[int]:
         """The numbers of a target's log lines, in the order in which `/events` sent them, until `last` came."""
-        address = f"{self._url}/events?watch=deployment:{deployment}&from=t{target}:0"
         numbers: list[int] = []
         until = time.monotonic() + _SECONDS
-        with self._opener.open(address, timeout=_SECONDS) as stream:
-            event = ""
-            for raw in stream:
-                line = raw.decode().rstrip("\n")
-                if line.startswith("event:"):
-                    event = line.removeprefix("event:").strip()
-                elif line.startswith("data:") and event == "log":
-                    told = json.loads(line.removeprefix("data:"))
+        with self.stream(f"deployment:{deployment}", f"t{target}:0") as events:
+            for event, data in events:
+                if event == "log":
+                    told = json.loads(data)
                     numbers += [row[0] for row in told["lines"] if told["target"] == target]
                 if (numbers and numbers[-1] >= last) or time.monotonic() > until:
                     break
         return numbers
+
+    @contextmanager
+    def stream(self, watch: str, begin: str = "") -> Iterator[Iterator[tuple[str, str]]]:
+        """What `/events` sends about this, as (event, data), until the stream ends; `begin` is the last place that was seen."""
+        query = urllib.parse.urlencode({"watch": watch, "from": begin} if begin else {"watch": watch})
+        with self._opener.open(f"{self._url}/events?{query}", timeout=_SECONDS) as answer:
+            yield _events(answer)
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    event = ""
+    for raw in lines:
+        line = raw.decode().rstrip("\n")
+        if line.startswith("event:"):
+            event = line.removeprefix("event:").strip()
+        elif line.startswith("data:"):
+            yield event, line.removeprefix("data:")

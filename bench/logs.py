@@ -1,0 +1,81 @@
+"""A container's lines on their way to a browser: a burst, and a steady flow, against `ssh host docker logs` of the same container.
+
+Estiva masks, numbers and stores every line before anybody sees it.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from statistics import median, quantiles
+from typing import Any
+
+from bench.frame import Row, show
+from parts import sample_server, story
+from parts.installation import Installation
+from parts.part import remove_folder, temporary_folder
+from parts.supervisor import Interrupted, Supervisor
+
+AIMS = {"latency_p99_ms": 250.0, "lost": 0.0, "doubled": 0.0}
+AT_LEAST = {"rate_over_raw": 0.5}
+
+
+def measure(lines: int, seconds: int, rounds: int) -> dict[str, Any]:
+    """The bursts and the steady flow, as `bench.logs_runs` tells them."""
+    folder = temporary_folder("bench")
+    try:
+        installation = Installation(folder, throwaway=True)
+        with installation.alone(), Supervisor() as supervisor, supervisor.signals():
+            installation.start(supervisor, lambda: story.first_admin(installation))
+            server = sample_server.start(installation, supervisor)
+            story.first_deploy(installation, server)
+            told = {
+                "folder": str(folder),
+                "url": installation.url,
+                "sshd": [str(server.sshd.folder), server.sshd.port],
+                "socket": str(server.socket),
+                "image": server.image,
+                "port": server.application_port,
+                "lines": lines,
+                "seconds": seconds,
+                "rounds": rounds,
+            }
+            return story.run(installation, ["bench.logs_runs"], json.dumps(told))
+    finally:
+        remove_folder(folder)
+
+
+def table(told: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:
+    """The rows of the table and the figures."""
+    bursts, steady = told["bursts"], told["steady"]
+    latency = quantiles(steady["latencies_ms"], n=100)
+    figures = {
+        "rate_over_raw": median(each["raw_seconds"] / each["seconds"] for each in bursts),
+        "latency_p50_ms": latency[49],
+        "latency_p99_ms": latency[98],
+        "lost": float(sum(each["lost"] for each in [*bursts, steady])),
+        "doubled": float(sum(each["doubled"] for each in [*bursts, steady])),
+        "worker_grew_mb": told["grew"]["worker"],
+        "web_grew_mb": told["grew"]["web"],
+    }
+    rows = [
+        Row("burst, ssh host docker logs -f", median(each["raw_seconds"] for each in bursts), "first line to last"),
+        Row("burst, Estiva", median(each["seconds"] for each in bursts), "first line to last, in the viewer"),
+        Row("steady", steady["seconds"], f"{steady['lines']} lines in the viewer"),
+    ]
+    return rows, figures
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure and print; the exit code."""
+    parser = argparse.ArgumentParser(prog="bin/bench logs", description=__doc__)
+    parser.add_argument("--lines", type=int, default=200_000, help="of a burst (default: 200000)")
+    parser.add_argument("--seconds", type=int, default=60, help="of the steady flow, 1000 lines each (default: 60)")
+    parser.add_argument("--rounds", type=int, default=3, help="bursts (default: 3)")
+    given = parser.parse_args(words)
+    try:
+        rows, figures = table(measure(given.lines, given.seconds, given.rounds))
+    except Interrupted as reason:
+        print(f"bin/bench logs: interrupted by {reason}")
+        return 1
+    show("logs", f"{given.lines} lines at once, and 1000 a second", rows, figures, AIMS, at_least=AT_LEAST)
+    return 0

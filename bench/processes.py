@@ -1,0 +1,48 @@
+"""What the processes of an installation take of this machine, read from the kernel."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROLES = {"web": "gunicorn", "worker": "deploy@", "looker": "look@", "reconciler": "reconcile"}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Of all processes of a role together: resident memory in MB, threads, and CPU seconds since their start."""
+
+    memory_mb: float
+    threads: int
+    cpu_seconds: float
+
+
+def pids(folder: Path, role: str) -> list[int]:
+    """The processes of the installation in `folder` that have this role."""
+    mark = f"ESTIVA_VAR={folder}".encode()
+    return [pid for pid, words in _running() if ROLES[role] in words and mark in _read(pid, "environ").split(b"\0")]
+
+
+def taken(folder: Path, role: str) -> Taken:
+    """What the role's processes take now."""
+    memory = threads = 0
+    ticks = 0.0
+    for pid in pids(folder, role):
+        lines = dict(line.split(":", 1) for line in _read(pid, "status").decode().splitlines() if ":" in line)
+        memory += int(lines["VmRSS"].split()[0]) if "VmRSS" in lines else 0
+        threads += int(lines.get("Threads", "0"))
+        stat = _read(pid, "stat").rpartition(b")")[2].split()
+        ticks += (int(stat[11]) + int(stat[12])) / 100 if stat else 0.0
+    return Taken(memory / 1024, threads, ticks)
+
+
+def _running() -> Iterator[tuple[int, str]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            yield int(entry.name), _read(int(entry.name), "cmdline").replace(b"\0", b" ").decode("utf-8", "replace")
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:  # it ended meanwhile
+        return b""
