@@ -21,7 +21,7 @@ MOST_CHARACTERS: Final = 16_384
 
 MOST_WAITING: Final = 64
 KEPT_SECONDS: Final = 60
-TAKE_SECONDS: Final = 1
+TAKE_SECONDS: Final = 1.0
 MOST_TAB: Final = 36
 _FIRST: Final = "0-0"
 _TRIES: Final = 5
@@ -45,6 +45,8 @@ def put(terminal_id: int, tab: str, number: int, keys: Keys) -> Answer:
     """Put entry `number` of a browser's tab (from 1, each once) behind the others. One that came before counts as taken."""
     name, client = _name(terminal_id), queue.connection()
     try:
+        if not client.exists(name):
+            return Answer(taken=False)
         for _ in range(_TRIES):
             with client.pipeline(transaction=True) as pipe:
                 pipe.watch(_tabs(name))
@@ -88,7 +90,7 @@ def take(terminal_id: int) -> list[Keys]:
     RedisError or OSError without it; LookupError where it has lost the stream, and with it maybe what was typed.
     """
     name, client = _name(terminal_id), queue.connection()
-    found = client.xread({name: _FIRST}, count=MOST_WAITING, block=TAKE_SECONDS * 1000)
+    found = client.xread({name: _FIRST}, count=MOST_WAITING, block=int(TAKE_SECONDS * 1000))
     entries = found[0][1] if found else []
     with client.pipeline(transaction=True) as pipe:
         if entries:

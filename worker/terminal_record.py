@@ -29,9 +29,10 @@ PIECE_CHARACTERS: Final = 2_000
 BATCH_SECONDS: Final = 0.05
 """Between two writes: a person sees no delay, and whoever pours out text fills no table with crumbs."""
 
-HOLD_SECONDS: Final = 0.2
+HOLD_SECONDS: Final = 0.04
 HOLD_MOST: Final = 3
-"""Characters that could begin a secret are shown all the same, after a moment, to who types them: so many, no more."""
+"""Characters that could begin a secret are shown all the same, after a moment in which nothing followed them: so many, no more.
+Else whoever types would see nearly every letter late."""
 
 
 class TerminalRecord:

@@ -14,7 +14,14 @@ from tests.browser.story import Story
 from tests.browser.whole import whole_estiva
 
 HERE: Final = Path(__file__).parent
-CHAPTERS: Final = ("test_story_admin", "test_story_deploys", "test_story_people", "test_story_pages", "test_story_git")
+CHAPTERS: Final = (
+    "test_story_admin",
+    "test_story_deploys",
+    "test_story_terminal",
+    "test_story_people",
+    "test_story_pages",
+    "test_story_git",
+)
 LATE: Final = CHAPTERS[-2:]  # nothing builds on these
 _failed = pytest.StashKey[str]()
 
