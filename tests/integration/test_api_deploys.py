@@ -56,7 +56,7 @@ def test_a_pipeline_deploys_once_and_goes_red(
     processes.ready(estiva.worker("deploy"))
     good, bad = sample_images.push("1"), sample_images.push("3", behaviour="exits")
     place = harness.placement(harness.trusted_host(*server), good)
-    admin = User.objects.get(pk=harness.admin().user_id)
+    admin = User.objects.get(email="ada@example.com")
     _token, text = tokens.create(actor=harness.admin(), user=admin, name="ci", scope="deploy", placement_ids=[place.pk])
 
     first = run(job, web, text, "shop", "production", good.tag, "run-1")
