@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from parts.faults.images import WorldRegistry
 from parts.machine import Machine
 from parts.namespaces import Network
 from parts.part import Part
-from parts.processes import free_port
+from parts.processes import free_port, kill_all, process_ids
 
 AT_ONCE = 4  # that start or stop beside each other
 
@@ -48,11 +51,28 @@ class Fleet(Part):
     def stop(self) -> None:
         """End them all, and what they had of this machine."""
         try:
+            kill_all(self._signalled())
             _each(self.machines, Machine.stop)
         finally:
             self.machines = []
             self.registry.stop()
             self.network.stop()
+
+    def _signalled(self) -> list[int]:
+        """The engines' processes and their containers', SIGKILLed: found by one look for all, where each engine looks by itself."""
+        runs = tuple(f"{each.engine.socket.parent}/" for each in self.machines)
+        found = [pid for pid in process_ids() if self._is_of(pid, runs)]
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return found
+
+    def _is_of(self, pid: int, runs: tuple[str, ...]) -> bool:
+        try:
+            command, group = (Path(f"/proc/{pid}/{name}").read_text(errors="replace") for name in ("cmdline", "cgroup"))
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return f":/{self.network.bridge}-" in group or any(each in command for each in runs)
 
 
 def _each(machines: list[Machine], act: Callable[[Machine], None]) -> None:
