@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parts.faults import clicks, clocks, disks, kills, neighbours, registries, servers, storms, versions
+from parts.faults import clicks, clocks, disks, kills, lines, neighbours, registries, report, servers, storms, versions
 from parts.faults.row import FULL, QUICK, Result, Row, Wanted
 from parts.faults.world import World
 from parts.leftovers import clear_leftovers
@@ -18,22 +18,8 @@ from parts.screen import say
 from parts.supervisor import Interrupted, Supervisor
 
 DESCRIPTION = "The fault campaign: nothing lost, nothing twice, never down. As root, on servers in network namespaces of their own."
-ROWS: tuple[Row, ...] = tuple(
-    sorted(
-        (
-            *kills.ROWS,
-            *clicks.ROWS,
-            *versions.ROWS,
-            *registries.ROWS,
-            *servers.ROWS,
-            *storms.ROWS,
-            *neighbours.ROWS,
-            *disks.ROWS,
-            *clocks.ROWS,
-        ),
-        key=lambda row: row.number,
-    )
-)
+GROUPS = (kills, clicks, versions, registries, servers, storms, neighbours, disks, clocks, lines)
+ROWS: tuple[Row, ...] = tuple(sorted((row for group in GROUPS for row in group.ROWS), key=lambda row: row.number))
 
 
 def main(arguments: list[str]) -> int:
@@ -56,6 +42,8 @@ def main(arguments: list[str]) -> int:
         return 2
     seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
     results = Campaign(options, scale, seed).run(rows)
+    if scale == FULL:
+        report.write(ROWS, results, options.database)
     return _report(results, seed, options.database)
 
 

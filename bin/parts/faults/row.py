@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,6 +157,9 @@ class Row:
         except PartError as error:
             turn.result.error = str(error)[:2000]
             say(self.name, f"ERROR {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is this row's, and the others go on
+            turn.result.error = f"{type(error).__name__}: {error}"[:2000]
+            say(self.name, f"ERROR {traceback.format_exc()}")
         turn.result.seconds = time.monotonic() - began
         say(
             self.name, f"{'ok' if turn.result.ok else 'NOT OK'} after {turn.result.seconds:.0f} s: {turn.result.told()}"

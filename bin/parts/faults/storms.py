@@ -38,7 +38,8 @@ def out_of_memory(turn: Round) -> None:
 
 def _poisoned(turn: Round, nursery: Nursery, poison: Application, others: list[Application], number: int) -> None:
     world = turn.world
-    point = {"call": pick(turn.dice, ("create", "start", "rename")), "when": pick(turn.dice, ("before", "after"))}
+    # before, since what was done is not done again: the next worker would not come by
+    point = {"call": pick(turn.dice, ("create", "start")), "when": "before"}
     numbers = []
     for app in (poison, *others):
         world.change(app, world.images.page(f"p{number}"))

@@ -23,10 +23,15 @@ class Visitor(Person):
 
     def __init__(self, url: str) -> None:
         self.url = url
-        jar = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        self._jar = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
         self._opener.addheaders += [("Origin", url), ("Referer", f"{url}/")]  # as a browser sends with a form
         self._token = ""
+
+    @property
+    def cookies(self) -> str:
+        """As a browser sends them."""
+        return "; ".join(f"{each.name}={each.value}" for each in self._jar)
 
     def sign_in(self, token: str) -> None:
         """Open the one-time link and press its button."""

@@ -1,0 +1,60 @@
+"""docs/reliability.md's table: a line for each row and database, those of a run put in the place of what stood there before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from parts.environment import ROOT
+from parts.faults import judge
+from parts.faults.row import Result, Row
+
+PAGE: Final = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- written by bin/faults --full -->", "<!-- until here -->"
+HEAD: Final = (
+    "| # | fault | database | faults done | found | measured | when |",
+    "| --- | --- | --- | --- | --- | --- | --- |",
+)
+WORDS: Final = {
+    "lost": "lost",
+    "duplicated": "duplicated",
+    "interleaved": "interleaved",
+    "unended": "unended",
+    "wrong_verdict": "wrong verdicts",
+    "not_serving": "not serving at the end",
+    "outage": "unannounced gaps",
+    "log": "gaps or repeats in logs",
+    "audit": "breaks of the audit chain",
+    "row": "other broken promises",
+}
+
+
+def write(rows: Sequence[Row], results: Sequence[Result], database: str, page: Path = PAGE) -> None:
+    """Put these results into the page."""
+    by_name = {row.name: row for row in rows}
+    text = page.read_text()
+    before, _, rest = text.partition(BEGIN)
+    table, _, after = rest.partition(END)
+    lines = {_key(line): line for line in table.splitlines() if line.startswith("| ") and line not in HEAD}
+    for result in results:
+        if result.row in by_name:
+            line = _line(by_name[result.row], result, database)
+            lines[_key(line)] = line
+    whole = [*HEAD, *(lines[key] for key in sorted(lines))]
+    page.write_text(f"{before}{BEGIN}\n" + "\n".join(whole) + f"\n{END}{after}")
+
+
+def _key(line: str) -> tuple[int, str]:
+    cells = [each.strip() for each in line.strip("| ").split(" | ")]
+    return int(cells[0]), cells[2]
+
+
+def _line(row: Row, result: Result, database: str) -> str:
+    counted = judge.counts(result.findings)
+    wrong = ", ".join(f"**{count} {WORDS[kind]}**" for kind, count in counted.items() if count)
+    found = f"not done to its end: {result.error.splitlines()[0]}" if result.error else wrong or "nothing"
+    measured = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in result.measured.items()) or "-"
+    cells = (row.number, row.about, database, result.times, found, measured, time.strftime("%Y-%m-%d", time.gmtime()))
+    return "| " + " | ".join(str(each).replace("|", "/") for each in cells) + " |"
