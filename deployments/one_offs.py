@@ -6,10 +6,10 @@ from typing import Final
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, power, queue, sources
+from deployments import audit, clock, permissions, plan, power, queue, sources
 from deployments.actors import Actor
 from deployments.errors import Refused
-from deployments.models import Host, OneOffRun, Operation, Placement, Release
+from deployments.models import Host, OneOffRun, Operation, Placement, PlacementHost, Release
 from deployments.operations import cancel_unbegun, request_operation
 from deployments.room import check_open
 from deployments.states import OPERATION_OPEN, OperationStatus
@@ -35,9 +35,7 @@ def words_of(text: str) -> list[str]:
 
 def why_not(release: Release) -> str:
     """Why nothing can be run of this Release; "" when something can."""
-    if sources.is_compose(release.source):
-        return _("This is a Compose application: a single command can't be run of it here.")
-    if release.source and not (release.image_id or release.digest):
+    if sources.needs_build(release):
         return _("Its image was never built.")
     if release.lost_secrets:
         return _("Deleted since: %(names)s. It can't run without.") % {"names": ", ".join(release.lost_secrets)}
@@ -52,8 +50,17 @@ def servers_of(placement: Placement) -> list[Host]:
     return list(seated.order_by("name"))
 
 
-def request_run(*, actor: Actor, release: Release, host: Host, command: Sequence[str], seconds: int) -> OneOffRun:
-    """Queue it. The words are on record and shown, so no secret belongs in them.
+def services_of(release: Release) -> list[str]:
+    """Of a Compose application those in which it may run; none where there is one container."""
+    if not sources.is_compose(release.source):
+        return []
+    return sorted({*release.source.get("images", {}), *release.source.get("builds", [])})
+
+
+def request_run(
+    *, actor: Actor, release: Release, host: Host, command: Sequence[str], seconds: int, service: str = ""
+) -> OneOffRun:
+    """Queue it; `service` names the one of a Compose application. The words are on record and shown, so no secret belongs in them.
 
     Refused where nothing can be run of the Release, the server isn't the Placement's, too much runs already, or where the
     Release has power over the server that only an admin may give.
@@ -64,12 +71,16 @@ def request_run(*, actor: Actor, release: Release, host: Host, command: Sequence
         raise Refused(_("Choose a deadline of at most 24 hours."))
     if reason := why_not(release):
         raise Refused(reason)
+    services = services_of(release)
+    if service not in (services or [""]):
+        raise Refused(_("Choose one of its services: %(names)s.") % {"names": ", ".join(services)}, "service")
     check_open(host)
     with transaction.atomic():
         Host.objects.select_for_update(no_key=True).get(pk=host.pk)
         if host.pk not in {each.pk for each in servers_of(placement)}:
             raise Refused(_("%(server)s is not one of its servers.") % {"server": host.name})
         power.check_deploy(actor=actor, planned=release.settings, placement_id=placement.pk, host_ids=[host.pk])
+        _check_services_power(actor, release, host)
         _check_room_left(placement)
         operation = request_operation(
             actor=actor,
@@ -80,10 +91,16 @@ def request_run(*, actor: Actor, release: Release, host: Host, command: Sequence
             deadline_seconds=seconds + PULL_SECONDS,
         )
         run = OneOffRun.objects.create(
-            operation=operation, release=release, host_name=host.name, command=list(command), seconds=seconds
+            operation=operation,
+            release=release,
+            host_name=host.name,
+            service=service,
+            command=list(command),
+            seconds=seconds,
         )
         queue.changed_on_commit("placement", placement.pk, placement.pk)
         after = {"server": host.name, "release": release.number, "command": list(command), "seconds": seconds}
+        after |= {"service": service} if service else {}
         audit.record(actor, "run.request", ("run", run.pk, _name(run)), after=after)
     return run
 
@@ -111,6 +128,23 @@ def _check_words(command: Sequence[str]) -> None:
         raise Refused(_("The command is too long."), remedy=_("Put it into the image as a script."))
     if any("\x00" in word for word in command):
         raise Refused(_("A word of a command can't hold a null character."))
+
+
+def _check_services_power(actor: Actor, release: Release, host: Host) -> None:
+    """A Compose application's: nothing that an admin hasn't let run on that server."""
+    if not release.source.get("powers") or permissions.acts_as_admin(actor):
+        return
+    seat = PlacementHost.objects.select_related("running_release").get(placement=release.placement_id, host=host)
+    if seat.running_release == release:
+        return
+    new = plan.new_powers(release.source, seat.running_release.source if seat.running_release else None)
+    if new:
+        named = "; ".join(f"{service}: {key} ({reason})" for service, key, reason in new)
+        raise Refused(
+            _("Only an admin may run what gives power over %(server)s: %(powers)s.")
+            % {"server": host.name, "powers": named},
+            remedy=_("Ask an admin to run it."),
+        )
 
 
 def _check_room_left(placement: Placement) -> None:

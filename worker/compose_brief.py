@@ -65,11 +65,11 @@ def compose_brief(target_id: int, fence: int) -> ComposeBrief:
         allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
         host_name=target.host_name,
         touched=target.touched,
-        approved=_approved(release.source.get("powers", [])),
+        approved=approved(release.source.get("powers", [])),
     )
     pinned = [image for each in (spec.wanted, spec.previous) if each is not None for _, image in each.images]
     connection = with_registries(host_connection(target.host), pinned)
-    image_from = _image_from(target, [release, *([running] if running else [])])
+    image_from = built_elsewhere(target.host_id, [release, *([running] if running else [])])
     logins = [*secrets_of(connection), *(secrets_of(image_from) if image_from else ())]
     return ComposeBrief(spec, connection, (*opened.values(), *logins), image_from)
 
@@ -94,7 +94,7 @@ def plan_spec(
     )
 
 
-def _approved(powers: Sequence[Sequence[str]]) -> tuple[tuple[str, str, str], ...]:
+def approved(powers: Sequence[Sequence[str]]) -> tuple[tuple[str, str, str], ...]:
     """As the Plan recorded them; a reason in which something was masked stands for any."""
     return tuple((service, key, "" if MARK in reason else reason) for service, key, reason in powers)
 
@@ -160,7 +160,7 @@ def open_variables(several: Sequence[Variables]) -> dict[int, Secret]:
     return {each.pk: Secret(open_sealed(each.sealed)) for each in versions if each.sealed is not None}
 
 
-def _image_from(target: Target, several: Sequence[Release]) -> HostConnection | None:
+def built_elsewhere(host_id: int, several: Sequence[Release]) -> HostConnection | None:
     """A server that has the images that were built: one that runs them, else the one that built them."""
     for release in several:
         if not release.built.get("services"):
@@ -168,7 +168,7 @@ def _image_from(target: Target, several: Sequence[Release]) -> HostConnection | 
         running = Host.objects.filter(seats__running_release=release).order_by("pk")
         built = Host.objects.filter(pk=release.built.get("host"))
         for host in (*running, *built):
-            if host.pk == target.host_id:
+            if host.pk == host_id:
                 continue
             try:
                 return host_connection(host)

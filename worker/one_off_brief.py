@@ -1,9 +1,11 @@
 """Rows → what a one-off run takes: the Release as it was recorded, its secrets opened, the server."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from deployments import clock
-from deployments.models import OneOffRun, Operation, PlacementHost
+from django.conf import settings as configured
+
+from deployments import clock, releases, sources
+from deployments.models import Host, OneOffRun, Operation, Placement, PlacementHost
 from worker.brief import (
     NO_TARGET,
     Brief,
@@ -18,17 +20,28 @@ from worker.brief import (
     secrets_of,
     with_registries,
 )
+from worker.compose_brief import approved, built_elsewhere, open_variables, recorded
 from worker.container_spec import container_spec
+from worker.engine.compose.spec import ComposeSpec
 from worker.engine.one_off import OneOff
-from worker.engine.spec import DeploySpec, HealthSpec
+from worker.engine.spec import ContainerSpec, DeploySpec, HealthSpec, ImageSpec
 
 
-def run_brief(operation: Operation, run: OneOffRun) -> Brief:
+@dataclass(frozen=True, slots=True)
+class RunBrief(Brief):
+    """`compose` is what the service is resolved from, where it is one of a Compose application."""
+
+    compose: ComposeSpec | None = None
+
+
+def run_brief(operation: Operation, run: OneOffRun) -> RunBrief:
     """Everything about one run. `CannotBrief` when something is missing."""
     placement, host, release = operation.placement, operation.host, run.release
     if placement is None or host is None:
         raise CannotBrief("What this was to run for is gone.")
     seat = PlacementHost.objects.get(placement=placement, host=host)
+    if sources.is_compose(release.source):
+        return _compose_brief(operation, run, placement, host, seat)
     opened = open_secrets([release])
     container = container_spec(
         release.settings, environment_of(release.variables, opened), network_of(placement, release.settings)
@@ -42,7 +55,33 @@ def run_brief(operation: Operation, run: OneOffRun) -> Brief:
     connection = with_registries(host_connection(host), [spec.image.reference])
     image_from = image_source(host.pk, release)
     logins = [*secrets_of(connection), *(secrets_of(image_from) if image_from else ())]
-    return Brief(spec, connection, (*opened.values(), *logins), image_from)
+    return RunBrief(spec, connection, (*opened.values(), *logins), image_from)
+
+
+def _compose_brief(
+    operation: Operation, run: OneOffRun, placement: Placement, host: Host, seat: PlacementHost
+) -> RunBrief:
+    """The Release's own file, variables and images; the container is made by Compose, in a project of the run's own."""
+    release = run.release
+    opened = open_variables([release.variables])
+    identity = identity_of(placement, release.number, None, NO_TARGET, operation.fence, seat)
+    wanted = recorded(release, opened)
+    if wanted.lost:
+        raise CannotBrief(f"The value of {', '.join(wanted.lost)} was deleted.", "Set it again, and deploy.")
+    compose = ComposeSpec(
+        identity=identity,
+        project=releases.project_name(placement),
+        wanted=wanted,
+        allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
+        host_name=host.name,
+        approved=approved(release.source.get("powers", [])),
+        run_project=f"estiva-{identity.installation}-run-{run.pk}",
+    )
+    spec = DeploySpec(identity, ImageSpec(sources.label(release.source), None), ContainerSpec(), host_name=host.name)
+    connection = with_registries(host_connection(host), [image for _service, image in wanted.images])
+    image_from = built_elsewhere(host.pk, [release])
+    logins = [*secrets_of(connection), *(secrets_of(image_from) if image_from else ())]
+    return RunBrief(spec, connection, (*opened.values(), *logins), image_from, compose)
 
 
 def asked_of(run: OneOffRun, *, stop: bool) -> OneOff:

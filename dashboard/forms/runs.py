@@ -23,6 +23,7 @@ class RunForm(forms.Form):
             "Everybody who sees this application sees it, now and later: no secrets here, they belong among the variables."
         ),
     )
+    service = forms.ChoiceField(label=_("Service"))
     server = forms.ChoiceField(label=_("Server"))
     minutes = forms.IntegerField(
         label=_("Deadline, in minutes"),
@@ -32,10 +33,22 @@ class RunForm(forms.Form):
         help_text=_("It is stopped when it has not ended by then."),
     )
 
-    def __init__(self, data: Any = None, *, hosts: Sequence[Host], initial: Any = None) -> None:
+    field_order = ("service", "command", "server", "minutes")
+
+    def __init__(
+        self, data: Any = None, *, hosts: Sequence[Host], services: Sequence[str] = (), initial: Any = None
+    ) -> None:
         super().__init__(data, initial=initial)
         self._hosts = {host.name: host for host in hosts}
         self.fields["server"] = forms.ChoiceField(label=_("Server"), choices=[(name, name) for name in self._hosts])
+        self.fields["service"] = forms.ChoiceField(
+            label=_("Service"),
+            choices=[(name, name) for name in services],
+            help_text=_("Whose image and settings it gets."),
+        )
+        self.order_fields(self.field_order)
+        if not services:
+            del self.fields["service"]
         self.fields["command"].widget.attrs["placeholder"] = "./manage.py\nmigrate\n--noinput"
 
     def clean_command(self) -> list[str]:
@@ -52,4 +65,5 @@ class RunForm(forms.Form):
             "command": chosen["command"],
             "host": self._hosts[chosen["server"]],
             "seconds": chosen["minutes"] * 60,
+            "service": chosen.get("service", ""),
         }

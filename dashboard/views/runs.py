@@ -37,10 +37,13 @@ def new(request: Request, application: str, environment: str, number: int) -> Ht
     if not permissions.may_act(request.user, release.placement):
         raise denial(request)
     again = permissions.visible_runs(request.user).filter(pk=_number(request.GET.get("again", ""))).first()
-    initial = {"command": "\n".join(again.command), "server": again.host_name} if again else {}
+    initial = (
+        {"command": "\n".join(again.command), "server": again.host_name, "service": again.service} if again else {}
+    )
     form = RunForm(
         request.POST if request.method == "POST" else None,
         hosts=one_offs.servers_of(release.placement),
+        services=one_offs.services_of(release),
         initial=initial,
     )
     if form.is_bound and form.is_valid():

@@ -22,6 +22,7 @@ from worker.engine.errors import Cancelled, Conflict, HostError, HostLost, NotFo
 _CONFIG_SECONDS = 30.0
 _LATE = 20.0  # seconds: by how much we outwait the server's own deadline
 _BUSY = 75
+_ONE_OFFS = "one-off-runs"  # the lock of those that start them
 _TIMED_OUT = (124, 137)
 _STRANGERS = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "COMPOSE_IGNORE_ORPHANS", "DOCKER_TLS_VERIFY")
 
@@ -59,15 +60,26 @@ class ComposeDockerHost(DockerHost):
     def compose_up(self, order: UpOrder) -> Iterator[ComposeLine]:
         """Below `flock` and `timeout`, in a folder's name that bears project and fence."""
         runs = RunsOnServer(self._session, order.project)
+        words = ["--wait", "--wait-timeout", str(order.wait_seconds)]
+        yield from self._up(order, runs, runs.locked(wait=10, deadline=order.deadline), words)
+
+    def compose_start(self, order: UpOrder) -> Iterator[ComposeLine]:
+        """Below one lock for all of them, which each holds for as long as starting takes."""
+        runs = RunsOnServer(self._session, order.project, _ONE_OFFS)
+        yield from self._up(order, runs, runs.locked(wait=order.deadline, deadline=order.deadline), [])
+
+    def _up(
+        self, order: UpOrder, runs: RunsOnServer, locked: Sequence[str], words: Sequence[str]
+    ) -> Iterator[ComposeLine]:
         argv = [
-            *runs.locked(wait=10, deadline=order.deadline),
+            *locked,
             *self._argv(order.project, run_folder(order.project, order.fence)),
             *("up", "--detach", "--no-build", "--pull", "never", "--no-color", "--no-log-prefix"),
-            *("--wait", "--wait-timeout", str(order.wait_seconds)),
+            *words,
         ]
         said: list[ComposeLine] = []
         try:
-            with self._command(argv, order.model, order.deadline + _LATE) as command:
+            with self._command(argv, order.model, order.deadline * (1 if words else 2) + _LATE) as command:
                 for line in command:
                     said.append(line)
                     yield line
@@ -80,6 +92,12 @@ class ComposeDockerHost(DockerHost):
     def compose_end(self, project: str, below: int) -> bool:
         """Nothing is sent while the lock is free."""
         runs = RunsOnServer(self._session, project)
+        with self._words():
+            return runs.free() or runs.end(lower_fences(below))
+
+    def compose_end_start(self, project: str, below: int) -> bool:
+        """As `compose_end`."""
+        runs = RunsOnServer(self._session, project, _ONE_OFFS)
         with self._words():
             return runs.free() or runs.end(lower_fences(below))
 

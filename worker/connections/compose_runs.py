@@ -16,9 +16,10 @@ _KILL_AFTER = 10  # seconds between asking and insisting
 class RunsOnServer:
     """The runs of one project. The lock is a file in the login user's home, which is where commands begin."""
 
-    def __init__(self, session: SshSession, project: str) -> None:
+    def __init__(self, session: SshSession, project: str, lock: str = "") -> None:
+        """`lock` where several projects share one, so that those of one-off runs don't fill the home with files."""
         self._session, self._project = session, project
-        self._lock = f".estiva-{project}.lock"
+        self._lock = f".estiva-{lock or project}.lock"
 
     def locked(self, *, wait: int, deadline: int) -> list[str]:
         """What goes before an argv: exit code 75 when the lock isn't free within `wait` seconds."""

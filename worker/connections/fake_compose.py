@@ -98,6 +98,21 @@ class FakeComposeHost(FakeHost):
             self._run = None
         self._over(order)
 
+    def compose_start(self, order: UpOrder) -> Iterator[ComposeLine]:
+        """Its one service, started."""
+        self._call("compose_start", (order,), lambda: None)
+        model = json.loads(order.model.replace("$$", "$"))
+        self._make_resources(order.project, model)
+        for service, body in model["services"].items():
+            name = body["container_name"]
+            self.create(name, body_of(order.project, service, body, settled_hash(body)))
+            self.start(name)
+            yield _line(name, "Started")
+
+    def compose_end_start(self, project: str, below: int) -> bool:
+        """Nothing of the kind is left at work here."""
+        return self._call("compose_end_start", (project, below), lambda: True)
+
     def _over(self, order: UpOrder) -> None:
         if self.server.runs.get(order.project) == order.fence:
             del self.server.runs[order.project]

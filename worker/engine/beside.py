@@ -8,7 +8,7 @@ from worker.engine.container_body import container_body
 from worker.engine.container_host import Container
 from worker.engine.spec import DeploySpec
 
-_WHOSE = ("estiva.placement", "estiva.hook", "estiva.run", "estiva.run.of")
+WHOSE = ("estiva.placement", "estiva.hook", "estiva.run", "estiva.run.of")
 """Labels that say what a container is to us. A container inherits its image's, so each is given here, if only empty."""
 
 
@@ -24,7 +24,7 @@ def beside_body(spec: DeploySpec, words: Sequence[str], labels: Mapping[str, str
         options=replace(container.options, networks=networks),
     )
     body = container_body(replace(spec, container=alone), {}, with_aliases=False)
-    body["Labels"] = {**dict.fromkeys(_WHOSE, ""), **labels}
+    body["Labels"] = {**dict.fromkeys(WHOSE, ""), **labels}
     body["Healthcheck"] = {"Test": ["NONE"]}
     body.pop("ExposedPorts", None)
     return body

@@ -6,11 +6,11 @@ holder still sends misses; whoever takes over renames what is there and goes on 
 its end (`Exited`) is on record. It has no `estiva.placement` label, so nothing takes it for what serves.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
-from worker.engine.beside import beside_body, beside_only, shown
+from worker.engine.beside import WHOSE, beside_body, beside_only, shown
 from worker.engine.candidate import make_room
 from worker.engine.container_host import Container
 from worker.engine.diagnosis import start_failed
@@ -58,11 +58,52 @@ Said = Event | Looked | Exited
 Saying = Generator[Said, None, None]
 
 
-def run_once(run: Run, asked: OneOff) -> Saying:
+class Maker(Protocol):
+    """How its container comes to be. One that `starts` it makes and starts it in one go, once it is prepared."""
+
+    starts: bool
+
+    def clear(self, run: Run) -> None:
+        """See to it that nothing of an earlier holder is still at work there."""
+        ...
+
+    def prepare(self, run: Run) -> Steps:
+        """Bring the image."""
+        ...
+
+    def start(self, run: Run, name: str, words: Sequence[str], labels: Mapping[str, str]) -> Steps:
+        """Make it under that name; start it, where this one `starts`."""
+        ...
+
+
+class ByEngine:
+    """From the Release's settings, by the engine's API; started by whoever asks, after it was written down."""
+
+    starts = False
+
+    def clear(self, run: Run) -> None:
+        """A call to the engine ends with its connection."""
+
+    def prepare(self, run: Run) -> Steps:
+        """Pull what lacks."""
+        yield from pull(run)
+        make_room(run)
+
+    def start(self, run: Run, name: str, words: Sequence[str], labels: Mapping[str, str]) -> Steps:
+        """Create it."""
+        doing = f"The container for the command could not be created on {run.server}"
+        for remark in attempt(doing, run.host.create, name, beside_body(run.spec, words, labels)):
+            yield Line(f"The engine on {run.server} remarks: {remark}", level="warn")
+
+
+def run_once(run: Run, asked: OneOff, maker: Maker | None = None) -> Saying:
     """Run it to its end, or go on with it. `StepFailed` where it can't be, or can't be told; then nothing more is done."""
     name, output = name_of(run, asked), Output(run, asked.heard)
+    maker = maker or ByEngine()
+    if asked.begun:
+        maker.clear(run)
     try:
-        ended, how = yield from _run(run, asked, name, output)
+        ended, how = yield from _run(run, asked, name, output, maker)
     finally:
         output.close()
     if ended is None:
@@ -86,44 +127,59 @@ def tidy(run: Run, number: int) -> Steps:
         yield Line(f"Its container could not be removed from {run.server}: {error.message}", level="warn")
 
 
-def _run(run: Run, asked: OneOff, name: str, output: Output) -> Generator[Said, None, tuple[Container | None, How]]:
+def _run(
+    run: Run, asked: OneOff, name: str, output: Output, maker: Maker
+) -> Generator[Said, None, tuple[Container | None, How]]:
     if asked.stop:
         run.host.shield()
         return (yield from _end(run, asked, name, output)), "cancelled"
     try:
-        yield from _begin(run, asked, name)
+        yield from _begin(run, asked, name, maker)
         return (yield from _watch(run, asked, name, output))
     except Cancelled:
         run.host.shield()
         return (yield from _end(run, asked, name, output)), "cancelled"
 
 
-def _begin(run: Run, asked: OneOff, name: str) -> Saying:
+def _begin(run: Run, asked: OneOff, name: str, maker: Maker) -> Saying:
     there = _take_over(run, asked, name)
-    if there is None and asked.begun:
-        raise _vanished(run, name)
     if there is not None and there.status != "created":
         yield Line(f"Going on with {name}, which an earlier attempt started.")
         return
+    if there is None and asked.begun:
+        raise _vanished(run, name)
+    labels = {
+        **_labels_of(run, asked.number),
+        OF_LABEL: str(run.identity.placement),
+        "estiva.release": str(run.identity.release),
+    }
+    if maker.starts:
+        yield from _made_and_started(run, asked, name, labels, maker)
+        return
     if there is None:
-        yield from pull(run)
-        make_room(run)
-        labels = {
-            **_labels_of(run, asked.number),
-            OF_LABEL: str(run.identity.placement),
-            "estiva.release": str(run.identity.release),
-        }
-        doing = f"The container for the command could not be created on {run.server}"
-        for remark in attempt(doing, run.host.create, name, beside_body(run.spec, asked.words, labels)):
-            yield Line(f"The engine on {run.server} remarks: {remark}", level="warn")
+        yield from maker.prepare(run)
+        yield from maker.start(run, name, asked.words, labels)
     _join(run, name)
-    run.mutated = True
-    yield Mutated()
-    yield Line(f"Running {shown(asked.words)} in {name}.")
+    yield from _announced(run, asked, name)
     try:
         run.host.start(name)
     except HostError as error:
         raise start_failed(error.message, run.server, run.image) from error
+
+
+def _made_and_started(run: Run, asked: OneOff, name: str, labels: Mapping[str, str], maker: Maker) -> Saying:
+    """What was made and never started is made anew: what would have started it is over."""
+    yield from maker.prepare(run)
+    if run.host.container(name) is not None:
+        attempt(f"{name} could not be removed from {run.server}", discard, run.host, name)
+    yield from _announced(run, asked, name)
+    yield from maker.start(run, name, asked.words, {**dict.fromkeys(WHOSE, ""), **labels})
+
+
+def _announced(run: Run, asked: OneOff, name: str) -> Saying:
+    run.mutated = True
+    yield Mutated()
+    yield Line(f"Running {shown(asked.words)} in {name}.")
 
 
 def _join(run: Run, name: str) -> None:
@@ -176,13 +232,18 @@ def _end(run: Run, asked: OneOff, name: str, output: Output) -> Generator[Said, 
         return None
     if not _is_over(container):
         yield Line(f"Stopping {name}.", level="warn")
-        patience = run.spec.container.stop_timeout
-        attempt(f"{name} could not be stopped on {run.server}", run.host.stop, name, timeout=patience)
+        attempt(f"{name} could not be stopped on {run.server}", run.host.stop, name, timeout=_patience(run, container))
     yield from output.rest(name)
     ended = run.host.container(name)
     if ended is None:
         raise _vanished(run, name)
     return ended
+
+
+def _patience(run: Run, container: Container) -> int:
+    """The seconds that it is given to end: as it was made."""
+    seconds = (container.inspected.get("Config") or {}).get("StopTimeout")
+    return run.spec.container.stop_timeout if seconds is None else int(seconds)
 
 
 def _is_over(container: Container) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from worker.engine.compose.sight import ONE_OFF, PROJECT, SERVICE, release_of
+from worker.engine.compose.sight import ONE_OFF, SERVICE, of_project, release_of
 from worker.engine.container_host import Container, ContainerHost
 
 _LONGEST: Final = 290  # of what a seat keeps
@@ -11,7 +11,7 @@ _LONGEST: Final = 290  # of what a seat keeps
 
 def compose_containers(server: ContainerHost, project: str) -> list[Container]:
     """Everything of the project, ours or not; what was run by hand beside it is nobody's service."""
-    found = server.containers({PROJECT: project})
+    found = of_project(server, project)
     return [each for each in found if each.labels.get(ONE_OFF, "").lower() != "true"]
 
 

@@ -4,8 +4,8 @@ Its end is on record (`OneOffRun.outcome`) before its container goes, so whoever
 that breaks while it runs is made again until its deadline: the command goes on by itself meanwhile.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from django.db.models.functions import Now
@@ -14,22 +14,23 @@ from deployments import sightings
 from deployments.models import OneOffRun
 from deployments.states import OperationStatus
 from worker.alarms import sound_alarm
-from worker.brief import Brief, installation_name
+from worker.brief import installation_name
 from worker.engine.beside import beside_only
+from worker.engine.compose.one_off import ByCompose
 from worker.engine.container_host import ContainerHost
 from worker.engine.errors import Cancelled, HostError, HostKeyChanged, HostLost
 from worker.engine.events import Line, Mutated
 from worker.engine.failure import StepFailed
-from worker.engine.one_off import OF_LABEL, RUN_LABEL, Exited, Said, run_once, tidy
+from worker.engine.one_off import OF_LABEL, RUN_LABEL, ByEngine, Exited, Maker, Said, run_once, tidy
 from worker.engine.run import Run
 from worker.engine.takeover import discard
 from worker.logs import open_secrets
-from worker.one_off_brief import asked_of, run_brief
+from worker.one_off_brief import RunBrief, asked_of, run_brief
 from worker.operations.meet import host_of
 from worker.operations.steps import Looking, Outcome
 from worker.redact import Masker
 from worker.run_record import RunRecord
-from worker.servers import open_server
+from worker.servers import open_compose, open_server
 
 AGAIN_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 10
@@ -47,9 +48,10 @@ def run(looking: Looking) -> Outcome:
 class _Attempt:
     """One claim of it."""
 
-    def __init__(self, looking: Looking, brief: Brief, masker: Masker) -> None:
+    def __init__(self, looking: Looking, brief: RunBrief, masker: Masker) -> None:
         self._looking, self._brief, self._signals = looking, brief, looking.signals
         self._record = RunRecord(_row(looking), looking.operation.fence, masker, self._signals.patience)
+        self._service = _row(looking).service
         self._is_left = True  # its container may be there still
 
     def carry_out(self) -> Outcome:
@@ -77,9 +79,9 @@ class _Attempt:
         stop = self._signals.cancelled.is_set() or row.cancel_requested_at is not None
         if stop:
             self._signals.shield()
-        with self._reached() as server:
+        with self._reached() as (server, maker):
             _remove_strays(server, row, self._record)
-            for said in run_once(Run(self._brief.spec, server), asked_of(row, stop=stop)):
+            for said in run_once(Run(self._brief.spec, server), asked_of(row, stop=stop), maker):
                 self._take(said)
             self._record.flush()
         self._is_left = False
@@ -88,15 +90,22 @@ class _Attempt:
         """What can't be done now is done before the next run of the Placement on this server."""
         self._signals.shield()
         try:
-            with self._reached() as server:
+            with self._reached() as (server, _maker):
                 for event in tidy(Run(self._brief.spec, server), row.pk):
                     self._take(event)
         except (HostError, HostLost) as error:
             self._record.add(Line(f"Its container could not be removed: {error.message}", level="warn"))
         self._record.flush()
 
-    def _reached(self) -> AbstractContextManager[ContainerHost]:
-        return open_server(self._brief.connection, self._signals, self._brief.image_from)
+    @contextmanager
+    def _reached(self) -> Iterator[tuple[ContainerHost, Maker]]:
+        brief = self._brief
+        if brief.compose is None:
+            with open_server(brief.connection, self._signals, brief.image_from) as server:
+                yield server, ByEngine()
+            return
+        with open_compose(brief.connection, self._signals, brief.image_from) as host:
+            yield host, ByCompose(brief.compose, self._service, host)
 
     def _take(self, said: Said) -> None:
         match said:

@@ -40,7 +40,7 @@ def bring_up(run: ComposeRun, model: Model, gone: Mapping[str, str]) -> Steps:
 def _up(run: ComposeRun, model: Model, gone: Mapping[str, str]) -> Steps:
     volume = fence_volume(run.identity, run.spec.project)
     text = fenced(model, volume, gone).text()
-    deadline = run.spec.wait_seconds + _MARGIN + _stop_seconds(model)
+    deadline = run.spec.wait_seconds + _MARGIN + stop_seconds(model)
     order = UpOrder(run.spec.project, run.identity.fence, text, run.spec.wait_seconds, deadline)
     for line in run.host.compose_up(order):
         said = line.text.strip()
@@ -68,7 +68,7 @@ def _fence_missing(run: ComposeRun, error: ComposeRefused) -> bool:
     return True
 
 
-def _stop_seconds(model: Model) -> int:
+def stop_seconds(model: Model) -> int:
     """The longest a service is given to end, as far as it says so in seconds."""
     found = [
         re.fullmatch(r"(?:(\d+)m)?(\d+)s", str(body.get("stop_grace_period", ""))) for body in model.services.values()

@@ -95,6 +95,14 @@ class ComposeHost(ContainerHost, Protocol):
         """
         ...
 
+    def compose_start(self, order: UpOrder) -> Iterator[ComposeLine]:
+        """`up --detach` for a one-off run, which has a project of its own: over once it is started, or `ComposeRefused`."""
+        ...
+
+    def compose_end_start(self, project: str, below: int) -> bool:
+        """As `compose_end`, of what starts one-off runs."""
+        ...
+
     def compose_end(self, project: str, below: int) -> bool:
         """End this project's runs of fences lower than `below`; True when nobody holds the project's lock any more."""
         ...

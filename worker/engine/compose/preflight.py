@@ -1,6 +1,6 @@
 """Before anything is touched: would this work on this server? The Plan shows the same before the click."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from worker.engine.compose.builds import built_services
@@ -16,6 +16,7 @@ from worker.engine.compose.spec import ComposeSpec, Composition
 from worker.engine.container_host import EngineFacts
 from worker.engine.events import Event, Finding
 from worker.engine.failure import StepFailed, listed
+from worker.engine.podman import podman_compose
 from worker.engine.ports import check_ports
 from worker.engine.preflight import engine_finding
 from worker.engine.spec import PortSpec
@@ -46,6 +47,7 @@ def preflight(spec: ComposeSpec, host: ComposeHost) -> Generator[Event, None, Lo
     server = spec.host_name or "the server"
     facts = host.facts()
     yield engine_finding(facts, server)
+    yield from podman_compose(facts, server)
     sight = look(host, spec)
     yield _project(spec, sight, server)
     compose = compose_finding(host, server)
@@ -66,16 +68,16 @@ def preflight(spec: ComposeSpec, host: ComposeHost) -> Generator[Event, None, Lo
     changes = _changes(spec, host, wanted, previous, sight)
     yield Finding("changes", "good", f"On {server}: {'; '.join(str(each) for each in changes)}.")
     powers = tuple(privileged(resolved.model, spec.allowed_binds))
-    yield from _powers(spec, powers, server)
+    yield from unapproved(spec, resolved.model, server)
     builds = tuple(built_services(resolved.model))
     return Looked(facts, sight, wanted, previous, tuple(images.items()), powers, tuple(changes), builds)
 
 
-def _powers(spec: ComposeSpec, powers: Sequence[Power], server: str) -> Iterator[Finding]:
+def unapproved(spec: ComposeSpec, model: Model, server: str) -> Iterator[Finding]:
     """Nothing comes to have power over a server by what Compose makes of the file there and not where it was planned."""
     if spec.approved is None:
         return
-    for each in powers:
+    for each in privileged(model, spec.allowed_binds):
         known = (each.service, each.key, each.reason), (each.service, each.key, "")
         if not set(known) & set(spec.approved):
             yield Finding(

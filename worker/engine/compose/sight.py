@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from worker.engine.compose.compose_host import ComposeHost, Resource
 from worker.engine.compose.spec import ComposeSpec
-from worker.engine.container_host import Container
+from worker.engine.container_host import Container, ContainerHost
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -41,7 +41,7 @@ def look(host: ComposeHost, spec: ComposeSpec) -> Sight:
     """Look once."""
     services: dict[str, list[Container]] = {}
     foreign: list[str] = []
-    for each in host.containers({PROJECT: spec.project}):
+    for each in of_project(host, spec.project):
         if not _ours(each.labels, spec):
             foreign.append(f"container {each.name}")
         elif each.labels.get(ONE_OFF, "").lower() != "true":
@@ -55,6 +55,19 @@ def look(host: ComposeHost, spec: ComposeSpec) -> Sight:
     for several in services.values():
         several.sort(key=lambda each: each.name)
     return Sight(services, tuple(sorted(foreign)), resources)
+
+
+def of_project(host: ContainerHost, project: str) -> list[Container]:
+    """Its containers. One has its image's labels too, and Compose labels the images that it builds: what bears the project's
+    name by its image alone, and not what Compose itself looks for, is none of them.
+    """
+    return [each for each in host.containers({PROJECT: project}) if HASH in each.labels or not _inherits(host, each)]
+
+
+def _inherits(host: ContainerHost, container: Container) -> bool:
+    image = host.local_image(container.image_id)
+    labels = (image.config.get("Labels") if image is not None else None) or {}
+    return labels.get(PROJECT) == container.labels.get(PROJECT)
 
 
 def release_of(container: Container) -> int:

@@ -73,7 +73,10 @@ class ComposeSpec:
     touched: bool = False
     builder: str = ""
     approved: tuple[tuple[str, str, str], ...] | None = None
+    run_project: str = ""  # of a one-off run: the project that its container is made in
 
     def __post_init__(self) -> None:
+        if self.run_project and not PROJECT.fullmatch(self.run_project):
+            raise ValueError(f"{self.run_project!r} can't be a Compose project's name.")
         if not PROJECT.fullmatch(self.project):
             raise ValueError(f"{self.project!r} can't be a Compose project's name.")
