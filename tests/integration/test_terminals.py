@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +222,15 @@ def test_there_is_no_such_program(place: Place) -> None:
     terminal = ended(terminal, thread, END.ITSELF, OperationStatus.FAILED)
     assert terminal.exit_code in {126, 127}
     assert "nothing-of-this-name" in terminal.outcome["what"]
+
+
+def test_no_word_of_a_command_is_read_by_a_shell(place: Place, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    hostile = [f"$(touch {canary})", f"; touch {canary}", "--rm", "'\"`id`", "two words", "$TOKEN", "a\\nb"]
+    terminal = place.open("/bin/busybox", "printf", "<%s>\n", *hostile)
+    terminal = ended(terminal, place.begin(terminal), END.ITSELF, OperationStatus.SUCCEEDED)
+    assert screen(terminal) == "".join(f"<{word}>\r\n" for word in hostile)
+    assert not canary.exists()
 
 
 def test_the_worker_stops_and_another_one_tidies_up(place: Place) -> None:

@@ -233,3 +233,27 @@ def test_many_secrets_leave_an_ordinary_log_alone() -> None:
     lines = ["".join(chance.choices(string.ascii_letters + " .:/-", k=100)) + "\n" for _ in range(2000)]
     stream = masker.stream()
     assert "".join(map(stream.feed, lines)) == "".join(lines)
+
+
+def typed(masker: Masker, text: str, most: int = 3) -> list[str]:
+    """What a person sees who types so slowly that each character is let go where that may be."""
+    stream = masker.stream()
+    return [stream.feed(character) + stream.let_go(most) for character in text] + [stream.flush()]
+
+
+def test_who_types_sees_their_letters_at_once() -> None:
+    masker = Masker(["horse-battery"])
+    assert typed(masker, "ho ho!") == ["h", "o", " ", "h", "o", "!", ""]
+    assert typed(masker, "horse!") == ["h", "o", "r", "", "", "se!", ""]
+
+
+def test_a_secret_that_is_typed_is_masked_but_for_its_first_letters() -> None:
+    masker = Masker(["horse-battery"])
+    assert "".join(typed(masker, "a horse-battery z")) == f"a hor{MARK} z"
+
+
+@given(st.text("ab", max_size=40))
+def test_letting_go_loses_and_doubles_nothing(text: str) -> None:
+    masker = Masker(["abaabbab"])
+    assert "".join(typed(masker, text)).replace(MARK, "") == text or "abaabbab" in text
+    assert "abaabbab" not in "".join(typed(masker, text))
