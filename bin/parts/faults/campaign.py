@@ -9,7 +9,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from parts.faults import clicks, clocks, disks, kills, lines, neighbours, registries, report, servers, storms, versions
+from parts.faults import (
+    cables,
+    clicks,
+    clocks,
+    disks,
+    kills,
+    lines,
+    neighbours,
+    registries,
+    report,
+    servers,
+    storms,
+    versions,
+)
 from parts.faults.row import FULL, QUICK, Result, Row, Wanted
 from parts.faults.world import World
 from parts.leftovers import clear_leftovers
@@ -18,7 +31,7 @@ from parts.screen import say
 from parts.supervisor import Interrupted, Supervisor
 
 DESCRIPTION = "The fault campaign: nothing lost, nothing twice, never down. As root, on servers in network namespaces of their own."
-GROUPS = (kills, clicks, versions, registries, servers, storms, neighbours, disks, clocks, lines)
+GROUPS = (kills, clicks, versions, registries, servers, storms, neighbours, disks, clocks, lines, cables)
 ROWS: tuple[Row, ...] = tuple(sorted((row for group in GROUPS for row in group.ROWS), key=lambda row: row.number))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from parts.processes import PartError, Process
 
 LIBRARY: Final = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketimeMT.so.1")
 TOLERANCE: Final = 5.0
+OFF: Final = 300
 
 
 def wrong_clocks(turn: Round) -> None:
@@ -54,7 +57,12 @@ def wrong_clocks(turn: Round) -> None:
 
 def _faked(turn: Round, offset: str) -> Process:
     with turn.world.estiva.faked(LIBRARY, offset):
-        return turn.world.estiva.worker()
+        worker = turn.world.estiva.worker()
+    stamped = re.search(r"^(\S+Z) \[info", worker.log.read_text(), re.MULTILINE)
+    shown = datetime.fromisoformat(stamped[1]).timestamp() if stamped else time.time()
+    off = abs(shown - time.time())
+    turn.expect(off > OFF / 2, f"the worker's clock was to be {offset} off, and is {off:.0f} s")
+    return worker
 
 
 def _check_order(turn: Round, app: Application) -> None:

@@ -9,16 +9,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from parts.faults.gate import Gate, always
-from parts.faults.row import Round, Row, pick
+from parts.faults.row import Round, Row
 from parts.faults.world import Application
 from parts.machine import Machine
 
-STALLED_SECONDS: Final = 45.0
 ATTEMPTS_SECONDS: Final = 180.0
 SLOW: Final = 30_000.0  # bytes a second: a pull of some seconds
 
 
-def _each_moment(turn: Round, app: Application, gate: Gate, tag: str, moment: str) -> int:
+def each_moment(turn: Round, app: Application, gate: Gate, tag: str, moment: str, *, timeout: float = 40) -> int:
     """Click, and come to the moment: `pull` (in its middle), `replace`, `health` (the log flows). The Deployment's number."""
     world = turn.world
     manner = {"health": "slow_start", "log": "chatty"}.get(moment, "plain")
@@ -26,7 +25,7 @@ def _each_moment(turn: Round, app: Application, gate: Gate, tag: str, moment: st
     world.change(app, gate.through(image))
     gate.rule = always("blobs", rate=SLOW) if moment == "pull" else None
     number = world.deploy(app)
-    world.until_step(number, {"log": "replace"}.get(moment, moment))
+    world.until_step(number, {"log": "replace"}.get(moment, moment), timeout=timeout)
     if moment == "pull":
         world.wait(lambda: any("/blobs/" in each for each in gate.seen), "a layer is on its way", 20)
         time.sleep(turn.dice.uniform(0.2, 1.5))
@@ -84,7 +83,7 @@ def _blow_by_blow(turn: Round, moments: tuple[str, ...], blows: dict[str, Callab
     with Gate(world.registry) as gate:
         for count, (moment, blow, name) in enumerate(chosen):
             app = apps[name]
-            number = _each_moment(turn, app, gate, f"{turn.row.name}{count}", moment)
+            number = each_moment(turn, app, gate, f"{turn.row.name}{count}", moment)
             began = time.time()
             blows[blow](machines[name])
             gate.rule = None
@@ -98,40 +97,7 @@ def _blow_by_blow(turn: Round, moments: tuple[str, ...], blows: dict[str, Callab
     world.estiva.end(worker)
 
 
-def cable_cut(turn: Round) -> None:
-    """Every packet dropped for a while, mid-pull and mid-swap; and a connection that only one end knows to be gone."""
-    world = turn.world
-    worker = world.estiva.worker()
-    machine = world.add_machine()
-    app = turn.application("app", [machine])
-    world.deployed(app)
-    world.probe(app)
-    with Gate(world.registry) as gate:
-        for count in range(turn.amount(1, 6)):
-            moment = pick(turn.dice, ("pull", "health"))
-            number = _each_moment(turn, app, gate, f"cut{count}", moment)
-            began = time.time()
-            machine.namespace.cut()
-            turn.did()
-            if count % 2:
-                machine.sshd.kill_connections()  # half-open: the server's end is gone, and can't say so
-            world.wait(lambda n=number: world.record.of(n)[0].status != "running", "stalled", 60)  # type: ignore[misc]
-            turn.note("noticed_seconds_at_most", round(time.time() - began, 1))
-            turn.expect(
-                time.time() - began < turn.patience(STALLED_SECONDS), f"noticed after {time.time() - began:.0f} s"
-            )
-            time.sleep(turn.amount(5, 120))
-            machine.namespace.mend()
-            gate.rule = None
-            status = world.ended(number, timeout=ATTEMPTS_SECONDS)
-            app.broken.append((began, time.time()))
-            turn.expect(status in ("succeeded", "failed"), "; ".join(str(each) for each in world.record.of(number)))
-            turn.add(status, 1)
-    world.estiva.end(worker)
-
-
 ROWS = (
     Row(12, "sshd", "sshd killed, restarted, the server rebooted: mid-pull, mid-log, mid-replace", sshd_killed),
-    Row(13, "cable", "every packet to a server dropped for a while", cable_cut),
     Row(15, "engine", "the engine restarted, killed, frozen, with live-restore and without", engine_broken, quick=True),
 )

@@ -1,0 +1,127 @@
+"""Row 13: the network between worker and server: every packet dropped for a while, a connection half open, a slow and lossy line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from parts.environment import ROOT
+from parts.faults.gate import Gate
+from parts.faults.row import Round, Row, pick
+from parts.faults.servers import ATTEMPTS_SECONDS, each_moment
+from parts.faults.world import Application
+from parts.machine import Machine
+from parts.part import remember
+from parts.processes import PartError, run
+
+STALLED_SECONDS: Final = 45.0
+DELAY, JITTER, LOSS = 300, 100, 5
+
+
+def cable_trouble(turn: Round) -> None:
+    """Cut, half open, then slow: finished, or stalled in time; and never done twice."""
+    world = turn.world
+    worker = world.estiva.worker()
+    machine = world.add_machine()
+    app = turn.application("app", [machine])
+    world.deployed(app)
+    world.probe(app)
+    with Gate(world.registry) as gate:
+        for count in range(turn.amount(1, 6)):
+            _cut(turn, app, machine, gate, count)
+        for count in range(turn.amount(1, 3)):
+            _slow(turn, app, machine, gate, count)
+    world.estiva.end(worker)
+
+
+def _cut(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
+    world = turn.world
+    number = each_moment(turn, app, gate, f"cut{count}", pick(turn.dice, ("pull", "health")))
+    began = time.time()
+    machine.namespace.cut()
+    turn.did()
+    try:
+        if count % 2:
+            machine.sshd.kill_connections()  # half open: the server's end is gone, and can't say so
+        world.wait(lambda: world.record.of(number)[0].status != "running", "stalled", turn.patience(60))
+        took = time.time() - began
+        turn.note("noticed_seconds_at_most", round(took, 1))
+        turn.expect(took < turn.patience(STALLED_SECONDS), f"noticed after {took:.0f} s")
+        time.sleep(turn.amount(5, 120))
+    finally:
+        machine.namespace.mend()
+        gate.rule = None
+    _ends(turn, app, number, began)
+
+
+def _slow(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
+    world = turn.world
+    began = time.time()
+    with slow_cable(turn, machine):
+        number = each_moment(turn, app, gate, f"slow{count}", "replace", timeout=120)
+        turn.did()
+        _ends(turn, app, number, began)
+    turn.note("slow_deploy_seconds_at_most", round(time.time() - began, 1))
+    world.wait(lambda: world.serves(app), f"{app.name} serves", 60)
+    app.broken[-1] = (began, time.time())
+
+
+def _ends(turn: Round, app: Application, number: int, began: float) -> None:
+    world = turn.world
+    status = world.ended(number, timeout=ATTEMPTS_SECONDS)
+    app.broken.append((began, time.time()))
+    turn.expect(status in ("succeeded", "failed"), "; ".join(str(each) for each in world.record.of(number)))
+    turn.add(status, 1)
+
+
+@contextmanager
+def slow_cable(turn: Round, machine: Machine) -> Iterator[None]:
+    """Meanwhile the server hangs on a line with 300 ± 100 ms each way halved, and 5 % loss."""
+    namespace, bridge = machine.namespace, turn.world.network.bridge
+    ours, theirs = f"{namespace.cable}s", f"{namespace.cable}t"
+    argv = [
+        sys.executable,
+        "-m",
+        "parts.faults.slow_cable",
+        ours,
+        theirs,
+        *(f"{each:g}" for each in (DELAY / 2, JITTER / 2, LOSS / 2)),
+    ]
+    with subprocess.Popen(argv, cwd=ROOT / "bin", stdout=subprocess.PIPE, start_new_session=True) as child:
+        remember(turn.world.folder / "network", child.pid)
+        try:
+            if child.stdout is None or child.stdout.readline() != b"ready\n":
+                raise PartError("The slow cable could not be laid: it needs /dev/net/tun.")
+            run(["ip", "link", "set", theirs, "netns", namespace.name])
+            _plug(machine, bridge, out=namespace.cable, into=(ours, theirs))
+            yield
+        finally:
+            _plug(machine, bridge, out="", into=(namespace.cable, "eth0"))
+            child.kill()
+
+
+def _plug(machine: Machine, bridge: str, *, out: str, into: tuple[str, str]) -> None:
+    """Hang the server on another cable: our end on the bridge, its end with its address."""
+    namespace = machine.namespace
+    ours, theirs = into
+    if out:
+        run(["ip", "link", "set", out, "nomaster"])
+        namespace.ip("address", "flush", "dev", "eth0")
+        namespace.ip("link", "set", "eth0", "down")
+    else:
+        for name in namespace.ip("-brief", "link").split():
+            if name.startswith(namespace.cable):
+                namespace.ip("link", "set", name, "down")
+                namespace.ip("address", "flush", "dev", name)
+    run(["ip", "link", "set", ours, "master", bridge, "up"])
+    namespace.ip("link", "set", theirs, "up")
+    namespace.ip("address", "add", f"{namespace.address}/24", "dev", theirs)
+    namespace.ip("route", "replace", "default", "via", namespace.gateway)
+    run(["ip", "neigh", "flush", "dev", bridge])
+
+
+ROWS = (Row(13, "cable", "a server's network cut, half open, slow (300 ± 100 ms) and lossy (5 %)", cable_trouble),)
