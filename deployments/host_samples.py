@@ -25,6 +25,7 @@ class Seen:
     memory_free: int | None = None
     memory_total: int | None = None
     load: float | None = None
+    cores: int | None = None
 
 
 def record(host_id: int, seen: Seen | None) -> None:
@@ -52,7 +53,7 @@ def _add(host_id: int, is_hourly: bool, at: datetime, seen: Seen | None) -> None
         row.disk_free, row.disk_total = _worst(min, row.disk_free, seen.disk_free), seen.disk_total or row.disk_total
         row.memory_free = _worst(min, row.memory_free, seen.memory_free)
         row.memory_total = seen.memory_total or row.memory_total
-        row.load = _worst(max, row.load, seen.load)
+        row.load, row.cores = _worst(max, row.load, seen.load), seen.cores or row.cores
     row.save()
 
 

@@ -21,6 +21,7 @@ class HostSample(models.Model):
     memory_free = models.BigIntegerField(null=True)  # bytes that programs may still take
     memory_total = models.BigIntegerField(null=True)
     load = models.FloatField(null=True)  # over one minute
+    cores = models.PositiveIntegerField(null=True)  # processors that are online
 
     class Meta:
         ordering = ("at",)

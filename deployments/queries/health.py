@@ -1,13 +1,14 @@
 """A server's health over time as charts, and what of it is worth a warning."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from deployments import clock
 from deployments.host_samples import KEPT, LONG, SHORT
@@ -20,6 +21,9 @@ DISK_WARN, DISK_BAD = 0.10, 0.05
 """Of the disk, free."""
 
 MEMORY_WARN: Final = 0.05
+LOAD_WARN: Final = 2.0
+"""For each processor, in every stretch that is fresh: a build or a backup may take all of them for some minutes."""
+
 FRESH: Final = timedelta(minutes=15)
 
 
@@ -34,6 +38,7 @@ class Chart:
     now: float | None
     most: float | None
     unit: str
+    note: str = ""
 
     width = WIDTH
     height = HEIGHT
@@ -89,6 +94,7 @@ def health_page(host: Host, *, is_long: bool) -> HealthPage:
         ("load", _("Load"), "", lambda row: row.load, None),
     ]
     charts = [_chart(key, title, unit, rows, value, top, place, step) for key, title, unit, value, top in drawn]
+    charts[-1] = replace(charts[-1], note=_cores(rows))
     width = round(step / span * WIDTH, 1)
     gaps = [
         Reach(place(row.at), max(1.0, width), row.at, row.looks - row.reached, row.looks)
@@ -102,6 +108,14 @@ def health_page(host: Host, *, is_long: bool) -> HealthPage:
     return HealthPage(
         is_long, since, charts, covered, gaps, sum(row.looks for row in rows), sum(row.reached for row in rows)
     )
+
+
+def _cores(rows: Sequence[HostSample]) -> str:
+    """What the load is to be measured by; nothing where there is none either."""
+    cores = next((row.cores for row in reversed(rows) if row.cores), None)
+    if cores:
+        return ngettext("%(cores)s processor", "%(cores)s processors", cores) % {"cores": cores}
+    return _("processors unknown") if any(row.load is not None for row in rows) else ""
 
 
 def _used(free: str, total: str) -> Callable[[HostSample], float | None]:
@@ -170,10 +184,13 @@ class Warned:
 
 
 def warnings(hosts: QuerySet[Host]) -> list[Warned]:
-    """Those that run out of disk or memory, in one query."""
+    """Those that run out of disk or memory, or are overloaded, in one query."""
     fresh = HostSample.objects.filter(host=OuterRef("pk"), is_hourly=False, at__gte=Now() - FRESH).order_by("-at")
     rows = hosts.annotate(
-        memory_free=Subquery(fresh.values("memory_free")[:1]), memory_total=Subquery(fresh.values("memory_total")[:1])
+        memory_free=Subquery(fresh.values("memory_free")[:1]),
+        memory_total=Subquery(fresh.values("memory_total")[:1]),
+        cores=Subquery(fresh.values("cores")[:1]),
+        lasting_load=Subquery(fresh.order_by().values("host").annotate(least=Min("load")).values("least")),
     )
     found = []
     for host in rows.order_by("name"):
@@ -184,7 +201,19 @@ def warnings(hosts: QuerySet[Host]) -> list[Warned]:
         if host.memory_total and (host.memory_free or 0) < MEMORY_WARN * host.memory_total:
             title = _("%(server)s runs out of memory.") % {"server": host.name}
             found.append(Warned(host, "warn", title, _percent_free(host.memory_free or 0, host.memory_total)))
+        if host.cores and host.lasting_load is not None and host.lasting_load > LOAD_WARN * host.cores:
+            found.append(Warned(host, "warn", _("%(server)s is overloaded.") % {"server": host.name}, _load(host)))
     return found
+
+
+def _load(host: Any) -> str:
+    words = {"load": f"{host.lasting_load:.1f}", "cores": host.cores, "minutes": int(FRESH.total_seconds() // 60)}
+    said = ngettext(
+        "At every look of the last %(minutes)s minutes the load was %(load)s or more, on %(cores)s processor.",
+        "At every look of the last %(minutes)s minutes the load was %(load)s or more, on %(cores)s processors.",
+        host.cores,
+    )
+    return said % words
 
 
 def _percent_free(free: int, total: int) -> str:

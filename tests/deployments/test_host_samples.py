@@ -97,3 +97,41 @@ def test_little_memory_warns_while_that_is_fresh(host: Host) -> None:
     ]
     HostSample.objects.update(at=clock.now() - timedelta(hours=1))
     assert warnings(Host.objects.all()) == []
+
+
+@pytest.mark.parametrize(
+    ("loads", "cores", "warned"),
+    [
+        ((8.1,), 4, True),
+        ((7.9,), 4, False),
+        ((8.1, 30.0, 9.0), 4, True),
+        ((30.0, 1.0, 30.0), 4, False),  # it has paused
+        ((2.5,), 1, True),
+        ((80.0,), None, False),  # what can't be measured is not warned of
+    ],
+)
+def test_a_load_that_lasts_warns_on_the_overview(
+    host: Host, monkeypatch: pytest.MonkeyPatch, loads: tuple[float, ...], cores: int | None, warned: bool
+) -> None:
+    now = clock.now()
+    for number, load in enumerate(loads):
+        at(monkeypatch, now - timedelta(minutes=5 * (len(loads) - 1 - number)))
+        host_samples.record(host.pk, Seen(load=load, cores=cores))
+    found = alarms_for(make.ana())
+    assert [(each.tone, each.host, each.title) for each in found] == (
+        [("warn", host, "web-1 is overloaded.")] if warned else []
+    )
+    if warned:
+        noun = "processor" if cores == 1 else "processors"
+        words = f"At every look of the last 15 minutes the load was {min(loads):.1f} or more, on {cores} {noun}."
+        assert found[0].text == words
+
+
+def test_the_load_is_shown_with_what_it_is_measured_by(host: Host) -> None:
+    host_samples.record(host.pk, Seen(disk_free=1, disk_total=2))
+    assert health_page(host, is_long=False).charts[-1].note == ""
+    host_samples.record(host.pk, Seen(load=0.3))
+    assert health_page(host, is_long=False).charts[-1].note == "processors unknown"
+    host_samples.record(host.pk, Seen(load=0.3, cores=4))
+    host_samples.record(host.pk, Seen())
+    assert [each.note for each in health_page(host, is_long=True).charts] == ["", "", "4 processors"]

@@ -70,14 +70,14 @@ class RoomDockerHost(DockerHost):
         )
 
     def machine(self) -> Machine:
-        """By reading two files."""
+        """By reading three files."""
         return ask_machine(self._session)
 
 
 def ask_machine(session: SshSession) -> Machine:
     """What the server says of itself; nothing where it runs no command for us."""
     try:
-        said = session.run(["cat", "/proc/loadavg", "/proc/meminfo"])
+        said = session.run(["cat", "/proc/loadavg", "/proc/meminfo", "/sys/devices/system/cpu/online"])
     except (ChannelRefused, TimeoutError):
         return Machine()
-    return machine(said.stdout) if said.exit_code == 0 else Machine()
+    return machine(said.stdout)  # also where `cat` ended badly, since one of them wasn't there

@@ -9,7 +9,7 @@ from worker.connections.room import ask_machine
 
 
 def sampled(session: SshSession, learned: Mapping[str, Any]) -> Seen:
-    """The disk as the check saw it; memory and load where the server lets us read two files."""
+    """The disk as the check saw it; memory and load where the server lets us read three files."""
     machine = ask_machine(session)
     return Seen(
         disk_free=learned.get("disk_free"),
@@ -17,4 +17,5 @@ def sampled(session: SshSession, learned: Mapping[str, Any]) -> Seen:
         memory_free=machine.memory_free,
         memory_total=machine.memory_total,
         load=machine.load,
+        cores=machine.cores,
     )

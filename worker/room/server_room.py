@@ -32,11 +32,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The server itself: memory in bytes, the load over a minute; None where it lets us run no command."""
+    """The server itself: memory in bytes, the load over a minute, how many processors; None where it lets us run no command."""
 
     memory_total: int | None = None
     memory_free: int | None = None
     load: float | None = None
+    cores: int | None = None
 
 
 class ServerRoom(ContainerHost, Protocol):

@@ -112,4 +112,6 @@ def test_a_crowded_server_is_cut_and_says_so() -> None:
 def test_what_a_machine_says_of_itself() -> None:
     said = b"0.52 0.58 0.59 1/467 12345\nMemTotal:       16314880 kB\nMemFree:  1 kB\nMemAvailable:   8157440 kB\n"
     assert machine(said) == Machine(16_706_437_120, 8_353_218_560, 0.52)
+    assert machine(said + b"0-3,8\n") == Machine(16_706_437_120, 8_353_218_560, 0.52, 5)
+    assert [machine(each).cores for each in (b"0\n", b"0-63\n", b"3-1\n", b"0-99999999999\n")] == [1, 64, None, None]
     assert machine(b"BusyBox says no") == Machine()
