@@ -75,7 +75,8 @@ class DockerHost:
         with translated(self._session):
             version, info = self._api.version(), self._api.info()
             if podman.is_podman(version):
-                return inspected.facts(version, info, podman=True, lacks=podman.lacks(self._api, info))
+                lacks = podman.lacks(self._api, info, self._session, rootless=inspected.is_rootless(info))
+                return inspected.facts(version, info, podman=True, lacks=lacks)
             return inspected.facts(version, info)
 
     def disk_free(self, path: str) -> tuple[int, int] | None:

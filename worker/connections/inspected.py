@@ -26,9 +26,14 @@ def facts(version: Json, info: Json, *, podman: bool = False, lacks: frozenset[s
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
         log_drivers=tuple(sorted((info.get("Plugins") or {}).get("Log") or ())),
         product="Podman" if podman else "Docker",
-        rootless="name=rootless" in (info.get("SecurityOptions") or ()),
+        rootless=is_rootless(info),
         lacks=lacks,
     )
+
+
+def is_rootless(info: Json) -> bool:
+    """Its containers' root is a plain user of the server."""
+    return "name=rootless" in (info.get("SecurityOptions") or ())
 
 
 def _absent(info: Json) -> frozenset[str]:

@@ -6,9 +6,12 @@ from typing import Any, Final
 from requests import Response
 
 from worker.connections.engine_http import EngineClient
+from worker.connections.pool import SshSession
+from worker.connections.transport import ChannelRefused
 
 _NOBODY: Final = "estiva-nobody-has-this-name"
 ENGINE: Final = "Podman Engine"
+RESTART_SERVICE: Final = "podman-restart.service"
 _OWN_API: Final = "4.0.0"
 
 
@@ -17,7 +20,7 @@ def is_podman(version: Mapping[str, Any]) -> bool:
     return any(each.get("Name") == ENGINE for each in version.get("Components") or ())
 
 
-def lacks(api: EngineClient, info: Mapping[str, Any]) -> frozenset[str]:
+def lacks(api: EngineClient, info: Mapping[str, Any], session: SshSession, *, rootless: bool) -> frozenset[str]:
     """As `EngineFacts.lacks` documents them. Calls are asked with names that nothing bears."""
     base = f"http://docker:80/v{api.api_version}"
     update = api.post(f"{base}/containers/{_NOBODY}/update", json={})
@@ -33,7 +36,19 @@ def lacks(api: EngineClient, info: Mapping[str, Any]) -> frozenset[str]:
     backend = (own.json().get("host") or {}).get("networkBackend") if own.ok else ""
     if backend == "cni":  # names are answered by a plugin that few have; netavark comes with its own
         found.add("names")
+    if _restarts_nothing(session, rootless=rootless):
+        found.add("boot")
     return frozenset(found)
+
+
+def _restarts_nothing(session: SshSession, *, rootless: bool) -> bool:
+    """The service that starts containers after a reboot is switched off. What can't be asked counts as on."""
+    whose = ["--user"] if rootless else []
+    try:
+        said = session.run(["systemctl", *whose, "is-enabled", RESTART_SERVICE])
+    except (ChannelRefused, TimeoutError):
+        return False
+    return said.stdout.decode("utf-8", "replace").strip() in ("disabled", "masked")
 
 
 def _unknown(answer: Response) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import docker.errors
 
+from worker.connections import podman
 from worker.connections.channels import ConnectionGone
 from worker.connections.engine_errors import refusal
 from worker.connections.engine_http import STREAM_SECONDS, EngineClient
@@ -92,6 +93,8 @@ def lacking(receiver: EngineDoor, about: ImageAbout) -> frozenset[str]:
     The newest images are asked first, those that Estiva keeps before all; with very many images some aren't asked, which
     sends more than is needed and never less.
     """
+    if podman.is_podman(receiver.api.version()):
+        return frozenset(about.diff_ids)  # it takes whole archives alone
     listed: list[Mapping[str, Any]] = receiver.api.images()
     listed.sort(key=lambda each: (not _kept_by_us(each), -int(each.get("Created") or 0)))
     until = time.monotonic() + _LOOK_SECONDS

@@ -18,6 +18,7 @@ from worker.engine.container_host import EngineFacts, LocalImage
 from worker.engine.errors import Cancelled, HostError
 from worker.engine.events import Built, Ended, Event, Line, Verdict
 from worker.engine.failure import StepFailed
+from worker.engine.podman import podman_builder
 from worker.engine.run import Steps, step
 
 Publish = Callable[[Built], Generator[Event, None, str]]
@@ -96,6 +97,8 @@ def _look_first(making: Making, facts: EngineFacts) -> Steps:
             why="Estiva builds Linux images.",
             remedy="Choose a Linux server as the builder.",
         )
+    for lack in podman_builder(facts, spec.server):
+        raise StepFailed(lack.message, why="Podman builds by another way, which Estiva doesn't go.", remedy=lack.remedy)
     if not spec.dockerfile_text.strip():
         raise StepFailed(
             f"{spec.dockerfile} is empty.",

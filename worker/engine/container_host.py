@@ -31,7 +31,7 @@ class EngineFacts:
     rootless: bool = False
     lacks: frozenset[str] = frozenset()
     """What podman's service has not: the calls "update" and "distribution", "timers" that run a container's own health check,
-    "names" of containers that others in the network find.
+    "names" of containers that others in the network find, and "boot", the service that starts containers after a reboot.
     """
 
     @property

@@ -40,6 +40,37 @@ def podman_findings(facts: EngineFacts, server: str) -> Iterator[Finding]:
             "image by its digest.",
         )
 
+    if "boot" in facts.lacks:
+        yield Finding(
+            "engine",
+            "warn",
+            f"podman-restart.service is off on {server}: after a reboot nothing serves, whatever was deployed.",
+            f"On {server}: `systemctl {'--user ' if facts.rootless else ''}enable podman-restart.service`"
+            + (", and `loginctl enable-linger` for its user." if facts.rootless else "."),
+        )
+
+
+def podman_compose(facts: EngineFacts, server: str) -> Iterator[Finding]:
+    """Compose v2 leans on what podman's service does otherwise; Estiva hasn't seen it work, and doesn't try it on what serves."""
+    if facts.product == "Podman":
+        yield Finding(
+            "compose",
+            "bad",
+            f"{server} runs {facts.name}: Compose applications aren't deployed to Podman.",
+            "Choose a server with Docker, or place its services as single containers.",
+        )
+
+
+def podman_builder(facts: EngineFacts, server: str) -> Iterator[Finding]:
+    """Building needs BuildKit's session, a call that podman's service hasn't."""
+    if facts.product == "Podman":
+        yield Finding(
+            "builder",
+            "bad",
+            f"{server} runs {facts.name}, which has no BuildKit: images can't be built there.",
+            "Choose a server with Docker as the builder of this environment.",
+        )
+
 
 def podman_misfits(container: ContainerSpec, facts: EngineFacts, server: str) -> Iterator[Finding]:
     """What of these settings podman does otherwise, or not at all."""
@@ -72,7 +103,7 @@ def _restart(container: ContainerSpec, server: str) -> Iterator[Finding]:
             "warn",
             f'Podman on {server} starts after a reboot what has the restart policy "always" alone: "unless-stopped" becomes '
             '"always" there, so a container that was stopped by hand comes back too.',
-            "Nothing comes back where podman-restart.service is off: `systemctl enable podman-restart.service` there.",
+            'Choose "always" in the settings, if that is what you want.',
         )
     elif container.restart == "on-failure":
         yield Finding(

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from deployments import image_reference
-from deployments.models import Host
+from deployments.builds import builder_of
+from deployments.errors import Refused
+from deployments.models import Host, Placement
 from worker.engine.container_host import EngineFacts, Platform
 from worker.engine.events import Finding
+from worker.engine.podman import podman_builder
 from worker.engine.preflight import platform_finding
 from worker.engine.spec import DeploySpec
 from worker.operations.tags import one_tag
@@ -20,6 +23,18 @@ class Looked(Protocol):
     spec: DeploySpec
     facts: EngineFacts | None
     findings: list[Finding]
+
+
+def can_build(placement: Placement, looks: Sequence[Looked]) -> None:
+    """What is built on one of these servers needs an engine that can: else a finding says so."""
+    found = [each for each in looks if each.spec.image.arrives and not each.spec.image.image_id]
+    try:
+        builder = builder_of(placement, [each.host for each in looks]) if found else None
+    except Refused:
+        return  # the click says so, with its reason
+    for each in found:
+        if each.host == builder and each.facts is not None:
+            each.findings += podman_builder(each.facts, each.host.name)
 
 
 def see_for(looks: Sequence[Looked], digest: str) -> str:

@@ -15,6 +15,7 @@ from worker.engine.compose.names import BUILT
 from worker.engine.compose.preflight import Looked, compose_finding, preflight
 from worker.engine.compose.spec import ComposeSpec, Composition
 from worker.engine.events import Finding
+from worker.engine.podman import podman_compose
 from worker.engine.preflight import engine_finding
 from worker.engine.spec import Secret
 from worker.log_text import storable
@@ -128,6 +129,7 @@ def _look(look: ComposeLook, connection: HostConnection, signals: Signals) -> No
         if look.spec is None:
             facts = server.facts()
             look.findings += [engine_finding(facts, look.host.name), compose_finding(server, look.host.name)]
+            look.findings += podman_compose(facts, look.host.name)
             look.about(server, facts)
             return
         look.looked = look.take(preflight(look.spec, server))

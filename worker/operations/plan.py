@@ -19,7 +19,7 @@ from worker.engine.preflight import Preflight, preflight
 from worker.engine.spec import DeploySpec
 from worker.logs import open_secrets
 from worker.operations import compose_plan
-from worker.operations.blind import see_for
+from worker.operations.blind import can_build, see_for
 from worker.operations.looks import Look, look_everywhere, reachable, secrets_of_looks
 from worker.operations.source import ESTIVA_FILE, STEP, Found, find
 from worker.operations.steps import Looking, Outcome
@@ -67,6 +67,7 @@ def plan(looking: Looking) -> Outcome:
         each.mask = masker.mask
     with open_secrets.using(masker):
         look_everywhere(looking, looks, _look)
+        can_build(row.placement, looks)
         digest = see_for(looks, row.digest or next((each.digest for each in looks if each.digest), ""))
         _agree(looking.signals, looks, digest)
     tag = row.tag or ((image_reference.parse(row.image).tag or "") if row.image else "")

@@ -9,7 +9,7 @@ from worker.connections.fake import Behaviour, FakeHost, FakeServer
 from worker.engine.errors import HostLost
 from worker.engine.events import Finding, Gap
 from worker.engine.options import Options, VolumeOptionSpec
-from worker.engine.podman import podman_misfits
+from worker.engine.podman import podman_findings, podman_misfits
 from worker.engine.preflight import preflight
 from worker.engine.spec import ContainerSpec, HealthSpec
 
@@ -65,6 +65,14 @@ def test_a_check_that_podman_would_never_run_is_refused(kind: str) -> None:
     assert podman_findings_of(container) == []
     ((result, message),) = podman_findings_of(container, lacks=frozenset({"timers"}))
     assert (result, "timers of systemd" in message) == ("bad", True)
+
+
+@pytest.mark.parametrize(("rootless", "words"), [(False, "systemctl enable"), (True, "systemctl --user enable")])
+def test_a_server_on_which_a_reboot_starts_nothing_is_told(rootless: bool, words: str) -> None:
+    known = FakeHost(FakeServer(podman=True)).facts()
+    *_, last = podman_findings(replace(known, lacks=known.lacks | {"boot"}, rootless=rootless), "web-1")
+    assert (last.result, "nothing serves" in last.message) == ("warn", True)
+    assert words in last.remedy
 
 
 def test_aliases_where_podman_answers_no_names() -> None:
