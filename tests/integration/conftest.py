@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.integration.processes import Estiva
 
 HERE = Path(__file__).parent
-BUILDING = ("test_build", "test_compose", "test_git", "test_push", "test_shipping")
+BUILDING = ("test_build", "test_compose", "test_git", "test_local_engine", "test_push", "test_shipping")
 _numbers = count(1)
 
 

@@ -170,7 +170,10 @@ def _asked(socket_path: str, path: str, *, missing_ok: bool = False) -> Mapping[
 
 
 def _is_ours(bridge: Mapping[str, Any]) -> bool:
-    """Is the bridge's own address one of this network namespace? Only then is a container's address the same one here."""
+    """Is the bridge's own address one of this network namespace? Only then is a container's address the same one here.
+
+    What would be sent to an address of one's own bears it as its source, too. Nothing is sent.
+    """
     for each in (bridge.get("IPAM") or {}).get("Config") or ():
         try:
             address = ipaddress.ip_address(str(each.get("Gateway") or ""))
@@ -179,10 +182,10 @@ def _is_ours(bridge: Mapping[str, Any]) -> bool:
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:
-                probe.bind((str(address), 0))
+                probe.connect((str(address), 9))
             except OSError:
                 return False
-            return True
+            return bool(probe.getsockname()[0] == str(address))
     return False
 
 
