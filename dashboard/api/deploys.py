@@ -13,7 +13,7 @@ from dashboard.api import shown
 from dashboard.api.access import Bearer, Request, get_deployment, get_placement, get_plan, get_release
 from dashboard.api.asked import AskedDeploy, AskedPlan, AskedRollback, PlanClick
 from dashboard.api.errors import ApiError
-from dashboard.api.paging import QUERY, limit_of, paged
+from dashboard.api.paging import QUERY, SAID, limit_of, paged
 from dashboard.api.placements import PLACE
 from dashboard.api.shapes import DeploymentShape, Page, PlanShape, WholeDeployment
 from deployments import called, requests, waves
@@ -29,6 +29,9 @@ KEY: Final = "Idempotency-Key"
 FILTERS: Final = ("application", "environment", "status")
 LINES: Final = "application/x-ndjson"
 
+_KEYED: Final[dict[str, Any]] = {
+    "parameters": [{"in": "header", "name": KEY, "schema": {"type": "string", "maxLength": called.LONGEST_KEY}}]
+}
 _DEPLOYS: Final = Bearer("deploy", *ACTING)
 _AS_SET: Final = AskedDeploy()
 _PLAN_AS_SET: Final = AskedPlan()
@@ -58,7 +61,13 @@ def get_one_plan(request: Request, plan: int) -> dict[str, Any]:
     return shown.plan(get_plan(request, plan))
 
 
-@router.post("/plans/{int:plan}/deploy", response={(200, 201): WholeDeployment}, auth=_DEPLOYS, url_name="plan_deploy")
+@router.post(
+    "/plans/{int:plan}/deploy",
+    response={(200, 201): WholeDeployment},
+    auth=_DEPLOYS,
+    url_name="plan_deploy",
+    openapi_extra=_KEYED,
+)
 def deploy_plan(request: Request, plan: int, payload: PlanClick) -> Any:
     """The click: refused with code `plan_changed` where the settings changed since the plan was shown."""
     row = get_plan(request, plan)
@@ -77,7 +86,9 @@ def deploy_plan(request: Request, plan: int, payload: PlanClick) -> Any:
     return Status(201 if is_new else 200, shown.whole_deployment(get_deployment(request, made.pk)))
 
 
-@router.post(f"{PLACE}/deploy", response={(200, 202): PlanShape}, auth=_DEPLOYS, url_name="deploy")
+@router.post(
+    f"{PLACE}/deploy", response={(200, 202): PlanShape}, auth=_DEPLOYS, url_name="deploy", openapi_extra=_KEYED
+)
 def deploy(request: Request, application: str, environment: str, payload: AskedDeploy = _AS_SET) -> Any:
     """Plan and deploy in one call, for pipelines. Answers at once: GET its `href` until `deploy.state` is no longer
     `waiting`; then `deploy.deployment` is there, or `deploy.said` says why not. With the header Idempotency-Key the same
@@ -94,7 +105,9 @@ def deploy(request: Request, application: str, environment: str, payload: AskedD
     return _begun(request, made, is_new=is_new)
 
 
-@router.post(f"{PLACE}/rollback", response={(200, 202): PlanShape}, auth=_DEPLOYS, url_name="rollback")
+@router.post(
+    f"{PLACE}/rollback", response={(200, 202): PlanShape}, auth=_DEPLOYS, url_name="rollback", openapi_extra=_KEYED
+)
 def roll_back(request: Request, application: str, environment: str, payload: AskedRollback) -> Any:
     """Deploy an earlier Release in one call, as …/deploy does."""
     place = get_placement(request, application, environment)
@@ -119,6 +132,7 @@ def roll_back(request: Request, application: str, environment: str, payload: Ask
     response=Page[DeploymentShape],
     auth=Bearer("read", query=(*QUERY, *FILTERS)),
     url_name="deployments",
+    openapi_extra=SAID,
 )
 def list_deployments(
     request: Request, application: str = "", environment: str = "", status: str = ""

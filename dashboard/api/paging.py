@@ -15,6 +15,13 @@ from dashboard.api.errors import ApiError
 QUERY: Final = ("limit", "cursor")
 USUAL: Final = 50
 MOST: Final = 200
+SAID: Final[dict[str, Any]] = {
+    "parameters": [
+        {"in": "query", "name": "limit", "schema": {"type": "integer", "maximum": MOST, "default": USUAL}},
+        {"in": "query", "name": "cursor", "schema": {"type": "string"}},
+    ]
+}
+"""What the description says of both."""
 
 _NUMBERS: Final = ("id", "number", "position")
 

@@ -20,7 +20,7 @@ from dashboard.api.access import (
 )
 from dashboard.api.asked import ChangedPlacement, NewPlacement, SetVariable
 from dashboard.api.errors import ApiError, may_not
-from dashboard.api.paging import QUERY, paged
+from dashboard.api.paging import QUERY, SAID, paged
 from dashboard.api.shapes import Page, PlacementShape, ReleaseShape, VariableShape, WholeRelease
 from deployments import deployable
 from deployments.errors import FieldErrors
@@ -32,7 +32,13 @@ PLACE = "/placements/{slug:application}/{slug:environment}"
 _MERGED = ("settings", "build", "compose", "rollout")
 
 
-@router.get("/placements", response=Page[PlacementShape], auth=Bearer("read", query=QUERY), url_name="placements")
+@router.get(
+    "/placements",
+    response=Page[PlacementShape],
+    auth=Bearer("read", query=QUERY),
+    url_name="placements",
+    openapi_extra=SAID,
+)
 def list_placements(request: Request) -> dict[str, Any]:
     """The Placements that exist for this token, by Application, then by Environment."""
     keys = ("application__name", "environment__position", "id")
@@ -115,7 +121,13 @@ def delete_variable(request: Request, application: str, environment: str, name: 
     inventory.delete_variable(actor=request.auth.actor, placement=row, name=name)
 
 
-@router.get(f"{PLACE}/releases", response=Page[ReleaseShape], auth=Bearer("read", query=QUERY), url_name="releases")
+@router.get(
+    f"{PLACE}/releases",
+    response=Page[ReleaseShape],
+    auth=Bearer("read", query=QUERY),
+    url_name="releases",
+    openapi_extra=SAID,
+)
 def list_releases(request: Request, application: str, environment: str) -> dict[str, Any]:
     """Its Releases, newest first."""
     row = get_placement(request, application, environment)

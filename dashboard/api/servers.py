@@ -9,7 +9,7 @@ from dashboard.access import ADMINS
 from dashboard.api import shown
 from dashboard.api.access import Bearer, Request, get_host
 from dashboard.api.asked import ChangedServer, NewServer
-from dashboard.api.paging import QUERY, paged
+from dashboard.api.paging import QUERY, SAID, paged
 from dashboard.api.shapes import Looking, Page, ServerShape
 from deployments import draining
 from deployments.errors import FieldErrors
@@ -21,7 +21,9 @@ from deployments.states import HostState
 router = Router()
 
 
-@router.get("/servers", response=Page[ServerShape], auth=Bearer("read", query=QUERY), url_name="servers")
+@router.get(
+    "/servers", response=Page[ServerShape], auth=Bearer("read", query=QUERY), url_name="servers", openapi_extra=SAID
+)
 def list_servers(request: Request) -> dict[str, Any]:
     """The servers that exist for this token, retired ones too, by name."""
     rows = request.auth.reach.hosts().select_related("via")

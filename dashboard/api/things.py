@@ -9,7 +9,7 @@ from dashboard.api import shown
 from dashboard.api.access import Bearer, Request, get_application, get_environment, refuse
 from dashboard.api.asked import ChangedApplication, ChangedEnvironment, NewApplication, NewEnvironment
 from dashboard.api.errors import may_not
-from dashboard.api.paging import QUERY, paged
+from dashboard.api.paging import QUERY, SAID, paged
 from dashboard.api.shapes import ApplicationShape, EnvironmentShape, Me, Page
 from deployments.inventory import applications as inventory
 
@@ -31,7 +31,13 @@ def me(request: Request) -> dict[str, Any]:
     return {"name": user.name, "email": user.email, "role": user.role, "token": said}
 
 
-@router.get("/applications", response=Page[ApplicationShape], auth=Bearer("read", query=QUERY), url_name="applications")
+@router.get(
+    "/applications",
+    response=Page[ApplicationShape],
+    auth=Bearer("read", query=QUERY),
+    url_name="applications",
+    openapi_extra=SAID,
+)
 def list_applications(request: Request) -> dict[str, Any]:
     """The Applications that exist for this token, by name."""
     return paged(request, request.auth.reach.applications(), ("name",), shown.application)
@@ -62,7 +68,13 @@ def change_application(request: Request, application: str, payload: ChangedAppli
     )
 
 
-@router.get("/environments", response=Page[EnvironmentShape], auth=Bearer("read", query=QUERY), url_name="environments")
+@router.get(
+    "/environments",
+    response=Page[EnvironmentShape],
+    auth=Bearer("read", query=QUERY),
+    url_name="environments",
+    openapi_extra=SAID,
+)
 def list_environments(request: Request) -> dict[str, Any]:
     """The Environments that exist for this token, in their order."""
     rows = request.auth.reach.environments().select_related("builder")

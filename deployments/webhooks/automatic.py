@@ -117,7 +117,7 @@ def _why_not(row: Plan) -> tuple[Verdict, str] | None:
         said = " ".join(str(result.get(name, "")) for name in ("what", "why", "remedy")).strip()
         return Verdict.REFUSED, f"The plan could not be worked out. {said}"
     for host in row.hosts:
-        if not host["ready"]:
+        if not host["ready"] and not host.get("away"):  # one that is away is skipped, or waited for
             bad = [f"{each['message']} {each['remedy']}" for each in host["findings"] if each["result"] == "bad"]
             said = bad[0] if bad else "it is not known what would be deployed."
             return Verdict.REFUSED, f"{host['name']} can't be deployed to: {said.strip()}"

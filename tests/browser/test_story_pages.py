@@ -17,6 +17,7 @@ PAGES = (
     *("/servers/", "/servers/new", f"/servers/{SERVER}/", f"/servers/{SERVER}/edit", f"/servers/{SERVER}/retire"),
     *(f"/servers/{SERVER}/at", "/environments/", "/environments/new", "/environments/production/edit"),
     *("/people/", "/people/invite", "/people/1/", "/audit/", "/account/preferences", "/account/password"),
+    *("/account/tokens/", "/account/tokens/new"),
 )
 # Fields, selects, buttons and links that a screen reader could not name.
 NAMELESS = """() => [...document.querySelectorAll("main :is(input:not([type=hidden]), select, textarea, button, a)")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from dashboard.api import gate
 from deployments.accounts import people
 from deployments.actors import Actor
 from deployments.models import AccessToken, Application, AuditEntry, Host, Placement, Target
+from parts.environment import ROOT
 from tests.dashboard.api.calls import PRODUCTION, STAGING, Api, error, token
 from tests.dashboard.story import Story, deployment, first_target, placement, tell, write_lines
 
@@ -114,8 +116,24 @@ class TestGettingIn:
         said = Api().get("openapi.json").json()
         assert said["openapi"].startswith("3")
         assert "/api/v1/placements/{application}/{environment}/deploy" in said["paths"]
-        assert len([method for path in said["paths"].values() for method in path]) == 35
+        operations = [each for path in said["paths"].values() for each in path.values()]
+        assert len(operations) == len({each["operationId"] for each in operations}) == 35
+        assert all(each["responses"]["default"]["content"] for each in operations)
+        named = set(re.findall(r"#/components/schemas/([^\"]+)", json.dumps(said)))
+        assert named <= set(said["components"]["schemas"])
+        deploy = said["paths"]["/api/v1/placements/{application}/{environment}/deploy"]["post"]
+        assert [each["name"] for each in deploy["parameters"]] == ["application", "environment", "Idempotency-Key"]
         assert next(iter(said["components"]["securitySchemes"].values())) == {"type": "http", "scheme": "bearer"}
+
+    def test_every_address_is_documented(self) -> None:
+        document = (ROOT / "docs" / "api.md").read_text()
+        for path, methods in Api().get("openapi.json").json()["paths"].items():
+            short = path.removeprefix("/api/v1/").replace("placements/{application}/{environment}", "{place}")
+            short = re.sub(r"\{(plan|deployment)\}", "{id}", short)
+            last = f"…/{short.rpartition('/')[2]}"
+            row = next((line for line in document.splitlines() if f"`{short}`" in line or f"`{last}`" in line), "")
+            for method in methods:
+                assert row.startswith("|") and method.upper() in row, (path, method)  # noqa: PT018
 
 
 class TestWhatIsSent:
