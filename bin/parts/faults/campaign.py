@@ -27,6 +27,7 @@ from parts.faults.row import FULL, QUICK, Result, Row, Wanted
 from parts.faults.world import World
 from parts.leftovers import clear_leftovers
 from parts.part import remove_folder, temporary_folder
+from parts.processes import PartError
 from parts.screen import say
 from parts.supervisor import Interrupted, Supervisor
 
@@ -109,17 +110,26 @@ class Campaign:
         """These in one world; a row that could not be done to its end gets no other after it there."""
         left = list(rows)
         while left:
-            place = folder / f"w{len(self.results) + 1}"
-            with World(place, machines=2, postgres=self._options.database == "postgres") as world:
-                world.estiva.worker("look")
-                world.estiva.reconciler()
-                while left:
-                    row = left.pop(0)
-                    result = row.run(world, self._wanted, self._seed)
-                    self.results.append(result)
-                    if result.error:
-                        print(world.estiva.logs(), flush=True)
-                        break
+            world = World(folder / f"w{len(self.results) + 1}", postgres=self._options.database == "postgres")
+            try:
+                with world:
+                    self._in(world, left)
+            except (PartError, OSError) as error:  # of the world itself: its rows say what went wrong in them
+                say("faults", f"ERROR {error}\n{world.estiva.logs()}")
+                name = left.pop(0).name if left else "world"
+                self.results.append(Result(name, error=f"no world: {error}"[:2000]))
+
+    def _in(self, world: World, left: list[Row]) -> None:
+        """Row after row, until one breaks off."""
+        world.estiva.worker("look")
+        world.estiva.reconciler()
+        while left:
+            result = left[0].run(world, self._wanted, self._seed)
+            left.pop(0)
+            self.results.append(result)
+            if result.error:
+                print(world.estiva.logs(), flush=True)
+                return
 
 
 def _report(results: list[Result], seed: int, database: str) -> int:
