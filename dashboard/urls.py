@@ -145,6 +145,7 @@ urlpatterns = [
     path(f"{_SET}/", shared_variables.detail, name="variable_set"),
     path(f"{_SET}/import", shared_variables.import_text, name="variable_set_import"),
     path(f"{_SET}/export", shared_variables.export_text, name="variable_set_export"),
+    path(f"{_SET}/rename", shared_variables.rename, name="variable_set_rename"),
     path(f"{_SET}/delete", shared_variables.delete, name="variable_set_delete"),
     path(f"{_SET}/variables/delete", shared_variables.delete_variable, name="shared_variable_delete"),
     # people

@@ -87,6 +87,7 @@ ACTS: Final[Mapping[str, "StrPromise"]] = {
     "variable.set": _("Set a variable"),
     "variable_set.create": _("Made a set of shared variables"),
     "variable_set.delete": _("Deleted a set of shared variables"),
+    "variable_set.rename": _("Renamed a set of shared variables"),
     "variable_set.use": _("Chose the shared sets of a placement"),
     "webhook.create": _("Made a hook"),
     "webhook.delete": _("Deleted a hook"),

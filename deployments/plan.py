@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments import build_settings, compose_settings, container_settings, sources
-from deployments.releases import Content
+from deployments.releases import Content, told_apart
 
 Change = dict[str, str]
 STOP_FIRST = "stop-first"
@@ -73,7 +73,7 @@ def fingerprint(
         "digest": digest,
         "source": content.source,
         "settings": content.settings,
-        "variables": content.variables,
+        "variables": told_apart(content.variables),
         "hosts": sorted(host_ids),
         **({"rollout": dict(rollout)} if rollout else {}),
     }
@@ -135,7 +135,7 @@ def _variable_changes(before: list[dict[str, Any]], after: list[dict[str, Any]])
     changes = []
     for name in [*new, *(name for name in old if name not in new)]:
         was, becomes = old.get(name), new.get(name)
-        if was == becomes:
+        if was == becomes or (was and becomes and told_apart([was]) == told_apart([becomes])):
             continue
         kind = "secret" if "secret" in (was or {}) or "secret" in (becomes or {}) else "variable"
         changes.append(_change(kind, name, *_variable_texts(was, becomes)))

@@ -126,6 +126,11 @@ def _built_as(repeats: Release | None, content: Content) -> dict[str, Any]:
     return {"image_id": repeats.image_id, "digest": repeats.digest, "built": repeats.built}
 
 
+def told_apart(variables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Variables without the names of the sets that they are from: a set that is called otherwise is the same."""
+    return [{key: value for key, value in each.items() if key != "set"} for each in variables]
+
+
 def kept_releases(placement: Placement) -> list[Release]:
     """The Releases whose images stay on the servers, so that they can be rolled back to: those deployed last."""
     was_there = Q(deployments__status="succeeded") | ~Q(adopted={})
@@ -173,10 +178,10 @@ def _source_now(placement: Placement) -> dict[str, Any]:
 def _same(release: Release, content: Content) -> bool:
     """What a source was built to is not compared: it follows from the source."""
     digest = release.digest if not release.source else content.digest
-    return (release.image, digest, release.settings, release.variables, release.source) == (
+    return (release.image, digest, release.settings, told_apart(release.variables), release.source) == (
         content.image,
         content.digest,
         content.settings,
-        content.variables,
+        told_apart(content.variables),
         content.source,
     )

@@ -15,7 +15,7 @@ class SetForm(forms.Form):
     name = forms.CharField(
         label=_("Name"),
         max_length=40,
-        help_text=_("Small letters, digits and dashes, such as mail. It can't be changed later."),
+        help_text=_("Small letters, digits and dashes, such as mail."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
 

@@ -11,7 +11,7 @@ from dashboard.forms.shared_variables import OrderForm, SetForm
 from dashboard.forms.variables import ImportForm, VariableForm
 from dashboard.views import variables as own
 from deployments import permissions
-from deployments.errors import Refused
+from deployments.errors import FieldErrors, Refused
 from deployments.inventory import shared_variables as inventory
 from deployments.models import SharedVariable, VariableSet
 from deployments.queries.shared_variables import sets_of, users_of
@@ -54,6 +54,21 @@ def detail(request: Request, environment: str, name: str) -> HttpResponse:
         "acts": permissions.may_administer(request.user),
     }
     return render(request, "shared/detail.html", context, status=422 if form.is_bound else 200)
+
+
+@seen_by(*ADMINS, methods=ACT)
+def rename(request: Request, environment: str, name: str) -> HttpResponse:
+    """Call a set otherwise."""
+    row = _get(request, environment, name)
+    try:
+        row = inventory.rename_set(actor=request.actor, variable_set=row, name=request.POST.get("name", ""))
+    except FieldErrors as refusal:
+        messages.error(request, " ".join(str(text) for texts in refusal.errors.values() for text in texts))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("It is called %(name)s now.") % {"name": row.name})
+    return redirect("variable_set", environment, row.name)
 
 
 @seen_by(*ADMINS, methods=FORM)

@@ -27,10 +27,7 @@ _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 def create_set(*, actor: Actor, environment: Environment, name: str) -> VariableSet:
     """A new, empty set. FieldErrors at `name`."""
-    name = name.strip().lower()
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-        hint = _("Use up to %(longest)s lowercase letters, digits and single dashes, such as mail.")
-        raise FieldErrors({"name": [hint % {"longest": _LONGEST_NAME}]})
+    name = _checked_name(name)
     with transaction.atomic():
         Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)  # so that they are counted
         names = set(environment.variable_sets.values_list("name", flat=True))
@@ -40,6 +37,24 @@ def create_set(*, actor: Actor, environment: Environment, name: str) -> Variable
             raise Refused(_("There are %(most)s sets here already; delete one first.") % {"most": MOST})
         row = VariableSet.objects.create(environment=environment, name=name)
         audit.record(actor, "variable_set.create", row)
+    return row
+
+
+def rename_set(*, actor: Actor, variable_set: VariableSet, name: str) -> VariableSet:
+    """Call it otherwise. Nothing of its variables changes, so nothing is to be deployed for it. FieldErrors at `name`."""
+    name = _checked_name(name)
+    with transaction.atomic():
+        row = _locked(variable_set)
+        if row.name == name:
+            return row
+        if VariableSet.objects.filter(environment=row.environment, name=name).exists():
+            said = _("%(environment)s has a set of this name.") % {"environment": row.environment}
+            raise FieldErrors({"name": [said]})
+        before, row.name = row.name, name
+        row.save(update_fields=("name",))
+        for placement in _lock_users(row):
+            queue.changed_on_commit("placement", placement.pk, placement.pk)
+        audit.record(actor, "variable_set.rename", row, before={"name": before}, after={"name": name})
     return row
 
 
@@ -139,6 +154,14 @@ def use_sets(*, actor: Actor, placement: Placement, set_ids: Sequence[int]) -> N
         touch(placement)
         names = [[known[each].name for each in ids] for ids in (before, wanted)]
         audit.record(actor, "variable_set.use", placement, before={"sets": names[0]}, after={"sets": names[1]})
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip().lower()
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        hint = _("Use up to %(longest)s lowercase letters, digits and single dashes, such as mail.")
+        raise FieldErrors({"name": [hint % {"longest": _LONGEST_NAME}]})
+    return name
 
 
 def _locked(variable_set: VariableSet) -> VariableSet:

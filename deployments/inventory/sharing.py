@@ -5,7 +5,7 @@ Placement has by then it keeps. What Compose makes for an application begins wit
 Volumes that Estiva never made are nobody's here: who may see those is not known to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
@@ -55,6 +55,15 @@ def check_sharing(
         ]
     if errors:
         raise FieldErrors(errors)
+
+
+def volumes_of_others(placement_id: int, names: Collection[str]) -> set[str]:
+    """Those of the names that other Placements' settings have, or that begin as a Compose application's own do."""
+    others, kept = Placement.objects.exclude(pk=placement_id), Release.objects.exclude(placement=placement_id)
+    composed = others.filter(source=Placement.Source.COMPOSE).select_related("application", "environment")
+    projects = tuple(f"{releases.project_name(each)}_" for each in composed)
+    used = _used("volumes", others, kept) if names else set()
+    return {each for each in names if each in used or each.startswith(projects)}
 
 
 def _foreign(field: str, placement: Placement | None, settings: Mapping[str, Any], *others: "Rows") -> list[int]:

@@ -143,6 +143,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "variable_set": ("set", {"GET": READERS_THING, "POST": ADMINS_THING}),
     "variable_set_import": ("set", {"GET": ADMINS_THING, "POST": ADMINS_THING}),
     "variable_set_export": ("set", {"GET": READERS_THING}),
+    "variable_set_rename": ("set", {"POST": ADMINS_THING}),
     "variable_set_delete": ("set", {"POST": ADMINS_THING}),
     "shared_variable_delete": ("set", {"POST": ADMINS_THING}),
     "people": ("", {"GET": READERS_LIST}),

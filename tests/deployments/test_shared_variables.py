@@ -299,3 +299,20 @@ def test_many_at_once_wait_for_each_other() -> None:
     assert len(set(kept)) == len(kept) == 2 + 3
     assert not SharedVariable.objects.filter(name="HOST", variable_set=rows[0]).exists()
     assert audit.verify().ok
+
+
+def test_a_set_that_is_called_otherwise_is_the_same(world: World) -> None:
+    row = make_set(world, "base", SECRET_KEY="one", HOST="db")
+    make_set(world, "taken")
+    use(world, row)
+    release = succeed(world)
+    for name in ("taken", "Two words"):
+        with pytest.raises(FieldErrors):
+            shared.rename_set(actor=world.actor, variable_set=row, name=name)
+
+    assert shared.rename_set(actor=world.actor, variable_set=row, name=" Post ").name == "post"
+
+    assert planned(world).changes == []
+    assert succeed(world) == release, "nothing is to be deployed for a name"
+    entry = AuditEntry.objects.get(action="variable_set.rename")
+    assert (entry.before, entry.after) == ({"name": "base"}, {"name": "post"})

@@ -4,7 +4,7 @@ import pytest
 
 from deployments.inventory import variables
 from deployments.live import decode_lines
-from deployments.models import LogChunk, PlacementHost, Release, Target
+from deployments.models import LogChunk, Placement, PlacementHost, Release, Target
 from tests.worker.compose_world import FILE, SECRET, Scene, findings
 from tests.worker.conftest import Sent
 from worker.compose_brief import compose_brief
@@ -182,3 +182,23 @@ def test_drift_is_told_by_service(scene: Scene, keeper: Keeper) -> None:
         door.create("theirs", {"Image": web.body["Image"], "Labels": labels})
     assert seen() == "db is missing; web runs another image, of release 1; theirs is there besides."
     assert Release.objects.filter(placement=scene.place).count() == 1
+
+
+def test_a_volume_of_another_placement_needs_an_admin(scene: Scene, keeper: Keeper) -> None:
+    """By the name that the file gives it; what only this application has is its own."""
+    Placement.objects.filter(pk=scene.world.placement.pk).update(
+        settings={
+            **scene.world.placement.settings,
+            "volumes": [{"name": "orders", "path": "/data", "read_only": False}],
+        }
+    )
+    names = {"a": "orders", "c": "nobodys"}
+    mounts = ", ".join(f'"{each}:/{each}"' for each in names)
+    declared = "".join(f"  {each}: {{name: {name}}}\n" for each, name in names.items())
+    scene.text(
+        FILE.replace("    image: registry.test/db:1\n", f"    image: registry.test/db:1\n    volumes: [{mounts}]\n")
+        + f"volumes:\n{declared}"
+    )
+    plan = scene.planned(keeper)
+    assert [(each[0], each[1]) for each in plan.source["powers"]] == [("a", "volumes")]
+    assert scene.deployed(keeper).status == "succeeded", "an admin's word is enough"

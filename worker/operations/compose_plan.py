@@ -6,6 +6,7 @@ from typing import Any
 
 from deployments import builds, compose_settings, operations
 from deployments.errors import Refused
+from deployments.inventory import sharing
 from deployments.models import Host, PlacementHost, Plan, Release
 from deployments.states import OperationStatus
 from worker.brief import CannotBrief, HostConnection
@@ -13,6 +14,7 @@ from worker.compose_brief import composition, images_of, open_variables, plan_sp
 from worker.connections.signals import Signals
 from worker.engine.compose.names import BUILT
 from worker.engine.compose.preflight import Looked, compose_finding, preflight
+from worker.engine.compose.privilege import Power
 from worker.engine.compose.spec import ComposeSpec, Composition
 from worker.engine.events import Finding
 from worker.engine.podman import podman_compose
@@ -50,6 +52,19 @@ class ComposeLook(Look):
             "services": [{**each, "reasons": list(each["reasons"])} for each in changes],
             "powers": _powers([self]),
         }
+
+    def others_volumes(self) -> list[Power]:
+        """Volumes that the file names itself and that are another placement's by the record; what is on a server already, its preflight refuses."""
+        looked, spec = self.looked, self.spec
+        if looked is None or looked.wanted is None or spec is None:
+            return []
+        named = {
+            str(body.get("name")): name
+            for name, body in (looked.wanted.tree.get("volumes") or {}).items()
+            if body and not body.get("external") and not str(body.get("name", "")).startswith(f"{spec.project}_")
+        }
+        foreign = sharing.volumes_of_others(spec.identity.placement, named)
+        return [Power(named[each], "volumes", f"{each} is another placement's volume") for each in sorted(foreign)]
 
 
 def plan(looking: Looking, row: Plan) -> Outcome:
@@ -181,7 +196,9 @@ def _refuse(
 
 
 def _powers(looks: Iterable[ComposeLook]) -> list[list[str]]:
+    looks = list(looks)
     found = [each for look in looks if look.looked for each in look.looked.powers]
+    found += [each for look in looks for each in look.others_volumes()]
     return [[each.service, each.key, each.reason] for each in dict.fromkeys(found)]
 
 

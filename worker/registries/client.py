@@ -23,6 +23,7 @@ _HUB: Final = "registry-1.docker.io"
 _TIMEOUT: Final = (5.0, 10.0)  # seconds to connect, and between two bytes of the answer
 _LARGEST: Final = 4 << 20  # bytes of one answer
 _REDIRECTS: Final = 3
+_SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "mil", "ne", "net", "nom", "or", "org"})
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -32,6 +33,13 @@ class RegistryRefused(Exception):
     def __init__(self, message: str, *, why: str = "", remedy: str = "", status: int = 0) -> None:
         super().__init__(message)
         self.message, self.why, self.remedy, self.status = message, why, remedy, status
+
+
+def _domain(host: str) -> list[str]:
+    """What one has registered: `example.com`, or `example.co.uk`, since below `co.uk` everybody has names."""
+    labels = host.split(".")
+    below_anybodys = len(labels) > 1 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
+    return labels[-3:] if below_anybodys else labels[-2:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ class RegistryClient:
             return True
         if not here or not there or here.replace(".", "").isdigit():
             return False
-        return "." in here and here.split(".")[-2:] == there.split(".")[-2:]
+        return "." in here and _domain(here) == _domain(there)
 
     def _send(self, url: str, headers: Mapping[str, str], *, redirects: int = _REDIRECTS) -> Answer:
         """GET. Another host gets no credential, and plain http nothing at all."""
