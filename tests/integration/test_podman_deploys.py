@@ -112,13 +112,12 @@ def test_cut_off_rebooted_and_finished_by_another(stage: RealStage) -> None:
     images = [stage.images.push("1"), stage.images.push("2")]
     stage.deploy(1, images[0])
     release = 2
-    for n, reboots in ((5, True), (8, True), (9, False), (11, True)):
+    for n in (5, 8, 11):
         image = images[(release + 1) % 2]
         with stage.host() as host, suppress(HostLost):
             list(deploy(stage.spec(release, image), Breaking(host, n, "after", lose)))
-        if reboots:
-            stage.engine.reboot()
-            assert until(lambda: "Version" in stage.answer()), (n, stage.containers())
+        stage.engine.reboot()
+        assert until(lambda: "Version" in stage.answer()), (n, stage.containers())
         end = last(stage.deploy(release, image))
         assert end.verdict == Verdict.SUCCEEDED, (n, end)
         assert image.tag in stage.answer(), n
