@@ -77,22 +77,20 @@ def raw(request: Request, terminal: int) -> HttpResponseBase:
 def keys(request: Request, terminal: int) -> HttpResponse:
     """Type, or tell a new size. Only who opened it, and only while its environment allows it.
 
-    200 taken; 409 with the number that is expected, or `over`; 503 where nobody takes it yet, or Redis is away.
+    `taken`, or the number that is `expected`, or `over`; nothing of these where nobody takes it yet, or Redis is away.
     """
     row = get_terminal(request, terminal)
     if row.operation.requested_by_id != request.user.pk:
         raise denial(request)
     if row.outcome or not row.operation.is_open or terminals.still_allowed(row):
-        return JsonResponse({"over": True}, status=409)
+        return JsonResponse({"over": True})
     typed = read_typed(request.body)
     if typed is None:
         return JsonResponse({"error": _("This can't be typed into a terminal.")}, status=422)
     answer = terminal_keys.put(row.pk, typed.tab, typed.number, typed.keys)
     if answer.taken:
         return JsonResponse({"taken": typed.number})
-    if answer.expected is not None:
-        return JsonResponse({"expected": answer.expected}, status=409)
-    return JsonResponse({}, status=503)
+    return JsonResponse({} if answer.expected is None else {"expected": answer.expected})
 
 
 @seen_by(*ADMINS, methods=ACT)

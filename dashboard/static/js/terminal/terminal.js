@@ -2,7 +2,7 @@
 import { FitAddon } from "../../vendor/xterm-addon-fit/addon-fit.mjs";
 import { Terminal } from "../../vendor/xterm/xterm.mjs";
 import { onTheme, themeOf } from "./colours.js";
-import { sheetDocument, withSheets } from "./sheets.js";
+import { dressDocument } from "./sheets.js";
 import { Typing } from "./typing.js";
 
 const SAID = {
@@ -16,6 +16,7 @@ const SCROLLBACK = 10_000;
 const RETRY = 2000;
 
 export async function openTerminal(section, stream) {
+  dressDocument();
   await document.fonts.load('13px "JetBrains Mono"'); // it measures its characters once
   const screen = new Screen(section, stream);
   await screen.catchUp();
@@ -94,7 +95,6 @@ class Screen {
 
   #drawn() {
     const term = new Terminal({
-      documentOverride: sheetDocument,
       disableStdin: !this.section.dataset.keysUrl,
       cursorBlink: false,
       cursorInactiveStyle: "outline",
@@ -108,7 +108,7 @@ class Screen {
       linkHandler: { activate: () => {} }, // a program's words lead nowhere
       screenReaderMode: false,
     });
-    withSheets(() => term.open(this.place));
+    term.open(this.place);
     onTheme(() => (term.options.theme = themeOf(this.place)));
     return term;
   }

@@ -69,9 +69,10 @@ export class Typing {
         headers: { "content-type": "application/json", "x-csrftoken": this.token },
         body: JSON.stringify(entry),
       });
-      if (response.ok) return "taken";
-      if (response.status === 409) return (await response.json()).over ? "over" : "later";
-      return response.status >= 500 ? "later" : "refused"; // signed out, or access taken
+      if (!response.ok) return response.status >= 500 ? "later" : "refused"; // signed out, or access taken
+      const said = await response.json();
+      if (said.over) return "over";
+      return said.taken ? "taken" : "later"; // no worker takes it yet, or not so much at once
     } catch {
       return "later"; // nobody answers just now
     }
