@@ -55,14 +55,20 @@ class Watcher:
             if b" 200 " not in status.split(b"\r\n", 1)[0]:
                 return
             self.connects += 1
-            stream = _events(reader)
-            while time.monotonic() < leaves and not until.is_set():
-                with suppress(TimeoutError):
-                    self._note(await asyncio.wait_for(anext(stream), 0.5))
+            reading = asyncio.create_task(self._read(reader))
+            while time.monotonic() < leaves and not until.is_set() and not reading.done():
+                await asyncio.wait((reading,), timeout=min(0.5, max(0.0, leaves - time.monotonic())))
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
         finally:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        async for event in _events(reader):
+            self._note(event)
 
     def _note(self, event: dict[str, str]) -> None:
         if event.get("event") == "log":
