@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,18 @@ def run(job: Path, web: Web, token: str, *arguments: str) -> subprocess.Complete
     return subprocess.run([job, *arguments], env=environment, capture_output=True, text=True, timeout=90, check=False)
 
 
+def patch(web: Web, path: str, token: str, body: Mapping[str, object]) -> dict[str, str]:
+    """What is refused."""
+    asked = http.client.HTTPConnection("127.0.0.1", web.port, timeout=15)
+    try:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        asked.request("PATCH", f"/api/v1/{path}", json.dumps(body), headers)
+        found: dict[str, str] = json.loads(asked.getresponse().read())["error"]
+        return found
+    finally:
+        asked.close()
+
+
 def test_a_pipeline_deploys_once_and_goes_red(
     estiva: Estiva, server: tuple[SshServer, DockerEngine], sample_images: SampleImages, web: Web, job: Path
 ) -> None:
@@ -85,6 +99,11 @@ def test_a_pipeline_deploys_once_and_goes_red(
     assert missing.returncode == 1
     assert "no-such-tag" in missing.stderr
     assert Deployment.objects.count() == 2
+
+    changed = {"settings": {"privileged": True}}
+    refused = patch(web, "placements/shop/production", text, changed)
+    assert refused["field"] == "settings.privileged"
+    assert refused["message"] == "Only an admin may set this: the container gets every right on the server."
 
     said = estiva.logs() + web.process.log.read_text()
     assert text not in said
