@@ -52,9 +52,8 @@ def boot(config: Path) -> None:
     run("pivot_root", ".", OLD)
     os.chroot(".")
     run("umount", "--lazy", f"/{OLD}")
-    os.execve(
-        SYSTEMD, [SYSTEMD, "--system", "--log-target=console"], {"container": "estiva", "PATH": "/usr/sbin:/usr/bin"}
-    )
+    mount("--make-rshared", "/")  # what systemd mounts for a service, such as its secrets, gets there so
+    os.execve(SYSTEMD, [SYSTEMD, "--system"], {"container": "estiva", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 
 def _files(folder: Path, shared: list[Path]) -> Path:

@@ -39,8 +39,8 @@ ExecStart={programs}/dockerd --host=fd://
 class SystemdMachine(ProcessPart):
     """One server; `start` returns when its engine and its sshd answer. `current` is Docker 26.1 instead of Debian's own.
 
-    `units` start at boot, with a text or, where that is None, as they are installed here; `files` are written before.
-    `sshd` is its, to authorize keys and to know it by; systemd runs it.
+    `units` start at boot, with a text or, where that is None, as they are installed here; `files` are written before, and the folders
+    in `copies` brought to their places. `sshd` is its, to authorize keys and to know it by; systemd runs it.
     """
 
     name = "systemd-machine"
@@ -55,6 +55,7 @@ class SystemdMachine(ProcessPart):
         current: bool = False,
         units: Mapping[str, str | None] | None = None,
         files: Mapping[str, str] | None = None,
+        copies: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(folder)
         if os.geteuid() != 0 or not Path(systemd_boot.SYSTEMD).exists():
@@ -68,6 +69,7 @@ class SystemdMachine(ProcessPart):
         if current:
             text = DOCKERD26.format(programs=unpacked() / "bin", path=SYSTEM_PATH)
             self._files["/etc/systemd/system/docker.service.d/current.conf"] = text
+        self._copies = dict(copies or {})
         self.log = self.folder / "console.log"
         self.process = Process(["unshare"], log=self.log)
 
@@ -114,7 +116,7 @@ class SystemdMachine(ProcessPart):
             "groups": self._make_groups(),
             "units": {**self._units, "estiva-sshd.service": SSHD.format(command=command).replace("[Unit]\n", order)},
             "files": self._files,
-            "copies": {},
+            "copies": self._copies,
             "disks": {str(self._disk()): "/var/lib/docker"},
             "kernel": [],
         }

@@ -6,16 +6,34 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 from parts.processes import PartError, free_port
+from parts.sshd import SshServer
 from parts.trial_person import TICKED, Page, Person
-from parts.trial_server import TrialServer
 
 ADMIN: Final = "marta@harbour.example"
 SERVER, ENVIRONMENT = "quay-1", "production"
 _AUTHORIZED = re.compile(r'id="authorized-line">([^<]+)<')
 _LAST = re.compile(r'<li data-target="(\d+)" data-name="[^"]*" data-last="(\d+)"')
+
+
+class Server(Protocol):
+    """What these acts need to know of a server."""
+
+    sshd: SshServer
+    address: str
+
+    @property
+    def socket(self) -> Path:
+        """Its engine's."""
+
+    def image(self, version: str) -> str:
+        """The sample application's reference."""
+
+    def running(self, application: str) -> int:
+        """How many containers of an application run."""
 
 
 @dataclass
@@ -30,7 +48,7 @@ class Deployed:
 class Acts:
     """One person's acts on one server."""
 
-    def __init__(self, person: Person, server: TrialServer) -> None:
+    def __init__(self, person: Person, server: Server) -> None:
         self.person = person
         self.server = server
 
@@ -52,7 +70,7 @@ class Acts:
         page = self.person.open("/servers/new")
         sshd = self.server.sshd
         given = {"name": SERVER, "address": self.server.address, "port": str(sshd.port), "user": sshd.user}
-        self.person.submit(page, page.path, **given, docker_socket=str(self.server.engine.socket))
+        self.person.submit(page, page.path, **given, docker_socket=str(self.server.socket))
         place = f"/servers/{SERVER}/"
         page = self.until(place, lambda page: sshd.fingerprint() in page.text, "the server's key is not shown")
         authorized = _AUTHORIZED.search(page.text)

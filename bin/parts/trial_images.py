@@ -121,10 +121,10 @@ def push(registry: Registry, sources: Iterable[Path]) -> dict[str, str]:
     """Put a stand-in into the registry for each public image that these source trees name; name:tag and what stands in for it."""
     base, versions = _base(), {}
     wanted = {named for tree in sources for named in _named(tree)}
-    wheels = _wheels(sorted({(tree / "requirements.txt").read_text() for tree in sources}))
+    layer = _wheels(sorted({(tree / "requirements.txt").read_text() for tree in sources}))
     for name, tag in sorted(wanted):
         image = IMAGES[name]
-        layers = [base, _layer(image.entries), *([wheels] if name == "python" else [])]
+        layers = [base, _layer(image.entries), *([layer] if name == "python" else [])]
         diff_ids = [f"sha256:{hashlib.sha256(gzip.decompress(layer)).hexdigest()}" for layer in layers]
         push_image(registry, f"library/{name}", tag, _config(diff_ids, dict(image.settings)), layers)
         versions[f"{name}:{tag}"] = f"Debian {RELEASE}'s {name}"
@@ -185,12 +185,15 @@ def _install_pip(root: Path) -> None:
     wheel.unlink()
 
 
+def wheels(requirements: list[str]) -> Path:
+    """The folder with the wheels of these requirements, downloaded once."""
+    recipe = (requirements, BEFORE_3_11_3, platform.machine())
+    return cached("trial-wheels", recipe, lambda into: _download(requirements, into))
+
+
 def _wheels(requirements: list[str]) -> bytes:
-    """The wheels of these requirements as a packed layer, downloaded once; pip finds them as PIP_SETTINGS says."""
-    folder = cached(
-        "trial-wheels", (requirements, BEFORE_3_11_3, platform.machine()), lambda into: _download(requirements, into)
-    )
-    files = sorted(folder.glob("*.whl"))
+    """They as a packed layer; pip finds them as PIP_SETTINGS says."""
+    files = sorted(wheels(requirements).glob("*.whl"))
     return _layer({f"usr/share/wheels/{file.name}": Entry(file.read_bytes(), mode=0o644) for file in files})
 
 

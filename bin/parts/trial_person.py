@@ -139,11 +139,14 @@ class Page:
 
 
 class Person:
-    """One browser session with `url`, which answers behind `port` of this machine with a certificate of the authority `ca` (PEM)."""
+    """One browser session with `url`, which answers behind `port` of this machine with a certificate of the authority `ca` (PEM).
 
-    def __init__(self, url: str, port: int, ca: str) -> None:
+    None as the authority: what answers there is what a proxy that speaks TLS passes everything on to.
+    """
+
+    def __init__(self, url: str, port: int, ca: str | None) -> None:
         self.url = url
-        context = ssl.create_default_context(cadata=ca)
+        context = ssl.create_default_context(cadata=ca) if ca is not None else None
         handlers = (urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()), _Https(port, context))
         self._opener = urllib.request.build_opener(*handlers)
         self._opener.addheaders += [("Origin", url), ("Referer", f"{url}/")]  # as a browser sends with a form
@@ -195,18 +198,18 @@ class Person:
 class _Connection(http.client.HTTPSConnection):
     """To a port of this machine, whatever the name."""
 
-    def __init__(self, host: str, *, real_port: int, trusting: ssl.SSLContext, **options: Any) -> None:
+    def __init__(self, host: str, *, real_port: int, trusting: ssl.SSLContext | None, **options: Any) -> None:
         super().__init__(host, context=trusting, **options)
         self._real_port = real_port
         self._trusting = trusting
 
     def connect(self) -> None:
         plain = socket.create_connection(("127.0.0.1", self._real_port), self.timeout)
-        self.sock = self._trusting.wrap_socket(plain, server_hostname=self.host)
+        self.sock = self._trusting.wrap_socket(plain, server_hostname=self.host) if self._trusting else plain
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext | None) -> None:
         super().__init__(context=context)
         self._port, self._trusting = port, context
 

@@ -42,6 +42,11 @@ class TrialServer:
         self.sshd.stop()
         self.engine.destroy()
 
+    @property
+    def socket(self) -> Path:
+        """Its engine's."""
+        return self.engine.socket
+
     def image(self, version: str) -> str:
         """The sample application's reference."""
         return f"{self.registry.address}/{REPOSITORY}:{version}"
