@@ -90,7 +90,12 @@ def test_compose_beside_the_worker(stage: StageBeside) -> None:
     assert stage.running()["web"] == "2"
 
     signals = Signals()
-    watching = threading.Thread(target=lambda: (until(lambda: bool(stage.runs())), signals.cancelled.set()))
+
+    def cancel() -> None:
+        until(lambda: bool(stage.runs()))
+        signals.cancelled.set()
+
+    watching = threading.Thread(target=cancel)
     watching.start()
     third = stage.deploy(3, stage.text(stage.web("3", behaviour="never_healthy", tag="sick")), signals)
     watching.join()
