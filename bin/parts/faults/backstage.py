@@ -18,12 +18,14 @@ django.setup()
 
 from django.db import close_old_connections, connection  # noqa: E402 - Django has to be set up first
 
-from deployments import audit  # noqa: E402 - Django has to be set up first
+from deployments import audit, build_settings  # noqa: E402 - Django has to be set up first
 from deployments.accounts import people, setup  # noqa: E402
 from deployments.actors import ESTIVA, Actor  # noqa: E402
 from deployments.container_settings import defaults  # noqa: E402
-from deployments.inventory import applications, hosts, placements  # noqa: E402
+from deployments.inventory import applications, hosts, placements, repositories  # noqa: E402
 from deployments.models import Application, Environment, Host, Operation, Placement, Role, User  # noqa: E402
+from deployments.states import OPERATION_OPEN  # noqa: E402
+from parts.processes import wait_until  # noqa: E402
 
 HEALTH = {"kind": "http", "path": "/healthz", "port": 5000, "interval": 0.2, "passes": 2, "deadline": 8.0}
 ENVIRONMENT = "live"
@@ -58,25 +60,49 @@ def host(name: str, address: str, user: str, socket: str, key: str) -> str:
 
 
 def place(
-    name: str, image: str, servers: list[str], settings: dict[str, Any], rollout: dict[str, Any] | None = None
+    name: str,
+    image: str,
+    servers: list[str],
+    settings: dict[str, Any],
+    rollout: dict[str, Any] | None = None,
+    **more: Any,
 ) -> int:
-    """An application placed on servers, or its settings anew."""
+    """An application placed on servers, or its settings anew; `more` says where its image comes from, if from no registry."""
     app = Application.objects.filter(name=name).first() or applications.create_application(actor=_ada(), name=name)
     environment = Environment.objects.get(name=ENVIRONMENT)
     earlier = Placement.objects.filter(application=app, environment=environment).first()
-    known = earlier.settings if earlier else {**defaults(), "stop_timeout": 2}
-    health = {**known["health"], **({} if earlier else HEALTH), **settings.get("health", {})}
+    if "url" in more:
+        _repository(app, more.pop("url"))
+        more["build"] = build_settings.defaults()
     saved = placements.save_placement(
         actor=_ada(),
         placement=earlier,
         application=app,
         environment=environment,
         image=image,
-        settings={**known, **settings, "health": health},
+        settings={} if more.get("source") == "compose" else _complete(earlier, settings),
         host_ids=list(Host.objects.filter(name__in=servers).values_list("pk", flat=True)),
         rollout=rollout if rollout is not None else (earlier.rollout if earlier else None),
+        **more,
     )
     return int(saved.pk)
+
+
+def _complete(earlier: Placement | None, settings: dict[str, Any]) -> dict[str, Any]:
+    known = earlier.settings if earlier else {**defaults(), "stop_timeout": 2}
+    health = {**known["health"], **({} if earlier else HEALTH), **settings.get("health", {})}
+    return {**known, **settings, "health": health}
+
+
+def _repository(app: Application, url: str) -> None:
+    """Where it is built from; known once a looker has been there."""
+    _, operation = repositories.save_repository(actor=_ada(), application=app, url=url)
+
+    def is_over() -> bool:
+        operation.refresh_from_db()
+        return operation.status not in OPERATION_OPEN
+
+    wait_until(is_over, f"{url} was not looked at", timeout=60)
 
 
 def verify() -> list[str]:

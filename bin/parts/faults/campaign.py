@@ -20,6 +20,7 @@ from parts.faults import (
     registries,
     report,
     servers,
+    sources,
     storms,
     versions,
 )
@@ -32,7 +33,7 @@ from parts.screen import say
 from parts.supervisor import Interrupted, Supervisor
 
 DESCRIPTION = "The fault campaign: nothing lost, nothing twice, never down. As root, on servers in network namespaces of their own."
-GROUPS = (kills, clicks, versions, registries, servers, storms, neighbours, disks, clocks, lines, cables)
+GROUPS = (kills, sources, clicks, versions, registries, servers, storms, neighbours, disks, clocks, lines, cables)
 ROWS: tuple[Row, ...] = tuple(sorted((row for group in GROUPS for row in group.ROWS), key=lambda row: row.number))
 
 

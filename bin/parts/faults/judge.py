@@ -119,8 +119,10 @@ def _lost(seen: Seen) -> Iterable[Finding]:
         elif known[click].status not in ENDS:
             yield Finding("unended", f"#{click} of {seen.name} is {known[click].status}")
     for each in seen.shares:
-        if each.status == GOOD and not any(
-            event.target == each.id for event in seen.events if event.action == "create"
+        if (
+            each.status == GOOD
+            and each.role == "deploy"
+            and not any(event.target == each.id for event in seen.events if event.action == "create")
         ):
             yield Finding("lost", f"{each}, but no engine ever created a container for it")
 

@@ -41,10 +41,10 @@ def killed_everywhere(turn: Round) -> None:
             _kill_once(turn, nursery, several, point)
 
 
-def points(turn: Round) -> list[dict[str, Any]]:
+def points(turn: Round, most: int = POINTS) -> list[dict[str, Any]]:
     """Where to kill: drawn ones when in a hurry, else every call before, during and after, in a drawn order."""
     dice = turn.dice
-    every = [{"index": index, "when": when} for index in range(POINTS) for when in WHENS]
+    every = [{"index": index, "when": when} for index in range(most) for when in WHENS]
     every += [{"call": call, "when": "before"} for call in LOOKS]
     if turn.amount(1, 0):
         return [dict(pick(dice, every)) for _ in range(turn.amount(5, 0))]

@@ -46,9 +46,9 @@ def write(rows: Sequence[Row], results: Sequence[Result], database: str, page: P
     page.write_text(f"{before}{BEGIN}\n" + "\n".join(whole) + f"\n{END}{after}")
 
 
-def _key(line: str) -> tuple[int, str]:
+def _key(line: str) -> tuple[int, str, str]:
     cells = [each.strip() for each in line.strip("| ").split(" | ")]
-    return int(cells[0]), cells[2]
+    return int(cells[0]), cells[1], cells[2]
 
 
 def _line(row: Row, result: Result, database: str) -> str:

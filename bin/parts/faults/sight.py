@@ -15,6 +15,7 @@ from parts.faults.probing import Asked, Prober
 from parts.machine import Machine
 
 INSTALLATION = "estiva.installation"
+SERVICE = "com.docker.compose.service"
 STOP_FIRST, START_FIRST = "stop-first", "start-first"
 
 
@@ -31,6 +32,7 @@ class Application:
     since: float
     clicks: list[int] = field(default_factory=list)
     images: dict[str, Pushed] = field(default_factory=dict)
+    service: str = ""  # of a Compose application: the one that is looked at
     broken: list[tuple[float, float]] = field(default_factory=list)  # when its server itself was
 
 
@@ -79,13 +81,16 @@ class Sight:
             each
             for watch in self.watches.values()
             for each in watch.seen()
-            if each.placement == application.placement and each.labels.get(INSTALLATION) == self.installation
+            if each.placement == application.placement
+            and each.labels.get(INSTALLATION) == self.installation
+            and application.service in ("", each.labels.get(SERVICE))
         ]
         return sorted(found, key=lambda each: each.at)
 
     def containers(self, application: Application, machine: Machine) -> list[dict[str, Any]]:
         """Its containers on a server now, running or not."""
         wanted = {"label": [f"estiva.placement={application.placement}", f"{INSTALLATION}={self.installation}"]}
+        wanted["label"] += [f"{SERVICE}={application.service}"] if application.service else []
         query = urllib.parse.urlencode({"all": "1", "filters": json.dumps(wanted)})
         found: list[dict[str, Any]] = machine.engine.api.json("GET", f"/containers/json?{query}")
         return found

@@ -122,11 +122,15 @@ class World(Sight):
         strategy: str = STOP_FIRST,
         rollout: dict[str, Any] | None = None,
         image: Pushed | None = None,
+        from_source: dict[str, Any] | None = None,
         **settings: Any,
     ) -> Application:
-        """Placed on these servers (the first, by default), with version 1 of the page; nothing runs yet."""
+        """Placed on these servers (the first, by default), with version 1 of the page; nothing runs yet.
+
+        `from_source` says where its image comes from instead: `parts.faults.backstage.place`.
+        """
         where = servers or self.machines[:1]
-        port = FIRST_PORT + len(self.applications)
+        port = self.next_port()
         publish = [{"container_port": 5000, "host_port": port, "host_address": "0.0.0.0", "protocol": "tcp"}]  # noqa: S104 - of the namespace
         given = {"ports": publish} if strategy == STOP_FIRST else {"network_aliases": [name]}
         first = image or self.images.page("1")
@@ -134,15 +138,20 @@ class World(Sight):
         placed = self.backstage(
             "place",
             name=name,
-            image=first.reference,
+            image="" if from_source else first.reference,
             servers=[each.name for each in where],
             settings=saved,
             rollout=rollout,
+            **(from_source or {}),
         )
         made = Application(name, where, strategy, port, saved, int(placed), time.time())
         made.images[first.image_id] = first
         self.applications[name] = made
         return made
+
+    def next_port(self) -> int:
+        """The one that the next application publishes."""
+        return FIRST_PORT + len(self.applications)
 
     def change(self, application: Application, image: Pushed, **settings: Any) -> None:
         """Another image in its settings, and other settings where given."""
