@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from deployments.sealing import SealedField
 from deployments.states import HostState
 
-
 TRUSTED: Final = ~Q(host_key="") | Q(way="beside", retired_at=None)
 """The servers that `Host.is_trusted` says yes of."""
 
