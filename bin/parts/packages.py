@@ -32,6 +32,8 @@ TESTS = {
     "rootlesskit": "rootlesskit",
     "newuidmap": "uidmap",
     "slirp4netns": "slirp4netns",
+    "systemctl": "systemd",
+    "dbus-daemon": "dbus",
 }
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/local/sbin"
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")

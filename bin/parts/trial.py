@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from parts import packages, trial_images, trial_story, venv
+from parts import packages, trial_images, trial_story, trial_units, venv
 from parts.engine26 import Engine26
 from parts.environment import ROOT
 from parts.leftovers import clear_leftovers
@@ -24,6 +24,7 @@ from parts.trial_stack import Stack, announce
 
 DESCRIPTION = "Bring docker-compose.yml up for real and go through a life with it; takes about ten minutes."
 NEEDED = ("dockerd", "ip", "docker-registry", "sshd", "ssh-keygen", "static busybox", "git")
+UNDER_SYSTEMD = ("systemctl", "dbus-daemon", "postgres", "redis-server")
 NEW, OLD = "estiva:trial", "estiva:trial-before"
 
 
@@ -31,7 +32,7 @@ def prepare(script: Path, arguments: list[str]) -> None:
     """Everything before our own packages can be imported: Debian's, then .venv; goes on as the environment's Python."""
     if os.geteuid() != 0:
         raise PartError("it needs root: an engine, network namespaces and Debian's packages.")
-    packages.ensure(NEEDED)
+    packages.ensure((*NEEDED, *UNDER_SYSTEMD))
     venv.ensure("requirements.txt")
     venv.reenter(script, arguments)
 
@@ -85,6 +86,11 @@ def _try(folder: Path, before: str, figures: dict[str, Any]) -> None:
         other = _stack("estiva-restored", trees["new"], folder / "restored", engine)
         parts.callback(_end, other)
         trial_story.Story(stack, other, server, figures, old=OLD, new=NEW).go()
+    announce("the units, on a machine that runs under systemd")
+    began = time.monotonic()
+    wheels = trial_images.wheels([(trees["new"] / "requirements.txt").read_text()])
+    trial_units.go(folder / "units", trees["new"], wheels, figures)
+    figures["units_seconds"] = round(time.monotonic() - began, 1)
 
 
 def _stack(name: str, tree: Path, folder: Path, engine: Engine26) -> Stack:
