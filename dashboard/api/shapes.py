@@ -70,9 +70,14 @@ class EnvironmentShape(Schema):
 
 
 class ServerShape(Schema):
-    """A server. Sizes are bytes; `public_key` is for its authorized_keys, and shown to admins."""
+    """A server. Sizes are bytes; `public_key` is for its authorized_keys, and shown to admins.
+
+    One whose `way` is `beside` is the engine beside a worker: it has no address, port, user or key.
+    """
 
     name: str
+    way: str
+    builds_only: bool
     address: str
     port: int
     user: str

@@ -56,8 +56,8 @@ def environment(row: Environment) -> dict[str, Any]:
 
 def server(row: Host, user: User) -> dict[str, Any]:
     """A server as this person sees it."""
-    plain = ("name", "address", "port", "user", "docker_socket", "builds_at_once", "state", "state_text", "is_trusted")
-    seen = ("architecture", "disk_free", "disk_total", "checked_at", "drained_at")
+    plain = ("name", "way", "builds_only", "address", "port", "user", "docker_socket", "builds_at_once")
+    seen = ("state", "state_text", "is_trusted", "architecture", "disk_free", "disk_total", "checked_at", "drained_at")
     return {
         **{name: getattr(row, name) for name in (*plain, *seen)},
         "via": row.via.name if row.via else None,
