@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parts.faults.events import Event
+from parts.faults.lives import FOREVER, Life, lives
 from parts.faults.probing import Asked, Hole, holes
 from parts.faults.record import ENDS, GOOD, RESTORED, Deployed, Share
 
@@ -58,45 +59,6 @@ class Seen:
     chunks: Mapping[int, list[tuple[int, int, int, list[Any]]]] = field(default_factory=dict)
     images: frozenset[str] = frozenset()  # the image IDs that were meant
     broken: tuple[tuple[float, float], ...] = ()  # when its server itself was broken: nothing can be asked of it then
-
-
-@dataclass(frozen=True)
-class Life:
-    """One container, from its create to its destroy, with the times it ran."""
-
-    created: Event
-    runs: tuple[tuple[float, float], ...]
-    destroyed: float
-
-    def ran_at(self, moment: float) -> bool:
-        """Whether it ran then."""
-        return any(begin <= moment < end for begin, end in self.runs)
-
-
-FOREVER = float("inf")
-
-
-def lives(events: Sequence[Event]) -> list[Life]:
-    """Every container's life, from the events."""
-    by_id: dict[str, list[Event]] = {}
-    for event in events:
-        by_id.setdefault(event.container, []).append(event)
-    found = []
-    for told in by_id.values():
-        created = next((each for each in told if each.action == "create"), told[0])
-        runs, began, destroyed = [], 0.0, FOREVER
-        for each in told:
-            if each.action == "start" and not began:
-                began = each.at
-            elif each.action == "die" and began:
-                runs.append((began, each.at))
-                began = 0.0
-            elif each.action == "destroy":
-                destroyed = each.at
-        if began:
-            runs.append((began, destroyed))
-        found.append(Life(created, tuple(runs), destroyed))
-    return sorted(found, key=lambda each: each.created.at)
 
 
 def judge(seen: Seen) -> list[Finding]:
