@@ -13,17 +13,20 @@ from deployments.errors import Refused
 from deployments.queries import log, runs, terminals
 from deployments.releases import running_release
 
+_PARTS = {"runs": "runs/_list.html", "terminals": "terminals/_list.html"}
+
 
 @seen_by(*EVERYONE)
 def index(request: Request, application: str, environment: str) -> HttpResponse:
     """Commands that were run for it, newest first."""
     placement = get_placement(request, application, environment)
-    template = "runs/_list.html" if request.GET.get("fragment") == "runs" else "runs/list.html"
+    template = _PARTS.get(request.GET.get("fragment", ""), "runs/list.html")
     context = {
         "placement": placement,
         "tab": "runs",
         "runs": runs.runs_of(placement),
         "terminals": terminals.terminals_of(placement),
+        "is_live": True,
         "running": running_release(placement.pk),
         "acts": placement.application.archived_at is None and permissions.may_act(request.user, placement),
     }
