@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from deployments.models import AuditEntry, Deployment, Host, Operation, Placemen
 from deployments.queries.drift_page import unknown_containers
 from tests.dashboard.story import Story, command_run, tell
 from tests.dashboard.web import sign_in
+from tests.deployments.test_settings_injection import CORPUS
 
 pytestmark = pytest.mark.django_db
 
@@ -154,3 +156,20 @@ def test_containers_that_no_record_knows(story: Story, seat: PlacementHost) -> N
     assert "Ignored by Ana Prado: a trial" in client.get("/servers/web-1/").content.decode()
     client.post(url, {"act": "heed", "container": "a" * 64})
     assert "stray" in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("text", CORPUS)
+def test_what_is_typed_stays_text(story: Story, seat: PlacementHost, text: str) -> None:
+    shown, client = differs(seat), client_of(story.bruno)
+    answer = client.post(URL, {"act": "ignore", "shown": shown, "reason": text})
+    seat.refresh_from_db()
+    if answer.status_code == 302:
+        assert seat.ignored["reason"] == text.strip()
+        page = client.get(URL).content.decode()
+        assert text.strip() in html.unescape(page)
+        assert "<script>alert" not in page
+        client.post(URL, {"act": "heed"})
+    answer = client.post(URL, {"act": "adopt", "shown": shown, "note": text})
+    notes = [each.request["note"] for each in Operation.objects.filter(kind="adopt")]
+    assert notes == ([text.strip()] if answer.status_code == 302 else [])
+    assert client.post(URL, {"act": "adopt", "shown": text, "note": "x"}).status_code == 422

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from deployments import one_offs
 from deployments.live import decode_lines
 from deployments.models import Deployment, OneOffRun, Operation, Release, RunChunk
 from parts.engine26 import Engine26
+from parts.processes import wait_until
 from parts.sshd import SshServer
 from parts.valkey import Valkey
 from tests.integration import compose_scene as scene
@@ -80,6 +84,18 @@ def test_a_command_in_a_service(
     }
     assert stage.docker("ps", "-aq", "--filter", "label=estiva.run") == ""
 
+    assert not Path("/tmp/estiva-canary").exists()
+
+    run = one_offs.request_run(
+        actor=harness.admin(), release=release, host=host, command=["sleep", "600"], seconds=60, service="web"
+    )
+    over = threading.Thread(target=_cancel_once_begun, args=(run.pk,))
+    over.start()
+    cancelled = stage.run(run.operation)
+    over.join()
+    assert cancelled.status == "cancelled", (cancelled.result, stage.lines())
+    assert stage.docker("ps", "-aq", "--filter", "label=estiva.run") == ""
+
     written = stage.command(release, "sh", "-c", "/bin/busybox touch /data/seen; /bin/busybox ls /data", service="db")
     assert (written.status, "seen" in stage.lines()) == ("succeeded", True), (written.result, stage.lines())
     assert stage.seen().drift == ""
@@ -98,6 +114,14 @@ def test_a_command_in_a_service(
     )
     assert any("really" in each for each in _bad(stage.planned()))
     place.refresh_from_db()
+
+
+def _cancel_once_begun(run_id: int) -> None:
+    try:
+        wait_until(lambda: OneOffRun.objects.get(pk=run_id).begun_at is not None, "the command begins", timeout=40)
+        one_offs.cancel_run(actor=harness.admin(), run_id=run_id)
+    finally:
+        connection.close()
 
 
 def _bad(plan: Any) -> list[str]:

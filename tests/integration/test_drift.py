@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
-from deployments import adopting, drifting, requests
+from deployments import adopting, drifting, requests, room, room_acts
 from deployments.inventory import hosts, variables
 from deployments.models import Host, Operation, Placement, PlacementHost, Plan, Release
+from deployments.queries.drift_page import Unknown, unknown_containers
+from deployments.queries.room import container_page
+from deployments.room_acts import Act
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from parts.valkey import Valkey
 from tests.integration import harness
 from tests.real_parts import SampleImages
+from worker.brief import installation_name
 from worker.keeper import Keeper
 from worker.operations import running
 
@@ -212,3 +216,29 @@ def test_what_is_stopped_removed_renamed_or_astray(by_hand: ByHand) -> None:
     )
     assert target.status == "succeeded", target.outcome
     assert by_hand.seen().drift == ""
+
+
+def test_a_stray_container_of_ours(by_hand: ByHand) -> None:
+    label = f"estiva.installation={installation_name()}"
+    by_hand.docker("run", "-d", "--name", "stray", "--label", label, by_hand.seat().observed["image_id"])
+    by_hand.seen()
+    (stray,) = _unknown()
+    assert (stray.row["name"], stray.ignored) == ("stray", {})
+    host = by_hand.host
+    drifting.ignore_container(actor=harness.admin(), host=host, container=stray.row, reason="a trial")
+    by_hand.seen()
+    assert [each.ignored["reason"] for each in _unknown()] == ["a trial"]
+
+    by_hand.run(room.look_around(actor=harness.admin(), host=host))
+    for act in (Act.STOP, Act.REMOVE):
+        page = container_page(host, stray.key, Placement.objects.all(), everything=True)
+        assert page is not None
+        done = by_hand.run(room_acts.request_act(actor=harness.admin(), host=host, container=page.row, act=act))
+        assert done.status == "succeeded", done.result
+    assert _unknown() == []
+    assert by_hand.seat().drift == ""
+
+
+def _unknown() -> list[Unknown]:
+    host = Host.objects.get()
+    return unknown_containers([host])[host.pk]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deployments import container_settings
+from deployments.adopting import settings_after
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from tests.every_option import ELSEWHERE, SETTINGS
@@ -15,7 +16,9 @@ from tests.real_parts import SampleImages, SshKey
 from worker.connections.pool import Pool
 from worker.container_spec import container_spec
 from worker.engine.container_body import container_body
-from worker.engine.events import Event, Finding, Line
+from worker.engine.events import Event, Finding, Line, Observed
+from worker.engine.found import changed
+from worker.engine.look import look
 
 NOT_HERE = {
     "gpus": "no graphics card",
@@ -82,6 +85,15 @@ def test_what_was_asked_is_what_is_there(stage: RealStage, tmp_path: Path) -> No
     stage.fence -= 1
     events = stage.deploy(1, image)
     assert last(events).verdict == "succeeded", f"{last(events).what} {problems(events)}"
+
+    brought = next(each for each in reversed(events) if isinstance(each, Observed))
+    with stage.host() as server:
+        now = look(spec.identity, server).observed
+    assert now is not None
+    assert brought.settings, "it was read back"
+    assert changed(brought.settings, now.settings) == {}, "nobody changed anything by hand"
+    laid_over = settings_after(container_settings.normalise(raw), brought.settings)
+    assert {name for name in SETTINGS if name not in laid_over} == set(NOT_HERE) & set(SETTINGS)
 
     found = inspected(stage, "shop-production-r1.f1")
     body = container_body(spec, {}, with_aliases=True)
