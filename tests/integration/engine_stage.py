@@ -11,6 +11,7 @@ from typing import Any
 from parts.dockerd import DockerEngine
 from parts.podman import Podman
 from parts.processes import free_port
+from parts.rootless_podman import RootlessPodman
 from parts.sshd import SshServer
 from tests.real_parts import Pushed, SampleImages, SshKey
 from tests.worker.connections.real_server import address_of, credential_of, host_key_of
@@ -62,7 +63,7 @@ class RealStage:
     pool: Pool
     sshd: SshServer
     key: SshKey
-    engine: DockerEngine | Podman
+    engine: DockerEngine | Podman | RootlessPodman
     images: SampleImages
     container: ContainerSpec = ContainerSpec()  # noqa: RUF009 - frozen
     port: int = field(default_factory=free_port)

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from deployments import container_settings
 from parts.podman import Podman
+from parts.registry import Registry
+from parts.rootless_podman import rootless_podman
 from parts.sshd import SshServer
+from tests.integration.engine_stage import RealStage, last
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.connections.contract import body
 from tests.worker.connections.real_server import address_of, credential_of, host_key_of
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool
+from worker.container_spec import container_spec
 from worker.engine.errors import Conflict
 from worker.engine.podman import podman_findings
 
@@ -55,3 +60,31 @@ def test_a_podman_is_known_and_what_it_lacks_is_named(host: DockerHost, sample_i
     assert [each.name for each in host.containers({"estiva.installation": "test"})] == ["web.f1"]
     host.stop("web.f1", timeout=1)
     host.remove("web.f1")
+
+
+def test_rootless_podman_is_deployed_to(
+    sshd: SshServer,
+    ssh_key: SshKey,
+    registry: Registry,
+    sample_images: SampleImages,
+    folder: Path,
+) -> None:
+    """On the machine's own network: this machine opens no /dev/net/tun to users, which any other would need."""
+    pool = Pool()
+    with rootless_podman(folder / "rootless-podman", insecure=[registry.address]) as engine:
+        stage = RealStage(pool, sshd, ssh_key, engine, sample_images)
+        health = {"kind": "http", "port": stage.port, "path": "/healthz", "interval": 0.1, "deadline": 20}
+        settings = container_settings.normalise({"network_mode": "host", "health": health, "stop_timeout": 1})
+        stage.container = container_spec(settings, (("SAMPLE_PORT", str(stage.port)),), None)
+        try:
+            for version in ("1", "2"):
+                end = last(stage.deploy(int(version), sample_images.push(version)))
+                assert end.verdict == "succeeded", end
+                assert f"Version {version}" in stage.answer()
+            with stage.host() as host:
+                assert host.facts().rootless
+            assert [(each.name, each.restart_policy) for each in stage.containers()] == [
+                ("shop-production-r2.f2", "always")
+            ]
+        finally:
+            pool.close()

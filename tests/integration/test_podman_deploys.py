@@ -25,7 +25,7 @@ pytestmark = pytest.mark.real
 NETWORK = {
     "Name": "estiva-test-extra",
     "EnableIPv6": True,
-    "IPAM": {"Config": [{"Subnet": "10.213.7.0/24"}, {"Subnet": "fd00:213:7::/64"}]},
+    "IPAM": {"Config": [{"Subnet": "10.214.7.0/24"}, {"Subnet": "fd00:214:7::/64"}]},
 }
 PASSED_OVER = (
     "domainname",
@@ -106,7 +106,7 @@ def test_an_unhealthy_release_gives_way_to_the_old_one(stage: RealStage) -> None
 # A worker's changes on its way forward: tag 1, rename 2, volume 3, create 4, stop the old one 5, start 6, volume 7, create the
 # twin 8, stop what was proven 9, start the twin 10, remove the old one 11, remove what was proven 12.
 @pytest.mark.timeout(240)
-def test_cut_off_rebooted_and_finished_by_another(stage: RealStage) -> None:
+def test_cut_off_rebooted_and_finished_by_another(stage: RealStage, tidy_podman: Podman) -> None:
     """Back and forth between two versions, cut off at another change each time; whatever a reboot starts there serves."""
     stage.stop_first(health=replace(HEALTH, interval=0.1))
     images = [stage.images.push("1"), stage.images.push("2")]
@@ -116,7 +116,7 @@ def test_cut_off_rebooted_and_finished_by_another(stage: RealStage) -> None:
         image = images[(release + 1) % 2]
         with stage.host() as host, suppress(HostLost):
             list(deploy(stage.spec(release, image), Breaking(host, n, "after", lose)))
-        stage.engine.reboot()
+        tidy_podman.reboot()
         assert until(lambda: "Version" in stage.answer()), (n, stage.containers())
         end = last(stage.deploy(release, image))
         assert end.verdict == Verdict.SUCCEEDED, (n, end)
@@ -137,6 +137,7 @@ def test_what_is_asked_is_what_is_there_or_is_refused_by_name(stage: RealStage) 
     raw |= {
         "ports": [{"container_port": "5000-5001", "host_address": "127.0.0.1"}],
         "health": {"kind": "http", "port": 5000, "interval": 0.1, "deadline": 20},
+        "networks": [{**SETTINGS["networks"][0], "ipv4": "10.214.7.9", "ipv6": "fd00:214:7::9"}],
         "restart": "always",
         "stop_timeout": 1,
         "restart_retries": 0,
@@ -158,7 +159,7 @@ def test_what_is_asked_is_what_is_there_or_is_refused_by_name(stage: RealStage) 
     assert (host["ReadonlyRootfs"], host["Privileged"], host["PidMode"]) == (True, True, "host")
     assert (host["Dns"], host["DnsSearch"]) == (["10.9.9.9", "fd00::53"], ["shop.internal"])
     extra = found["NetworkSettings"]["Networks"]["estiva-test-extra"]
-    assert (extra["IPAddress"], extra["GlobalIPv6Address"]) == ("10.213.7.9", "fd00:213:7::9")
+    assert (extra["IPAddress"], extra["GlobalIPv6Address"]) == ("10.214.7.9", "fd00:214:7::9")
     mounts = {each["Destination"]: each["RW"] for each in found["Mounts"]}
     assert (mounts["/mnt/share"], mounts["/data"], mounts["/conf"], mounts["/scratch"]) == (False, True, False, True)
 

@@ -75,8 +75,7 @@ class DockerHost:
         with translated(self._session):
             version, info = self._api.version(), self._api.info()
             if podman.is_podman(version):
-                lacks = podman.lacks(self._api, info, self._session, rootless=inspected.is_rootless(info))
-                return inspected.facts(version, info, podman=True, lacks=lacks)
+                return podman.facts(self._api, self._session, version, info)
             return inspected.facts(version, info)
 
     def disk_free(self, path: str) -> tuple[int, int] | None:

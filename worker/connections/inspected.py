@@ -10,8 +10,8 @@ _HEALTH_LINES = 5
 _ABILITIES = ("MemoryLimit", "SwapLimit", "OomKillDisable", "CpuCfsQuota", "CPUShares", "CPUSet", "PidsLimit")
 
 
-def facts(version: Json, info: Json, *, podman: bool = False, lacks: frozenset[str] = frozenset()) -> EngineFacts:
-    """From `/version` and `/info`; `lacks` is what podman was found to lack."""
+def facts(version: Json, info: Json) -> EngineFacts:
+    """From `/version` and `/info`."""
     return EngineFacts(
         engine_version=str(version.get("Version", "")),
         api_version=str(version.get("ApiVersion", "")),
@@ -25,15 +25,8 @@ def facts(version: Json, info: Json, *, podman: bool = False, lacks: frozenset[s
         absent=_absent(info),
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
         log_drivers=tuple(sorted((info.get("Plugins") or {}).get("Log") or ())),
-        product="Podman" if podman else "Docker",
-        rootless=is_rootless(info),
-        lacks=lacks,
+        rootless="name=rootless" in (info.get("SecurityOptions") or ()),
     )
-
-
-def is_rootless(info: Json) -> bool:
-    """Its containers' root is a plain user of the server."""
-    return "name=rootless" in (info.get("SecurityOptions") or ())
 
 
 def _absent(info: Json) -> frozenset[str]:
