@@ -1,5 +1,6 @@
 """Transports are shared, channels are not."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from tests.real_parts import SshKey
 from tests.worker.connections.real_server import address_of, credential_of, host_key_of
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool, SshSession
+from worker.connections.room import ask_machine
 from worker.connections.signals import Signals
 from worker.engine.errors import HostLost, LeaseLost
 
@@ -147,6 +149,14 @@ def test_forty_calls_are_quick(pool: Pool, sshd: SshServer, engine: DockerEngine
         for _ in range(40):
             assert host.container("nobody") is None
         assert host.now() - begun < 1.0  # 40 ms of stall a call would be 1.6 s
+
+
+def test_a_server_says_what_its_load_is_measured_by(pool: Pool, sshd: SshServer, ssh_key: SshKey) -> None:
+    with session_on(pool, sshd, ssh_key) as session:
+        said = ask_machine(session)
+    assert said.cores == os.cpu_count()
+    assert said.load is not None
+    assert said.memory_total is not None
 
 
 def test_a_session_does_not_begin_for_one_who_lost_the_lease(pool: Pool, sshd: SshServer, ssh_key: SshKey) -> None:

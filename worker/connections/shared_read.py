@@ -35,8 +35,9 @@ GATHER_SECONDS = 0.3  # how long after its beginning others may join, at least
 LOOK_SECONDS = 20.0  # how long the others wait for one that finds out what it lacks
 PATIENCE_SECONDS = 15.0  # for how long, in all, one may keep the others waiting
 FIRST_BYTE_SECONDS = 900.0  # an engine first writes the whole image to a file of its own
-_READ = 1 << 20
-_AT_ONCE = 1 << 18  # bytes for which the reading thread is worth waking
+_READ = (
+    1 << 18
+)  # bytes, and that many are worth waking the reading thread for; larger pieces cost more memory traffic than they save
 _LONGEST_REFUSAL = 1 << 16
 _PARCEL = 1 << 18  # bytes that are handed on at once
 
@@ -124,7 +125,7 @@ class SharedRead:
             saved = SavedImage(about.image_id, about.diff_ids)
             first = _first_bytes(sock, builder.name)
             sock.settimeout(STREAM_SECONDS)
-            sock.expect_bulk(_AT_ONCE)
+            sock.expect_bulk(_READ)
             wanted = self._gather()
             self._pass_on(sock, first, saved, about, wanted)
         finally:
