@@ -110,7 +110,7 @@ class Commands:
             raise HostError(
                 f"Server {self._name}: a command of this build used more than {in_words(share.memory, None)}, the memory that "
                 "was left to it, and the build was ended.",
-                why="A command used more memory than it may have.",
+                why="It had that much before its limit could be set.",
                 remedy="Raise the memory limit in the build settings, build on a larger server, or let the command use less "
                 "(fewer jobs at once).",
             ) from error

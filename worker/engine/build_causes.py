@@ -134,7 +134,7 @@ CAUSES: tuple[Cause, ...] = (
         "both",
         r"exit code: 137\b|signal: killed|javascript heap out of memory|cannot allocate memory|std::bad_alloc"
         r"|\bmemoryerror\b",
-        "A command used more memory than it may have, and was ended.",
+        "A command used more memory than it may have{allowed}, and was ended.",
         "Raise the memory limit in the build settings, build on a larger server, or let the command use less (fewer "
         "jobs at once).",
     ),

@@ -19,15 +19,15 @@ class Diagnosis:
     generic: bool = False  # nothing known was found in it
 
 
-def diagnose(error: str, output: Sequence[str], *, platform: str = "") -> Diagnosis:
-    """`error` is BuildKit's, `output` the failing command's last lines, `platform` what was built for."""
+def diagnose(error: str, output: Sequence[str], *, platform: str = "", memory: int | None = None) -> Diagnosis:
+    """`error` is BuildKit's, `output` the failing command's last lines, `platform` what was built for, `memory` its limit in bytes."""
     error, written = bounded(error), bounded("\n".join(output))
     places = {"error": error, "output": written, "both": f"{written}\n{error}"}
     code = exit_code(error)
     for cause in CAUSES:
         found = re.search(cause.pattern, places[cause.where], re.IGNORECASE)
         if found:
-            words = _words(found, platform)
+            words = _words(found, platform, memory)
             return Diagnosis(cause.why.format(**words), cause.remedy.format(**words), code)
     if code is not None:
         return Diagnosis(
@@ -54,11 +54,12 @@ def exit_code(error: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _words(found: re.Match[str], platform: str) -> dict[str, str]:
+def _words(found: re.Match[str], platform: str, memory: int | None) -> dict[str, str]:
     said = {name: (value or "").strip().rstrip(".,;") for name, value in found.groupdict().items()}
     needs = said.get("needs") or said.get("needs2") or ""
     words = {
         **said,
+        "allowed": f", {memory / 1024**2:.0f} MB" if memory else "",
         "wanted": said.get("platform") or platform or "the builder's",
         "image_words": f" ({said['image']})" if said.get("image") else "",
         "program_words": f" ({said['program']})" if said.get("program") else "",

@@ -17,7 +17,7 @@ def diagnosed(making: Making, error: HostError) -> StepFailed:
         failed.name
     ):  # what BuildKit does by itself is named by no command of the user's
         heard += [failed.name, *making.problems]
-    found = diagnose("\n".join(heard), making.log.last_words, platform=making.platform)
+    found = diagnose("\n".join(heard), making.log.last_words, platform=making.platform, memory=spec.memory)
     what = f"The build failed on {spec.server}: {said}"
     if failed is not None:
         line = dockerfile_line(failed.name, spec.dockerfile_text)

@@ -85,6 +85,14 @@ def test_real_words(error: str, output: str, why: str, remedy: str) -> None:
     assert "  " not in found.why + found.remedy
 
 
+def test_the_memory_that_a_build_may_have_is_named() -> None:
+    said = "executor failed running [/bin/sh -c dd]: exit code: 137"
+    assert (
+        diagnose(said, [], memory=64 << 20).why == "A command used more memory than it may have, 64 MB, and was ended."
+    )
+    assert diagnose(said, []).why == "A command used more memory than it may have, and was ended."
+
+
 def test_what_is_not_known_is_not_explained_away() -> None:
     found = diagnose("executor failed running [/bin/sh -c make]: exit code: 2", ["make: *** [all] Error 2"])
     assert (found.exit_code, found.generic) == (2, True)
@@ -96,7 +104,9 @@ def test_what_is_not_known_is_not_explained_away() -> None:
 def test_every_cause_can_be_said(cause: object) -> None:
     """Each names only groups that its pattern has, or words that are always there."""
     assert isinstance(cause, type(CAUSES[0]))
-    known = set(re.compile(cause.pattern).groupindex) | {"wanted", "image_words", "program_words", "needs_words", "has"}
+    known = set(re.compile(cause.pattern).groupindex) | {
+        *("allowed", "wanted", "image_words", "program_words", "needs_words", "has")
+    }
     named = {name for text in (cause.why, cause.remedy) for _, name, _, _ in string.Formatter().parse(text) if name}
     assert named <= known
 
