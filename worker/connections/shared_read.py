@@ -35,9 +35,7 @@ GATHER_SECONDS = 0.3  # how long after its beginning others may join, at least
 LOOK_SECONDS = 20.0  # how long the others wait for one that finds out what it lacks
 PATIENCE_SECONDS = 15.0  # for how long, in all, one may keep the others waiting
 FIRST_BYTE_SECONDS = 900.0  # an engine first writes the whole image to a file of its own
-_READ = (
-    1 << 18
-)  # bytes, and that many are worth waking the reading thread for; larger pieces cost more memory traffic than they save
+_READ = 1 << 18  # bytes; as many are worth waking the reading thread for, and with more the memory isn't used again
 _LONGEST_REFUSAL = 1 << 16
 _PARCEL = 1 << 18  # bytes that are handed on at once
 
