@@ -90,10 +90,11 @@ def fail_late(operation: Operation) -> bool:
         else f"Worker {operation.holder or 'unknown'} did not end it before its deadline.",
         "remedy": "Check that the worker of queue “look” runs, then try again.",
     }
-    if never_began and operation.host is not None and (absent := engines.absent_reason(operation.host)):
+    if never_began and operation.host is not None and operation.host.is_beside:
+        absent = engines.absent_reason(operation.host)
         result |= {
-            "why": absent,
-            "remedy": "Start the worker with ESTIVA_LOCAL_ENGINE on that machine, then try again.",
+            "why": absent or "No worker for looking at servers has the engine beside it, or all are busy.",
+            "remedy": "Start the worker of queue “look” with ESTIVA_LOCAL_ENGINE on that machine, then try again.",
         }
     with transaction.atomic():
         locked = Operation.objects.select_for_update(no_key=True).filter(pk=operation.pk, fence=operation.fence).first()

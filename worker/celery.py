@@ -72,11 +72,12 @@ _stopping = threading.Event()
 
 @signals.worker_ready.connect
 def _start_keeper(sender: Any, **_: Any) -> None:
-    base = queue.LOOK_QUEUE if process_keeper().role == "look" else queue.DEPLOY_QUEUE
+    bases = {queue.DEPLOY_QUEUE, queue.LOOK_QUEUE} & set(sender.app.amqp.queues.consume_from)
 
     def found(engine: LocalEngine) -> None:
         """What only this engine can do has a queue of its own. Called on a thread: the consumer does it on its own."""
-        sender.call_soon(sender.add_task_queue, engines.queue_of(base, [engine.identity]))
+        for base in sorted(bases):
+            sender.call_soon(sender.add_task_queue, engines.queue_of(base, [engine.identity]))
 
     local_engine.watch(found, _stopping)
     process_keeper().start()
