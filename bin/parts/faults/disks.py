@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from parts.faults.gate import Gate, always
 from parts.faults.row import Round, Row
 from parts.faults.world import Application
 from parts.machine import Machine, MachineEngine
 from parts.namespaces import Namespace
 from parts.processes import PartError, run
 
-MEGABYTES: Final = 96
-INODES: Final = 2400
-LEFT: Final = 600_000
+MEGABYTES: Final = 4000
+INODES: Final = 3000
+LITTLE: Final = 50_000_000
+FULL: Final = r"disk is full|[Nn]o space left|Too little space"
 
 
 class SmallEngine(MachineEngine):
@@ -48,8 +51,10 @@ class SmallMachine(Machine):
 def fill(machine: SmallMachine, *, leave: int) -> None:
     """Write until only so many bytes are left."""
     with (machine.disk.data / "filler").open("wb") as filler, suppress(OSError):
-        while _free(machine) > leave:
-            filler.write(b"\0" * min(1 << 16, max(4096, _free(machine) - leave)))
+        os.posix_fallocate(filler.fileno(), 0, max(4096, _free(machine) - leave - 1_000_000))
+        while _free(machine) > leave:  # the last million byte by byte, since a file system keeps some for itself
+            filler.seek(0, os.SEEK_END)
+            filler.write(b"\0" * max(4096, min(1 << 16, _free(machine) - leave)))
             filler.flush()
 
 
@@ -77,59 +82,80 @@ def _free(machine: SmallMachine) -> int:
 
 
 def disk_trouble(turn: Round) -> None:
-    """In the pull with little room; at the create with none; without inodes; read-only. Then with room again: it deploys."""
+    """Full before the plan, in the pull, at the create; without inodes; read-only. Then with room again: it deploys."""
     world = turn.world
     worker = world.estiva.worker()
     machine = world.add_machine(SmallMachine)
     assert isinstance(machine, SmallMachine)  # noqa: S101 - for the type checker
     app = turn.application("app", [machine])
-    world.deployed(app)
-    world.change(app, world.images.page("2"))
-    world.deployed(app)
+    for version in ("1", "2"):
+        world.change(app, world.images.page(version))
+        world.deployed(app)
     world.probe(app)
-    full = r"disk is full|no space left|MB (are )?free|needs"
-    ways: dict[str, tuple[Callable[[], None], str, int]] = {
-        "pull": (lambda: fill(machine, leave=LEFT), full, 6_000_000),
-        "create": (lambda: fill(machine, leave=0), full, 0),
-        "inodes": (lambda: use_up_inodes(machine), r"inode|no space left|disk is full", 6_000_000),
-    }
-    for number in range(turn.amount(1, 3)):
-        for way, (spoil, said, ballast) in ways.items():
-            _one(turn, app, machine, f"{way}{number}", (spoil, said, ballast))
+    with Gate(world.registry) as gate:
+        for number in range(turn.amount(1, 3)):
+            _before(turn, app, machine, f"before{number}", lambda: fill(machine, leave=LITTLE), FULL)
+            _before(turn, app, machine, "1", lambda: fill(machine, leave=0), FULL)  # whose image is there: no pull
+            _before(
+                turn, app, machine, f"inodes{number}", lambda: use_up_inodes(machine), r"inode|no space left|is full"
+            )
+            _while_pulling(turn, app, machine, gate, f"pull{number}")
     _read_only(turn, app, machine)
     world.estiva.end(worker)
 
 
-def _one(
-    turn: Round, app: Application, machine: SmallMachine, tag: str, way: tuple[Callable[[], None], str, int]
+def _before(
+    turn: Round, app: Application, machine: SmallMachine, tag: str, spoil: Callable[[], None], said: str
 ) -> None:
-    world, (spoil, said, ballast) = turn.world, way
-    # what needs no pull was on the server before
-    image = world.images.page(tag, ballast=ballast) if ballast else world.images.page("1")
-    world.change(app, image)
+    world = turn.world
+    world.change(app, world.images.page(tag, ballast=0 if tag == "1" else 6_000_000))
     spoil()
     try:
         _refused(turn, app, tag, said)
     finally:
         make_room(machine)
-    world.change(app, world.images.page("2"))
-    turn.succeeded(world.deploy(app))
+    _deploys_again(turn, app)
+
+
+def _while_pulling(turn: Round, app: Application, machine: SmallMachine, gate: Gate, tag: str) -> None:
+    world = turn.world
+    world.change(app, gate.through(world.images.page(tag, ballast=3_000_000)))
+    gate.rule = always("blobs", rate=200_000)
+    number = world.deploy(app)
+    world.wait(lambda: any("/blobs/" in each for each in gate.seen), "a layer is on its way", 40)
+    fill(machine, leave=0)
+    gate.rule = None
+    try:
+        world.ended(number, timeout=150)
+        _told(turn, number, tag, FULL)
+    finally:
+        make_room(machine)
+    _deploys_again(turn, app)
+
+
+def _deploys_again(turn: Round, app: Application) -> None:
+    turn.world.change(app, turn.world.images.page("2"))
+    turn.succeeded(turn.world.deploy(app))
+
+
+def _told(turn: Round, number: int, tag: str, said: str) -> None:
+    (share,) = turn.world.record.of(number)
+    told = " ".join(str(share.outcome.get(key, "")) for key in ("what", "why", "remedy"))
+    turn.expect(share.status in ("failed_untouched", "failed_restored"), f"{tag}: {share}")
+    turn.expect(bool(re.search(said, told)), f"{tag} was told as: {told}")
+    turn.did()
 
 
 def _refused(turn: Round, app: Application, tag: str, said: str) -> None:
     """By the plan, or by the deploy, which then changed nothing or brought the old one back."""
-    world = turn.world
     try:
-        number = world.deploy(app)
+        number = turn.world.deploy(app)
     except PartError as error:
-        told = str(error)
-    else:
-        world.ended(number)
-        (share,) = world.record.of(number)
-        told = " ".join(str(share.outcome.get(key, "")) for key in ("what", "why", "remedy"))
-        turn.expect(share.status in ("failed_untouched", "failed_restored"), f"{tag}: {share}")
-    turn.expect(bool(re.search(said, told)), f"{tag} was told as: {told}")
-    turn.did()
+        turn.expect(bool(re.search(said, str(error))), f"{tag} was told as: {error}")
+        turn.did()
+        return
+    turn.world.ended(number)
+    _told(turn, number, tag, said)
 
 
 def _read_only(turn: Round, app: Application, machine: SmallMachine) -> None:

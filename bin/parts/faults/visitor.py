@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import http.cookiejar
 import re
 import threading
@@ -14,6 +15,7 @@ from parts.trial_person import Page, Person
 
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _FINGERPRINT = re.compile(r'name="fingerprint" value="([^"]+)"')
+_TAG = re.compile(r"<[^>]+>")
 _LOOKING = 'data-live="operation:'
 PAUSE = 0.15
 
@@ -70,7 +72,11 @@ class Visitor(Person):
 
     def click(self, plan: str, fingerprint: str) -> int:
         """Deploy what the plan says; the Deployment's number."""
-        page = self.send(f"{plan}deploy", fingerprint=fingerprint)
+        try:
+            page = self.send(f"{plan}deploy", fingerprint=fingerprint)
+        except PartError as error:
+            shown = " ".join(_TAG.sub(" ", self.open(plan).text).split())
+            raise PartError(f"{error} The plan: {html.unescape(shown)[:4000]}") from error
         if not page.path.startswith("/deployments/"):
             raise PartError(f"The click led to {page.path}: {page.words()[:600]}")
         return int(page.path.strip("/").rpartition("/")[2])
