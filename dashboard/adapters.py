@@ -41,14 +41,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def logout(self, request: HttpRequest) -> None:
         """End the session, its streams, and record it."""
         user = request.user
-        opened = request.session.get(OPENED_TERMINALS, [])
+        end_terminals(request)
         super().logout(request)
         if not isinstance(user, User):
             return
         with transaction.atomic():
             audit.record(actors.Actor.of(user, address=client_address(request)), "session.end", user)
             queue.changed_on_commit("user", user.pk)
-            terminals.end_of_login(actor=actors.Actor.of(user, client_address(request)), terminal_ids=opened)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """As allauth finds it past the trusted proxies; where it can't be told, all such clients share one allowance."""
@@ -75,3 +74,11 @@ class AccountAdapter(DefaultAccountAdapter):
         actor = actors.unknown(typed, address=client_address(request))
         with transaction.atomic():
             audit.denied(actor, "session.begin", ("user", "", typed), reason)
+
+
+def end_terminals(request: HttpRequest) -> None:
+    """Whoever is signed in in this browser leaves it: what they opened there ends."""
+    opened = request.session.get(OPENED_TERMINALS, [])
+    if opened and isinstance(request.user, User):
+        actor = actors.Actor.of(request.user, address=client_address(request))
+        terminals.end_of_login(actor=actor, terminal_ids=opened)

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from dashboard.access import EVERYONE, FORM, Request, open_to_all, seen_by
+from dashboard.adapters import end_terminals
 from dashboard.forms.accounts import PasswordForm, PersonForm, PreferencesForm, SetupForm
 from dashboard.forms.refusals import add_refusal
 from dashboard.middleware import client_address
@@ -60,6 +61,7 @@ def _sign_in_by(request: HttpRequest, found: AccessLink, token: str) -> HttpResp
 
 def _let_in(request: HttpRequest, user: User) -> HttpResponse:
     if request.user.is_authenticated:
+        end_terminals(request)
         logout(request)  # whoever used this browser before; nothing of their session goes on
     get_adapter(request).login(request, user)
     return redirect("overview")

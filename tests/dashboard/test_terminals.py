@@ -11,6 +11,8 @@ from django.urls import reverse
 
 from dashboard.forms.terminals import read_typed
 from deployments import terminal_keys
+from deployments.accounts import people
+from deployments.actors import Actor
 from deployments.models import AuditEntry, Environment, Role, Terminal, User
 from deployments.queries import terminals as record
 from deployments.terminal_keys import MOST_CHARACTERS, Answer, Keys
@@ -224,3 +226,11 @@ def test_signing_out_ends_it(story: Story, client: Client) -> None:
     row.refresh_from_db()
     assert row.end_requested_why == "signed_out"
     assert User.objects.get(pk=story.ana.pk).is_active
+
+
+def test_somebody_else_in_the_same_browser_ends_it(story: Story, client: Client) -> None:
+    client.force_login(story.ana)
+    client.post(form(story), {"command": "/bin/sh"})
+    token = people.issue_sign_in_token(actor=Actor.of(story.ana), user=story.carla)
+    client.post(reverse("account_link", args=(token,)))
+    assert Terminal.objects.get().end_requested_why == "signed_out"

@@ -136,7 +136,10 @@ class _Attempt:
                 self._typed_at = time.monotonic()
                 try:
                     stream.send(each.text.encode("utf-8", "replace"))
-                except (BrokenPipeError, ConnectionError, TimeoutError):
+                except TimeoutError:
+                    self._error = HostError("The program takes no more of what is typed.", why="It reads nothing.")
+                    return Terminal.End.LOST
+                except ConnectionError:
                     return ""  # it ends: the stream tells
             if each.size:
                 self._size, self._sized_at = terminals.bounded(*each.size), time.monotonic()
@@ -147,7 +150,9 @@ class _Attempt:
             self._size = None
         if not keys.are_lost:
             return ""
-        self._error = HostError("What was typed last may not have arrived.", why="Redis was restarted, and has lost it.")
+        self._error = HostError(
+            "What was typed last may not have arrived.", why="Redis was restarted, and has lost it."
+        )
         return Terminal.End.LOST
 
     def _not_for_ever(self) -> str:
