@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from deployments import requests, stalls
 from deployments.inventory.webhooks import create_webhook
-from deployments.models import Deployment, Host, Operation, PlacementHost, Plan
+from deployments.models import Deployment, Host, Operation, PlacementHost, Plan, Release
 from deployments.states import OperationStatus
 from deployments.webhooks.push import Push
 from deployments.webhooks.receive import actor_of
@@ -21,12 +21,14 @@ from tests.worker.conftest import Sent
 from worker.brief import HostConnection
 from worker.connections.fake import FakeHost, FakeServer
 from worker.connections.signals import Signals
+from worker.engine import found
 from worker.engine.container_host import Platform
 from worker.engine.errors import Cancelled, HostKeyChanged, HostLost, LeaseLost
 from worker.engine.look import Sight
+from worker.engine.spec import Secret
 from worker.keeper import Keeper
+from worker.operations import difference, running
 from worker.operations import plan as planning
-from worker.operations import running
 from worker.operations.drift import drift_words
 from worker.operations.steps import Looking, Outcome
 
@@ -239,3 +241,11 @@ def test_a_cancelled_look_is_a_failure_that_says_why() -> None:
 
 def test_the_words_of_drift_without_anything_recorded() -> None:
     assert drift_words(PlacementHost(), Sight(None)) == ""
+
+
+def test_a_secret_that_somebody_put_into_a_setting_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(difference, "open_secrets", lambda releases: {1: Secret("hush-hush-0815")})
+    before = {"command": ["serve"], "memory": 100}
+    now = {"command": ["serve", "--key=hush-hush-0815"], "memory": 200}
+    kept = difference._without_secrets(Release(), found.changed(before, now))
+    assert kept == {"engine:command": "[redacted]", "memory": 200}

@@ -1,5 +1,6 @@
 """What differs between a container and the record, piece by piece: `deployments.drifting` documents the shape."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ def difference_of(seat: PlacementHost, sight: Sight, words: str) -> Difference:
     release, container = seat.running_release, sight.container
     if release is None or container is None or not sight.running:
         return drifting.in_words_alone(words, NO_CONTAINER if release else "Deploy it: then it is on record.")
-    settings = changed_settings(seat, sight)
+    settings = _without_secrets(release, changed_settings(seat, sight))
     variables = changed_variables(release, sight)
     image = _image(seat, sight)
     renamed = fence_of(container.name) == FENCE_UNKNOWN and container.name != seat.observed.get("container")
@@ -62,6 +63,21 @@ def changed_settings(seat: PlacementHost, sight: Sight) -> dict[str, Any]:
     before = seat.observed.get("settings")
     now = sight.observed.settings if sight.observed else {}
     return changed(before, now) if before and now else {}
+
+
+def _without_secrets(release: Release, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A setting in which somebody put a secret of the Release is not written down, so it can't be adopted either."""
+    if not settings:
+        return {}
+    secrets = [each.reveal() for each in open_secrets([release]).values() if len(each.reveal()) >= _LEAST_SECRET]
+    found = {}
+    for name, value in settings.items():
+        texts = (json.dumps(value, ensure_ascii=False), str(value))
+        if any(secret in text for secret in secrets for text in texts):
+            found[f"{ENGINE}{name.removeprefix(ENGINE)}"] = "[redacted]"
+        else:
+            found[name] = value
+    return found
 
 
 def changed_variables(release: Release, sight: Sight) -> list[dict[str, Any]]:
