@@ -15,7 +15,7 @@ from ninja.security import HttpBearer
 
 from dashboard.api.errors import NOTHING, ApiError
 from dashboard.middleware import client_address
-from deployments import actors, audit
+from deployments import actors, audit, permissions
 from deployments.accounts import tokens
 from deployments.accounts.reach import Reach
 from deployments.actors import Actor
@@ -51,6 +51,11 @@ class Caller:
     def user(self) -> User:
         """Whose token it is."""
         return self.token.user
+
+    @property
+    def sees_all(self) -> bool:
+        """Every server exists for it."""
+        return not self.token.is_narrowed and permissions.sees_everything(self.user)
 
     @property
     def reach(self) -> Reach:

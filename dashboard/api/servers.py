@@ -27,7 +27,7 @@ router = Router()
 def list_servers(request: Request) -> dict[str, Any]:
     """The servers that exist for this token, retired ones too, by name."""
     rows = request.auth.reach.hosts().select_related("via")
-    return paged(request, rows, ("name",), lambda row: shown.server(row, request.auth.user))
+    return paged(request, rows, ("name",), lambda row: shown.server(row, request.auth))
 
 
 @router.post("/servers", response={201: Looking}, auth=Bearer("admin", *ADMINS), url_name="servers")
@@ -35,13 +35,13 @@ def register_server(request: Request, payload: NewServer) -> dict[str, Any]:
     """Register a server and get to know it: a person compares its host key on its page and trusts it there."""
     given = payload.model_dump()
     host, operation = inventory.register_host(actor=request.auth.actor, **{**given, "via": _via(None, given["via"])})
-    return {"server": shown.server(host, request.auth.user), "operation": operation.pk}
+    return {"server": shown.server(host, request.auth), "operation": operation.pk}
 
 
 @router.get("/servers/{server}", response=ServerShape, auth=Bearer("read"), url_name="server")
 def get_server(request: Request, server: str) -> dict[str, Any]:
     """One server, as it was seen last."""
-    return shown.server(get_host(request, server), request.auth.user)
+    return shown.server(get_host(request, server), request.auth)
 
 
 @router.patch("/servers/{server}", response=Looking, auth=Bearer("admin", *ADMINS), url_name="server")
@@ -55,7 +55,7 @@ def change_server(request: Request, server: str, payload: ChangedServer) -> dict
     if "via" in changes:
         changes["via"] = _via(row, changes["via"])
     row, operation = inventory.update_host(actor=request.auth.actor, host=row, **changes)
-    return {"server": shown.server(row, request.auth.user), "operation": operation.pk if operation else None}
+    return {"server": shown.server(row, request.auth), "operation": operation.pk if operation else None}
 
 
 @router.post("/servers/{server}/check", response={202: Looking}, auth=Bearer("admin", *ADMINS), url_name="server_check")
@@ -65,14 +65,14 @@ def check_server(request: Request, server: str) -> dict[str, Any]:
     # A server that isn't trusted, or that showed another key, is met again: that sends no credential.
     met = not row.is_trusted or row.state == HostState.KEY_CHANGED
     operation = (inventory.meet if met else inventory.check)(actor=request.auth.actor, host=row)
-    return {"server": shown.server(row, request.auth.user), "operation": operation.pk}
+    return {"server": shown.server(row, request.auth), "operation": operation.pk}
 
 
 @router.post("/servers/{server}/drain", response=ServerShape, auth=Bearer("admin", *ADMINS), url_name="server_drain")
 def drain_server(request: Request, server: str) -> dict[str, Any]:
     """From now on nothing new goes there; what runs goes on running."""
     row = draining.drain(actor=request.auth.actor, host=get_host(request, server))
-    return shown.server(row, request.auth.user)
+    return shown.server(row, request.auth)
 
 
 @router.post(
@@ -81,7 +81,7 @@ def drain_server(request: Request, server: str) -> dict[str, Any]:
 def undrain_server(request: Request, server: str) -> dict[str, Any]:
     """Take it in use again."""
     row = draining.undrain(actor=request.auth.actor, host=get_host(request, server))
-    return shown.server(row, request.auth.user)
+    return shown.server(row, request.auth)
 
 
 def _via(host: Host | None, name: str) -> Host | None:

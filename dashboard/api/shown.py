@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
+from dashboard.api.access import Caller
 from deployments import permissions
 from deployments.models import (
     Application,
@@ -15,7 +16,6 @@ from deployments.models import (
     Plan,
     Release,
     Target,
-    User,
     Variable,
 )
 from deployments.states import DEPLOYMENT_OPEN, OPERATION_OPEN
@@ -44,25 +44,25 @@ def application(row: Application) -> dict[str, Any]:
     }
 
 
-def environment(row: Environment) -> dict[str, Any]:
-    """An Environment, its builder at hand."""
+def environment(row: Environment, caller: Caller) -> dict[str, Any]:
+    """An Environment, its builder at hand: a server's name is for those who see all servers."""
     return {
         "name": row.name,
         "position": row.position,
         "is_production": row.is_production,
-        "builder": row.builder.name if row.builder else None,
+        "builder": row.builder.name if row.builder and caller.sees_all else None,
     }
 
 
-def server(row: Host, user: User) -> dict[str, Any]:
-    """A server as this person sees it."""
+def server(row: Host, caller: Caller) -> dict[str, Any]:
+    """A server as whoever calls sees it: the way to it is for those who see all servers."""
     plain = ("name", "way", "builds_only", "address", "port", "user", "docker_socket", "builds_at_once")
     seen = ("state", "state_text", "is_trusted", "architecture", "disk_free", "disk_total", "checked_at", "drained_at")
     return {
         **{name: getattr(row, name) for name in (*plain, *seen)},
-        "via": row.via.name if row.via else None,
+        "via": row.via.name if row.via and caller.sees_all else None,
         "engine": row.engine_name,
-        "public_key": row.public_key if permissions.may_administer(user) else None,
+        "public_key": row.public_key if permissions.may_administer(caller.user) else None,
         "page": address("host", row.name),
     }
 

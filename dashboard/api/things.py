@@ -78,19 +78,20 @@ def change_application(request: Request, application: str, payload: ChangedAppli
 def list_environments(request: Request) -> dict[str, Any]:
     """The Environments that exist for this token, in their order."""
     rows = request.auth.reach.environments().select_related("builder")
-    return paged(request, rows, ("position", "id"), shown.environment)
+    return paged(request, rows, ("position", "id"), lambda row: shown.environment(row, request.auth))
 
 
 @router.post("/environments", response={201: EnvironmentShape}, auth=Bearer("admin", *ADMINS), url_name="environments")
 def create_environment(request: Request, payload: NewEnvironment) -> dict[str, Any]:
     """A new Environment."""
-    return shown.environment(inventory.create_environment(actor=request.auth.actor, **payload.model_dump()))
+    row = inventory.create_environment(actor=request.auth.actor, **payload.model_dump())
+    return shown.environment(row, request.auth)
 
 
 @router.get("/environments/{slug:environment}", response=EnvironmentShape, auth=Bearer("read"), url_name="environment")
 def get_one_environment(request: Request, environment: str) -> dict[str, Any]:
     """One Environment."""
-    return shown.environment(get_environment(request, environment))
+    return shown.environment(get_environment(request, environment), request.auth)
 
 
 @router.patch(
@@ -100,4 +101,5 @@ def change_environment(request: Request, environment: str, payload: ChangedEnvir
     """Its place in the order, and whether it is production."""
     row = get_environment(request, environment)
     changes = payload.model_dump(exclude_unset=True)
-    return shown.environment(inventory.update_environment(actor=request.auth.actor, environment=row, **changes))
+    row = inventory.update_environment(actor=request.auth.actor, environment=row, **changes)
+    return shown.environment(row, request.auth)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from dashboard.api import gate
 from deployments.accounts import people
 from deployments.actors import Actor
-from deployments.models import AccessToken, Application, AuditEntry, Host, Placement, Target
+from deployments.models import AccessToken, Application, AuditEntry, Environment, Host, Placement, Target
 from parts.environment import ROOT
 from tests.dashboard.api.calls import PRODUCTION, STAGING, Api, error, token
 from tests.dashboard.story import Story, deployment, first_target, placement, tell, write_lines
@@ -370,6 +370,17 @@ class TestSettings:
         assert error(ana.ask("PATCH", "servers/web-9", {"port": None}), 422)["field"] == "port"
         assert ana.post("servers/web-9/check").status_code == 202
         assert bruno.get("servers/web-1").json()["public_key"] is None
+
+    def test_names_of_servers_are_for_those_who_see_them(self, story: Story, ana: Api, bruno: Api) -> None:
+        Environment.objects.filter(name="staging").update(builder=story.foreign_host)
+        Host.objects.filter(pk=story.host.pk).update(via=story.foreign_host)
+        for api, name in (
+            (ana, "web-3"),
+            (bruno, None),
+            (Api(token(story.ana, "read", name="x", places=[story.staging])), None),
+        ):
+            assert api.get("environments/staging").json()["builder"] == name
+            assert api.get("servers/web-1").json()["via"] == name
 
     def test_a_secret_is_never_read_again(self, story: Story, bruno: Api, ana: Api) -> None:
         sent = {"name": "API_KEY", "value": "correct-horse-battery", "is_secret": True}
