@@ -117,13 +117,6 @@ def wanted_of(
     return _wanted_source(placement, ref, commit)
 
 
-def deployment_of(plan: Plan) -> Deployment | None:
-    """What a Plan that deploys itself has become."""
-    if plan.automatic != Plan.Automatic.DEPLOYED:
-        return None
-    return Deployment.objects.filter(plan=plan).order_by("pk").first()
-
-
 def _wanted_image(placement: Placement, image: str, tag: str) -> dict[str, str]:
     if image and tag:
         raise FieldErrors({"tag": [_("Name an image or a tag, not both.")]})

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -202,6 +201,3 @@ def _counted(what: str) -> int:
         return int(cache.incr(key))
     except ValueError:  # it was dropped between the two: then there is room
         return 1
-
-
-View = Callable[..., Any]
