@@ -31,7 +31,7 @@ def cable_trouble(turn: Round) -> None:
     world.deployed(app)
     world.probe(app)
     with Gate(world.registry) as gate:
-        for count in range(turn.amount(1, 6)):
+        for count in range(turn.amount(1, 4)):
             _cut(turn, app, machine, gate, count)
         for count in range(turn.amount(1, 3)):
             _slow(turn, app, machine, gate, count)
