@@ -94,7 +94,9 @@ def observed(host: ContainerHost, container: Container, release: int, digest: st
 def observed_of(container: Container, release: int, image: LocalImage | None, digest: str | None = None) -> Observed:
     """The same, with its image at hand."""
     if digest is None:
-        digest = image.repo_digests[0].rpartition("@")[2] if image is not None and image.repo_digests else None
+        known = [each.rpartition("@")[2] for each in image.repo_digests] if image is not None else []
+        asked = container.image.rpartition("@")[2]  # podman knows an image by its list's digest and by its own
+        digest = asked if asked in known else next(iter(known), None)
     return Observed(
         container.name,
         container.id,

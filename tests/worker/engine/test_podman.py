@@ -12,6 +12,7 @@ from worker.engine.options import Options, VolumeOptionSpec
 from worker.engine.podman import podman_findings, podman_misfits
 from worker.engine.preflight import preflight
 from worker.engine.spec import ContainerSpec, HealthSpec
+from worker.engine.verify import observed_of
 
 TWIN = "shop-production-r2.f2"
 
@@ -135,3 +136,13 @@ def test_what_failed_deploys_left_is_removed_if_a_reboot_would_start_it() -> Non
     assert end.verdict == "failed_restored", end
     assert stage.serving() == [1]
     assert len(stage.containers()) == 1
+
+
+def test_an_image_of_several_digests_is_the_one_that_was_asked_for() -> None:
+    stage = Stage(server=FakeServer(podman=True)).serving_first()
+    host = FakeHost(stage.server)
+    (container,) = host.containers({})
+    image = host.local_image(container.image_id)
+    assert image is not None
+    both = replace(image, repo_digests=("shop@sha256:" + "0" * 64, *image.repo_digests))
+    assert observed_of(container, 1, both).digest == container.image.rpartition("@")[2]
