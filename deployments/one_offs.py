@@ -37,6 +37,8 @@ def why_not(release: Release) -> str:
     """Why nothing can be run of this Release; "" when something can."""
     if sources.needs_build(release):
         return _("Its image was never built.")
+    if sources.is_compose(release.source) and not services_of(release):
+        return _("Which services it has is not on record.")
     if release.lost_secrets:
         return _("Deleted since: %(names)s. It can't run without.") % {"names": ", ".join(release.lost_secrets)}
     if release.placement.application.archived_at is not None:

@@ -72,13 +72,33 @@ def test_what_is_refused(story: Story, client: Client, changes: dict[str, str], 
     assert not OneOffRun.objects.exists()
 
 
-def test_none_is_offered_for_a_compose_application(story: Story, client: Client) -> None:
+def test_of_a_compose_application_one_service_is_chosen(story: Story, client: Client) -> None:
     client.force_login(story.bruno)
-    story.staging.releases.update(source={"kind": "compose", "compose": {"ref": "main"}, "files": []})
+    source = {"kind": "compose", "compose": {"ref": "main"}, "files": []}
+    story.staging.releases.update(source=source)
+    assert "not on record" in client.get(FORM).content.decode()
+    images = {"web": "web@sha256:1", "db": "db@sha256:2"}
+    story.staging.releases.update(source={**source, "images": images})
     page = client.get(FORM).content.decode()
-    assert "This is a Compose application" in page
-    assert 'name="command"' not in page
-    assert client.post(FORM, {"command": "true", "server": "web-1", "minutes": "10"}).status_code == 422
+    assert '<option value="db">' in page
+    asked = {"command": "true", "server": "web-1", "minutes": "10"}
+    for service in ("", "cache", "$(id)"):
+        assert client.post(FORM, {**asked, "service": service}).status_code == 422
+    answer = client.post(FORM, {**asked, "service": "db"}, follow=True)
+    assert OneOffRun.objects.latest("pk").service == "db"
+    assert "db" in answer.content.decode()
+
+
+def test_power_that_no_admin_let_run_there_needs_one(story: Story, client: Client) -> None:
+    powers = [["db", "privileged", "the container gets every right on the server"]]
+    source = {"kind": "compose", "compose": {}, "files": [], "images": {"db": "db@sha256:2"}, "powers": powers}
+    story.staging.releases.update(source=source)
+    asked = {"command": "true", "server": "web-1", "minutes": "10", "service": "db"}
+    client.force_login(story.bruno)
+    refused = client.post(FORM, asked)
+    assert (refused.status_code, "Only an admin" in refused.content.decode()) == (422, True)
+    story.staging.seats.update(running_release=story.staging.releases.get())
+    assert client.post(FORM, asked).status_code == 302
 
 
 def test_its_lines_as_a_page_a_search_and_a_file(story: Story, client: Client) -> None:
