@@ -1,7 +1,7 @@
 """A server with a real systemd as its init, a Docker Engine that systemd keeps, and an sshd: what nearly every server is.
 
-`SystemdMachine` is made of namespaces, on this machine's kernel and its version of control groups; `UmlMachine` (`uml_machine`) has a kernel
-of its own. Both see this machine's programs through an overlay, and forget what they wrote.
+It is made of namespaces, on this machine's kernel and its version of control groups; it sees this machine's programs through an overlay, and
+forgets what it wrote.
 """
 
 from __future__ import annotations
@@ -118,7 +118,6 @@ class SystemdMachine(ProcessPart):
             "files": self._files,
             "copies": self._copies,
             "disks": {str(self._disk()): "/var/lib/docker"},
-            "kernel": [],
         }
 
     def _disk(self) -> Path:

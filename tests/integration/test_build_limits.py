@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from parts.namespaces import Network
 from parts.processes import PartError
 from parts.sample_image import static_busybox
 from parts.systemd_machine import SystemdMachine
-from parts.uml_machine import UmlMachine
 from tests.integration.build_stage import context, ended, output
 from tests.real_parts import SshKey
 from tests.worker.connections.real_server import address_of, credential_of, host_key_of
@@ -34,25 +32,16 @@ PARALLEL = (
     "FROM base AS one\nRUN /bin/busybox sleep 5\nFROM base AS other\nRUN /bin/busybox sleep 6\n"
     "FROM base\nCOPY --from=one /bin/busybox /a\nCOPY --from=other /bin/busybox /b\n"
 )
-QUOTAS = {
-    1: "/sys/fs/cgroup/cpu/system.slice/docker.service/system.slice:docker:*/cpu.cfs_quota_us",
-    2: "/sys/fs/cgroup/system.slice/system.slice:docker:*/cpu.max",
-}
+QUOTAS = "/sys/fs/cgroup/cpu/system.slice/docker.service/system.slice:docker:*/cpu.cfs_quota_us"
 
 
-@pytest.fixture(scope="module", params=["20.10", "26.1", "second version"])
+@pytest.fixture(scope="module", params=["20.10", "26.1"])
 def machine(request: pytest.FixtureRequest, folder: Path, ssh_key: SshKey) -> Iterator[SystemdMachine]:
     """Booted once for all tests here."""
-    of_its_own = request.param == "second version"
-    if of_its_own and not os.environ.get("ESTIVA_TEST_UML"):
-        pytest.skip(
-            "a machine with a kernel of its own takes this one for itself: ESTIVA_TEST_UML=1 tries it (docs/testing.md)"
-        )
-    home = folder / f"systemd-{request.param.replace(' ', '-')}"
-    kind = UmlMachine if of_its_own else SystemdMachine
+    home = folder / f"systemd-{request.param}"
     with Network(home / "network") as network:
         try:
-            machine = kind(home / "machine", network.add(), current=request.param == "26.1")
+            machine = SystemdMachine(home / "machine", network.add(), current=request.param == "26.1")
             machine.sshd.authorize(ssh_key.public)
             machine.start()
         except PartError as error:
@@ -112,15 +101,13 @@ def test_a_command_gets_its_share_of_the_processor(host: DockerBuildHost) -> Non
     assert ended(events, "while").seconds > 2.5 * used > 0
 
 
-def test_commands_that_run_at_once_share_the_processor(
-    host: DockerBuildHost, session: SshSession, machine: SystemdMachine
-) -> None:
+def test_commands_that_run_at_once_share_the_processor(host: DockerBuildHost, session: SshSession) -> None:
     events: list[BuildEvent] = []
     going = threading.Thread(target=lambda: build(host, PARALLEL, events, cpus=CPUS))
     going.start()
     seen: list[list[str]] = []
     while going.is_alive():
-        paths = session.run(["find", "/sys/fs/cgroup", "-path", QUOTAS[2 if isinstance(machine, UmlMachine) else 1]])
+        paths = session.run(["find", "/sys/fs/cgroup", "-path", QUOTAS])
         names = paths.stdout.decode().split()
         if len(names) == 2:
             seen.append([line.split()[0] for line in session.run(["cat", *names]).stdout.decode().splitlines()])
@@ -130,12 +117,12 @@ def test_commands_that_run_at_once_share_the_processor(
 
 
 def test_what_others_build_has_no_limits_when_a_build_with_limits_is_over(
-    host: DockerBuildHost, session: SshSession, machine: SystemdMachine
+    host: DockerBuildHost, session: SshSession
 ) -> None:
     other = threading.Thread(target=lambda: build(host, "RUN /bin/busybox sleep 9\n", []))
     other.start()
     build(host, "RUN /bin/busybox sleep 1\n", [], cpus=CPUS)
-    names = session.run(["find", "/sys/fs/cgroup", "-path", QUOTAS[2 if isinstance(machine, UmlMachine) else 1]])
+    names = session.run(["find", "/sys/fs/cgroup", "-path", QUOTAS])
     found = session.run(["cat", *names.stdout.decode().split()]).stdout.decode().split()
     assert found[0] in ("-1", "max")
     other.join()

@@ -1,10 +1,10 @@
 """Limits of a build where systemd keeps the control groups: on each command's own group, as soon as it is there.
 
-BuildKit gives each RUN a group `<slice>:docker:<id>` of its own there, in no slice that could be limited before (seen on 20.10 and
-26.1, in both versions of control groups: in the engine's own group, or beside it). So the server is looked at when BuildKit tells that a RUN
-begins, and at short intervals until its group is found; then, now and again. A command runs unlimited for that long, a fraction of a
-second. What it took meanwhile counts: the second version of control groups ends a process for it, the first one refuses the limit,
-and then the build is ended here.
+BuildKit gives each RUN a group `<slice>:docker:<id>` of its own there, in no slice that could be limited before: with the first
+version of control groups in the engine's own group (seen on 20.10 and 26.1), with the second beside it (seen on 20.10). So the server is
+looked at when BuildKit tells that a RUN begins, and at short intervals until its group is found; then, now and again. A command runs
+unlimited for that long, a fraction of a second. What it took meanwhile counts: the second version ends a process for it, the first one
+refuses the limit, and then the build is ended here.
 
 Commands that run at once share: CPU time in equal parts, and of the memory each may have what the others leave.
 """
