@@ -55,8 +55,8 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"no space left on device",
-        "The server's disk is full.",
-        "Free space on the server, for example: docker image prune, docker builder prune.",
+        "The server's disk is full, or holds as many files as it can (inodes).",
+        "Free space on the server, for example: docker image prune, docker builder prune. `df -h` and `df -i` there show which it is.",
     ),
     (
         r"pull access denied|unauthorized|authentication required|denied: |no basic auth credentials|access forbidden",

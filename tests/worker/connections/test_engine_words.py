@@ -20,6 +20,7 @@ from worker.engine.errors import Conflict, HostError, NotFound
         ("manifest for team/shop:9 not found: manifest unknown: manifest unknown", "no such tag", "spelling"),
         ("toomanyrequests: You have reached your pull rate limit.", "limits how often", "Wait"),
         ("failed to register layer: write /x: no space left on device", "disk is full", "docker image prune"),
+        ("mkdir /var/lib/docker/overlay2/x: no space left on device", "inodes", "df -i"),
         ("pull access denied for x, repository does not exist or may require 'docker login'", "refuses", "credentials"),
         ('Get "https://r.test/v2/": unauthorized: authentication required', "refuses", "credentials"),
         ('Get "https://r.test/v2/": http: server gave HTTP response to HTTPS client', "plain HTTP", "insecure"),
