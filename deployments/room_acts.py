@@ -49,7 +49,11 @@ def is_serving(container: Mapping[str, Any], seat: PlacementHost | None) -> bool
     """It is what its Placement serves with on this server, as far as the record and the last look go."""
     running = seat.running_release if seat is not None else None
     is_up = container["state"] in {"running", "paused", "restarting"}
-    return is_up and running is not None and str(running.number) == container["release"]
+    if seat is None or running is None or not is_up:
+        return False
+    known = seat.adopted.get("release"), seat.adopted.get("container_id")
+    adopted = known == (running.number, container["id"])
+    return bool(adopted or str(running.number) == container["release"])
 
 
 def request_act(*, actor: Actor, host: Host, container: Mapping[str, Any], act: Act) -> Operation:
