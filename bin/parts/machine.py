@@ -66,10 +66,7 @@ class MachineSshd(SshServer):
     """As `SshServer`, on a namespace's address, port 22."""
 
     def __init__(self, folder: Path, namespace: Namespace, *, options: Mapping[str, str] | None = None) -> None:
-        given = dict(options or {})
-        # bash reads .bashrc for commands over SSH unless it believes to be a shell's shell: this machine's own is none of a server's
-        given["SetEnv"] = f'{given.get("SetEnv", "")} "SHLVL=2"'.strip()
-        super().__init__(folder, 22, options=given)
+        super().__init__(folder, 22, options=options)
         self.address = namespace.address
         self._namespace = namespace
 

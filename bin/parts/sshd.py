@@ -139,6 +139,10 @@ class SshServer(ProcessPart):
         if sftp:
             lines["Subsystem"] = f"sftp {sftp}"
         lines.update(self._options)
+        if lines["AllowUsers"] == self.user:
+            # bash reads .bashrc for commands over SSH unless it believes to be a shell's shell, and what the user of this
+            # machine has in it (a minute's worth of version managers) is none of a server's.
+            lines["SetEnv"] = f'{lines.get("SetEnv", "")} "SHLVL=2"'.strip()
         return "".join(f"{name} {value}\n" for name, value in lines.items())
 
 
