@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 CLAIMABLE: Final = (TargetStatus.QUEUED, TargetStatus.STALLED)
+MOST_WAITING: Final = 200
 _NONE: Final[frozenset[str]] = frozenset()
 
 
@@ -166,8 +167,8 @@ def hand_back_operation(claim: Claim, *, reason: str = "") -> bool:
     return True
 
 
-def waiting_targets(limit: int = 200) -> list[int]:
-    """The Targets whose turn it is and that nobody holds, those hinted longest ago first."""
+def waiting_targets() -> list[int]:
+    """The Targets whose turn it is and that nobody holds, those hinted longest ago first; at most `MOST_WAITING`."""
     older = Deployment.objects.filter(
         placement=OuterRef("placement_id"), pk__lt=OuterRef("deployment_id"), status__in=DEPLOYMENT_OPEN
     )
@@ -180,13 +181,17 @@ def waiting_targets(limit: int = 200) -> list[int]:
         Q(not_before=None) | Q(not_before__lte=Now()),
         status__in=CLAIMABLE,
     )
-    return list(waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:limit])
+    return list(
+        waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:MOST_WAITING]
+    )
 
 
-def waiting_operations(limit: int = 200) -> list[int]:
-    """The Operations that nobody holds yet, those hinted longest ago first."""
+def waiting_operations() -> list[int]:
+    """The Operations that nobody holds yet, those hinted longest ago first; at most `MOST_WAITING`."""
     waiting = Operation.objects.filter(status=OperationStatus.QUEUED, deadline_at__gt=Now())
-    return list(waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:limit])
+    return list(
+        waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:MOST_WAITING]
+    )
 
 
 def mark_hinted(target_ids: Iterable[int] = (), operation_ids: Iterable[int] = ()) -> None:

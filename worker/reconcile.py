@@ -146,13 +146,15 @@ def catch_up() -> None:
 
 def send_hints() -> None:
     """Hint what is waiting, but never more than the broker is short of: it would grow without end."""
-    for name, waiting in hints.by_queue(queue.RUN_TARGET, claims.waiting_targets()).items():
-        _hint(name, queue.RUN_TARGET, waiting, targets=True)
-    for name, waiting in hints.by_queue(queue.RUN_OPERATION, claims.waiting_operations()).items():
-        _hint(name, queue.RUN_OPERATION, waiting, targets=False)
+    for task, found in (
+        (queue.RUN_TARGET, claims.waiting_targets()),
+        (queue.RUN_OPERATION, claims.waiting_operations()),
+    ):
+        for name, waiting in hints.by_queue(task, found).items():
+            _hint(name, task, waiting, is_cut=len(found) >= claims.MOST_WAITING)
 
 
-def _hint(name: str, task: str, waiting: list[int], *, targets: bool) -> None:
+def _hint(name: str, task: str, waiting: list[int], *, is_cut: bool) -> None:
     if not waiting:
         return
     held = queue.length(name)
@@ -164,10 +166,12 @@ def _hint(name: str, task: str, waiting: list[int], *, targets: bool) -> None:
         if not queue.send(task, name, object_id):
             break
         sent.append(object_id)
-    if targets:
-        claims.mark_hinted(target_ids=sent)
+    # Where not all that waits could be looked at, what nobody takes (its engine's workers are gone) makes room for the rest
+    noted = waiting if short <= 0 and is_cut else sent
+    if task == queue.RUN_TARGET:
+        claims.mark_hinted(target_ids=noted)
     else:
-        claims.mark_hinted(operation_ids=sent)
+        claims.mark_hinted(operation_ids=noted)
 
 
 def request_checks() -> None:

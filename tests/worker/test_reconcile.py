@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from deployments import queue
+from deployments import claims, engines, queue
 from deployments.inventory.webhooks import create_webhook
 from deployments.models import AuditEntry, Deployment, Host, Operation, Plan, Target, WorkerProcess
 from tests.deployments.world import World, claimed, deployed, make_world, planned, ready_host
+from tests.factories import host_beside
 from tests.worker.conftest import Sent
 from worker import reconcile
 from worker.reconcile import Reconciler
@@ -52,6 +53,21 @@ def test_those_hinted_longest_ago_come_first(world: World, sent: Sent) -> None:
     sent.hints.clear()
     sent.held[queue.DEPLOY_QUEUE] = 1
     reconcile.send_hints()
+    assert sent.targets() == [second]
+
+
+def test_what_nobody_takes_keeps_no_other_from_being_hinted(
+    world: World, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted(deployed(world).targets.values_list("pk", flat=True))
+    beside = host_beside("local", "AAAA:BBBB@build-1:/var/lib/docker")
+    Target.objects.filter(pk=first).update(host=beside)
+    name = engines.queue_of(queue.DEPLOY_QUEUE, [beside.engine_id])
+    monkeypatch.setattr(claims, "MOST_WAITING", 1)
+    sent.hints.clear()
+    sent.held[name] = 1
+    for _ in range(2):
+        reconcile.send_hints()
     assert sent.targets() == [second]
 
 
