@@ -96,7 +96,8 @@ class PlacementHost(models.Model):
     drift_at = models.DateTimeField(null=True)
     difference = models.JSONField(default=dict)  # the same piece by piece, ignored or not: `deployments.drifting`
     ignored = models.JSONField(default=dict)  # the one that somebody ignores: {fingerprint, words, reason, by, at}
-    adopted = models.JSONField(default=dict)  # {container_id, release, by, at}: that container, whatever its labels say
+    # Made by hand on a server: {operation, server, host, container, note, changes}
+    adopted = models.JSONField(default=dict)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("placement", "host"), name="one_seat_each"),)
@@ -170,7 +171,9 @@ class Release(models.Model):
     created_by_name = models.CharField(max_length=120)
     created_at = models.DateTimeField(auto_now_add=True)
     lost_secrets = models.JSONField(default=list)  # names whose versions were destroyed since
-    adopted = models.JSONField(default=dict)  # made by hand on a server: {operation, server, host, container, note, changes}
+    adopted = models.JSONField(
+        default=dict
+    )  # made by hand on a server: {operation, server, host, container, note, changes}
 
     class Meta:
         ordering = ("-number",)
