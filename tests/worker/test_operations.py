@@ -249,3 +249,15 @@ def test_a_secret_that_somebody_put_into_a_setting_is_not_written_down(monkeypat
     now = {"command": ["serve", "--key=hush-hush-0815"], "memory": 200}
     kept = difference._without_secrets(Release(), found.changed(before, now))
     assert kept == {"engine:command": "[redacted]", "memory": 200}
+
+
+@pytest.mark.parametrize("secret", ["hush\\hush-0815", "hush\"hush'-0815", "hush\nhush-0815", "hüsh-0815\t"])
+def test_nor_is_one_that_would_be_written_otherwise(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setattr(difference, "open_secrets", lambda releases: {1: Secret(secret)})
+    now = {
+        "command": ["serve", f"--key={secret}"],
+        "labels": [f"key={secret}"],
+        "engine:X": {f"a{secret}": {"b": [secret]}},
+    }
+    kept = difference._without_secrets(Release(), found.changed({}, now))
+    assert kept == {"engine:command": "[redacted]", "engine:labels": "[redacted]", "engine:X": "[redacted]"}

@@ -1,6 +1,5 @@
 """What differs between a container and the record, piece by piece: `deployments.drifting` documents the shape."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -13,13 +12,12 @@ from worker.engine.container_host import Container
 from worker.engine.found import ENGINE, changed, environment_given
 from worker.engine.look import Sight
 from worker.engine.names import FENCE_UNKNOWN, fence_of
-from worker.engine.spec import Secret
+from worker.redact import Masker
 
 Difference = dict[str, Any]
 
 NO_CONTAINER: Final = "What does not run can't be adopted: redeploy, or ignore it."
 _BY_THE_ENGINE: Final = frozenset({"PATH", "HOSTNAME", "HOME", "TERM", "container"})
-_LEAST_SECRET: Final = 6
 
 
 def difference_of(seat: PlacementHost, sight: Sight, words: str) -> Difference:
@@ -69,15 +67,23 @@ def _without_secrets(release: Release, settings: Mapping[str, Any]) -> dict[str,
     """A setting in which somebody put a secret of the Release is not written down, so it can't be adopted either."""
     if not settings:
         return {}
-    secrets = [each.reveal() for each in open_secrets([release]).values() if len(each.reveal()) >= _LEAST_SECRET]
+    masker = Masker(each.reveal() for each in open_secrets([release]).values())
     found = {}
     for name, value in settings.items():
-        texts = (json.dumps(value, ensure_ascii=False), str(value))
-        if any(secret in text for secret in secrets for text in texts):
+        if _tells(masker, value):
             found[f"{ENGINE}{name.removeprefix(ENGINE)}"] = "[redacted]"
         else:
             found[name] = value
     return found
+
+
+def _tells(masker: Masker, value: Any) -> bool:
+    """Text by text, as it is: written as JSON, a quote or a line's end in a secret would hide it."""
+    if isinstance(value, Mapping):
+        return any(_tells(masker, each) for pair in value.items() for each in pair)
+    if isinstance(value, list | tuple):
+        return any(_tells(masker, each) for each in value)
+    return masker.mask(str(value)) != str(value)
 
 
 def changed_variables(release: Release, sight: Sight) -> list[dict[str, Any]]:
@@ -86,6 +92,7 @@ def changed_variables(release: Release, sight: Sight) -> list[dict[str, Any]]:
     if container is None or not container.inspected:
         return []
     opened = open_secrets([release])
+    masker = Masker(each.reveal() for each in opened.values())
     now = dict(_pairs(container.environment))
     given = environment_given(container, sight.image) if sight.image is not None else {}
     found = []
@@ -96,20 +103,17 @@ def changed_variables(release: Release, sight: Sight) -> list[dict[str, Any]]:
         wanted = opened[each["secret"]].reveal() if is_secret else str(each["value"])
         if now.get(name) != wanted:
             how = "changed" if name in now else "removed"
-            found.append(_variable(name, how, now.get(name), opened.values(), hidden=is_secret))
+            found.append(_variable(name, how, now.get(name), masker, hidden=is_secret))
     known = {each["name"] for each in release.variables} | _BY_THE_ENGINE
     found += [
-        _variable(name, "added", value, opened.values(), hidden=False)
-        for name, value in given.items()
-        if name not in known
+        _variable(name, "added", value, masker, hidden=False) for name, value in given.items() if name not in known
     ]
     return found
 
 
-def _variable(name: str, how: str, value: str | None, secrets: Iterable[Secret], *, hidden: bool) -> dict[str, Any]:
+def _variable(name: str, how: str, value: str | None, masker: Masker, *, hidden: bool) -> dict[str, Any]:
     text = value or ""
-    inner = any(len(each.reveal()) >= _LEAST_SECRET and each.reveal() in text for each in secrets)
-    is_hidden = hidden or inner or looks_secret(name, text)
+    is_hidden = hidden or _tells(masker, text) or looks_secret(name, text)
     return {"name": name, "how": how, "value": None if is_hidden else value, **({"hidden": True} if is_hidden else {})}
 
 
