@@ -167,6 +167,12 @@ def test_any_gap_of_a_start_first_deploy_is_an_outage(good: Seen) -> None:
     assert kinds(good) == ["outage"]
 
 
+def test_a_request_that_the_old_one_broke_off_is_counted_beside(good: Seen) -> None:
+    good.start_first = True
+    good.events.append(event(12.05, "kill", 1))
+    assert (judge.judge(good), judge.broken_off(good)) == ([], 1)
+
+
 def test_a_server_that_was_broken_itself_is_no_outage(good: Seen) -> None:
     good.start_first = True
     good.broken = ((T0 + 11, T0 + 13),)

@@ -106,8 +106,11 @@ class Round:
     def judge(self) -> None:
         """Look at everything that was done to this row's applications."""
         for application in self.applications:
-            for finding in judge_one(self.world, application):
+            everything = seen(self.world, application)
+            for finding in judge.judge(everything):
                 self.expect(False, finding.text, finding.kind)
+            if application.strategy == START_FIRST:
+                self.add("broken_off_as_the_old_one_ended", judge.broken_off(everything))
 
 
 def judge_one(world: World, application: Application) -> list[Finding]:
