@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from deployments import operations, plan, releases, requests
@@ -19,7 +19,7 @@ from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.leases import lock_placement
 from deployments.models import AccessToken, Deployment, Operation, PlacementHost, Plan, Webhook, WebhookDelivery
-from deployments.states import DEPLOYMENT_OPEN, OPERATION_ENDS, OperationStatus
+from deployments.states import DEPLOYMENT_OPEN, OPERATION_ENDS, OPERATION_OPEN, OperationStatus
 
 Verdict = WebhookDelivery.Verdict
 Automatic = Plan.Automatic
@@ -27,6 +27,7 @@ Automatic = Plan.Automatic
 LEFT_BEHIND: Final = timedelta(
     seconds=5
 )  # after the end of its Operation: then whoever ended that has died, or is slow
+ELDERS_TURN: Final = timedelta(minutes=1)  # after the end of its Operation: the reconciler has long tried by then
 _LONGEST_REASON: Final = 600
 _BESIDE: Final = ("operation", "webhook", "placement__application", "token__user")
 
@@ -57,14 +58,26 @@ def plan_of(operation: Operation) -> int | None:
 
 
 def carry_on(plan_id: int) -> Deployment | None:
-    """Deploy a Plan whose Operation is over, or say on its deliveries why not; None too when it was done already."""
+    """Deploy a Plan whose Operation is over, or say on its deliveries why not; None too when it was done already.
+
+    What was asked for first is deployed first: one whose elder is still being worked out waits, and goes right after it.
+    """
+    made = _carry_one(plan_id)
+    placement_id = Plan.objects.filter(pk=plan_id).values_list("placement", flat=True).first()
+    behind = _waiting().filter(placement=placement_id, pk__gt=plan_id)
+    for number in list(behind.order_by("pk").values_list("pk", flat=True)):
+        _carry_one(number)
+    return made
+
+
+def _carry_one(plan_id: int) -> Deployment | None:
     placement_id = _waiting().filter(pk=plan_id).values_list("placement", flat=True).first()
     if placement_id is None:
         return None
     with transaction.atomic():
         lock_placement(placement_id)
         row = _waiting().select_related(*_BESIDE).filter(pk=plan_id).first()
-        if row is None:
+        if row is None or _has_elders(row):
             return None
         refusal = _why_not(row)
         if refusal is None:
@@ -75,6 +88,15 @@ def carry_on(plan_id: int) -> Deployment | None:
         _move(row.pk, Automatic.DROPPED)
         _say([row.pk], *refusal)
     return None
+
+
+def _has_elders(row: Plan) -> bool:
+    """Else whichever was worked out faster would be overtaken by what was asked for before it. Not for ever: Operations have
+    deadlines, and one that can't be carried on keeps no other waiting.
+    """
+    turn_to_come = Q(operation__status__in=OPERATION_OPEN) | Q(operation__ended_at__gt=Now() - ELDERS_TURN)
+    elders = Plan.objects.filter(placement=row.placement_id, automatic=Automatic.WAITING, pk__lt=row.pk)
+    return elders.filter(turn_to_come).exists()
 
 
 def _waiting() -> QuerySet[Plan]:

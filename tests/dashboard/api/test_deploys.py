@@ -17,7 +17,7 @@ from deployments.accounts import people, tokens
 from deployments.accounts.reach import Reach
 from deployments.actors import Actor
 from deployments.claims import claim_operation
-from deployments.models import AccessToken, Deployment, IdempotencyKey, Plan, Release
+from deployments.models import AccessToken, Deployment, IdempotencyKey, Operation, Plan, Release
 from deployments.states import OperationStatus
 from deployments.webhooks import automatic
 from tests.dashboard.api.calls import Api, error, token
@@ -136,6 +136,25 @@ def test_a_push_and_a_program_leave_each_other_alone(world: World, api: Api) -> 
         looked(number)
     assert [each.release.tag for each in Deployment.objects.order_by("pk")] == ["2.5.0", "2.5.0"]
     assert set(Deployment.objects.values_list("status", flat=True)) == {"queued"}
+
+
+def test_what_was_asked_for_last_is_deployed_last(world: World, api: Api) -> None:
+    """Plans are worked out side by side: the second may be ready before the first."""
+    first, second, third = (api.post(f"{PLACE}/deploy", {"tag": tag}).json()["id"] for tag in ("1", "2", "3"))
+    looked(second)
+    looked(third)
+    assert not Deployment.objects.exists()
+    assert api.get(f"plans/{second}").json()["deploy"]["state"] == "waiting"
+    looked(first)
+    assert [each.plan_id for each in Deployment.objects.order_by("pk")] == [first, second, third]
+
+
+def test_one_that_is_never_carried_on_keeps_no_other_waiting(world: World, api: Api) -> None:
+    first, second = (api.post(f"{PLACE}/deploy", {"tag": tag}).json()["id"] for tag in ("1", "2"))
+    long_ago = timezone.now() - timedelta(minutes=2)
+    Operation.objects.filter(plan=first).update(status=OperationStatus.FAILED, ended_at=long_ago)
+    looked(second)
+    assert [each.plan_id for each in Deployment.objects.all()] == [second]
 
 
 class TestKeys:
