@@ -18,6 +18,7 @@ from typing import Any, TextIO
 PERIOD = 0.05
 PATIENCE = 3.0
 CONNECT_PATIENCE = 1.0
+MOST_AT_ONCE = 80
 
 
 async def ask(page: dict[str, Any]) -> tuple[str, str]:
@@ -71,20 +72,29 @@ async def resolve(name: str, server: str) -> list[str]:
 
 
 async def follow(page: dict[str, Any], out: TextIO) -> None:
-    """Ask it again and again, at most one request at a time."""
+    """Ask it again and again; a request that hangs keeps none of the next from being sent."""
     loop = asyncio.get_running_loop()
     due = loop.time()
+    under_way: set[asyncio.Task[None]] = set()
     while True:
-        asked = time.time()
-        try:
-            text, wrong = await asyncio.wait_for(ask(page), PATIENCE)
-        except TimeoutError:
-            text, wrong = "", f"no answer within {PATIENCE:g} s"
-        except OSError as error:
-            text, wrong = "", type(error).__name__
-        out.write(json.dumps([page["name"], asked, time.time(), text, wrong]) + "\n")
+        if len(under_way) < MOST_AT_ONCE:
+            task = asyncio.create_task(note(page, out))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
         due = max(due + PERIOD, loop.time() - PERIOD)
         await asyncio.sleep(max(0.0, due - loop.time()))
+
+
+async def note(page: dict[str, Any], out: TextIO) -> None:
+    """One request, written down."""
+    asked = time.time()
+    try:
+        text, wrong = await asyncio.wait_for(ask(page), PATIENCE)
+    except TimeoutError:
+        text, wrong = "", f"no answer within {PATIENCE:g} s"
+    except OSError as error:
+        text, wrong = "", type(error).__name__
+    out.write(json.dumps([page["name"], asked, time.time(), text, wrong]) + "\n")
 
 
 async def main(pages: list[dict[str, Any]], path: str) -> None:

@@ -90,7 +90,7 @@ class Prober:
                 self._child.stdin.close()
 
     def asked(self) -> list[Asked]:
-        """Everything until now."""
+        """Everything until now, in the order in which it was asked."""
         found = []
         for line in self.path.read_text().splitlines():
             try:
@@ -99,7 +99,7 @@ class Prober:
                 continue  # the last line, half written when it was killed
             version, _, container = text.partition(" ")
             found.append(Asked(name, at, until, version, container, wrong))
-        return found
+        return sorted(found, key=lambda each: each.at)
 
 
 def holes(asked: list[Asked], *, since: float = 0.0) -> list[Hole]:
