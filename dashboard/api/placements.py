@@ -78,7 +78,7 @@ def change_placement(request: Request, application: str, environment: str, paylo
     given = payload.model_dump(exclude_unset=True)
     values = {name: given.get(name, getattr(row, name)) for name in ("source", "image", "url", "keep_releases")}
     merged: dict[str, Any] = {name: _laid_over(getattr(row, name), given.get(name)) for name in _MERGED}
-    names = given.get("servers")
+    names, version = given.get("servers"), given.get("version")
     seated = list(row.seats.filter(is_active=True).values_list("host_id", flat=True))
     saved = inventory.save_placement(
         actor=request.auth.actor,
@@ -86,7 +86,7 @@ def change_placement(request: Request, application: str, environment: str, paylo
         application=row.application,
         environment=row.environment,
         host_ids=seated if names is None else _hosts(request, row, names),
-        version=given.get("version"),
+        version=row.version if version is None else version,  # else what was saved since it was read would be undone
         **_no_nulls(values),
         **{**merged, "rollout": merged["rollout"] or None},
     )

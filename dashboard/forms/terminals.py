@@ -49,7 +49,7 @@ def read_typed(body: bytes) -> Typed | None:
         return None
     try:
         given: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(given, dict):
         return None

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard.api import gate
+from deployments import deployable
 from deployments.accounts import people
 from deployments.actors import Actor
 from deployments.models import AccessToken, Application, AuditEntry, Environment, Host, Placement, Target
@@ -339,6 +340,22 @@ class TestSettings:
             "Somebody else"
             in error(bruno.ask("PATCH", STAGING, {"version": version, "keep_releases": 3}), 409)["message"]
         )
+
+    def test_two_at_the_same_moment_undo_nothing(
+        self, story: Story, bruno: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What isn't sent stays as it is, not as it was read."""
+        check = deployable.check_in_use
+
+        def meanwhile(row: Placement) -> None:
+            monkeypatch.setattr(deployable, "check_in_use", check)
+            assert bruno.ask("PATCH", STAGING, {"settings": {"memory": "512m"}}).status_code == 200
+            check(row)
+
+        monkeypatch.setattr(deployable, "check_in_use", meanwhile)
+        assert "Somebody else" in error(bruno.ask("PATCH", STAGING, {"keep_releases": 4}), 409)["message"]
+        story.staging.refresh_from_db()
+        assert story.staging.settings["memory"]
 
     def test_a_new_application_all_the_way(self, ana: Api) -> None:
         assert ana.post("environments", {"name": "review"}).status_code == 201
