@@ -49,6 +49,8 @@ def request_adoption(
                 _("What differs there is not what was shown any more."), remedy=_("Look at it again, then decide.")
             )
         check(actor=actor, seat=seat, difference=seat.difference, without=without)
+        if follow:
+            _followed(actor, seat.placement, seat.difference)
         _check_idle(placement)
         operation = request_operation(
             actor=actor,
@@ -104,7 +106,11 @@ def adopt(
         _check_idle(placement)
         seat = _seat(seat_id)
         held = Operation.objects.filter(pk=operation.pk, fence=operation.fence, status__in=OPERATION_OPEN)
-        if difference.get("fingerprint") != request["fingerprint"] or not held.exists():
+        seen = {
+            difference.get("fingerprint"),
+            seat.difference.get("fingerprint"),
+        }  # the second goes with a deploy's end
+        if seen != {request["fingerprint"]} or not held.exists():
             raise Refused(_("What runs there is not what was shown any more."))
         check(actor=actor, seat=seat, difference=difference, without=request["without"])
         running = seat.running_release
@@ -115,7 +121,7 @@ def adopt(
         is_new = release.number >= known
         if is_new:
             _describe(release, operation, seat, difference)
-        _take_over(seat, release, actor, difference, observed)
+        _take_over(seat, release, operation, difference, observed)
         if request["follow"]:
             _follow(actor, placement, difference)
         after = {
@@ -129,8 +135,11 @@ def adopt(
 
 
 def adopted_by(operation: Operation) -> Release | None:
-    """What it has written down already, by an earlier attempt."""
-    return Release.objects.filter(placement=operation.placement_id, adopted__operation=operation.pk).first()
+    """What it has written down already, by an earlier attempt: as what runs there, if nothing else does since."""
+    seats = PlacementHost.objects.filter(placement=operation.placement_id, host=operation.host_id)
+    seat = seats.filter(adopted__operation=operation.pk).select_related("running_release").first()
+    release = seat.running_release if seat is not None else None
+    return release if seat is not None and release is not None and release.number == seat.adopted["release"] else None
 
 
 def hidden(difference: Mapping[str, Any]) -> list[str]:
@@ -227,7 +236,7 @@ def _describe(release: Release, operation: Operation, seat: PlacementHost, diffe
 def _take_over(
     seat: PlacementHost,
     release: Release,
-    actor: Actor,
+    operation: Operation,
     difference: Mapping[str, Any],
     observed: Mapping[str, Any],
 ) -> None:
@@ -237,7 +246,8 @@ def _take_over(
     seat.adopted = {
         "container_id": difference["container_id"],
         "release": release.number,
-        "by": actor.name,
+        "operation": operation.pk,
+        "by": operation.requested_by_name,
         "at": moment.isoformat(timespec="seconds"),
     }
     seat.drift, seat.drift_at, seat.difference, seat.ignored = "", None, {}, {}
@@ -253,13 +263,7 @@ def _take_over(
 def _follow(actor: Actor, placement: Placement, difference: Mapping[str, Any]) -> None:
     """The settings become so, too, as far as they can say it: an image that no registry has can't be set."""
     before, image = placement_words.shown(placement), difference["image"]
-    try:
-        placement.settings = settings_after(placement.settings, difference["settings"])
-    except FieldErrors as refused:
-        raise Refused(
-            _("The settings were changed meanwhile, and what runs there doesn't go together with them."),
-            remedy=_("Adopt it without taking it into the settings."),
-        ) from refused
+    placement.settings = _followed(actor, placement, difference)
     if image.get("digest") and placement.source == Placement.Source.IMAGE:
         placement.image = image["reference"]
     placement.save(update_fields=("settings", "image"))
@@ -276,6 +280,22 @@ def _follow(actor: Actor, placement: Placement, difference: Mapping[str, Any]) -
         before={name: before[name] for name in changed if name in before},
         after={**{name: after[name] for name in changed}, **({"variables": names} if names else {})},
     )
+
+
+def _followed(actor: Actor, placement: Placement, difference: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as they would be; refused where they can't be so, or not by this person: they need not be what runs."""
+    try:
+        after = settings_after(placement.settings, difference["settings"])
+        power.check_power(actor=actor, before=placement.settings, after=after)
+        check_sharing(actor=actor, placement=placement, environment=placement.environment, settings=after)
+    except FieldErrors as refused:
+        raise Refused(
+            _("The settings are others by now, and what runs there can't be taken into them: %(why)s")
+            % {"why": " ".join(str(each) for several in refused.errors.values() for each in several)},
+            "follow",
+            _("Adopt it without taking it into the settings."),
+        ) from refused
+    return after
 
 
 def _put(placement: Placement, change: Mapping[str, Any]) -> str:
