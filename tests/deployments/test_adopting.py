@@ -25,15 +25,15 @@ def world() -> World:
 
 
 def differs(seat: PlacementHost, **settings: Any) -> dict[str, Any]:
-    found = {
+    found: dict[str, Any] = {
         "words": "Changed by hand.", "container": "storefront-production-r1.f1", "container_id": "c" * 64,
         "status": "running", "changes": [], "settings": settings, "variables": [], "image": {}, "release": 1,
         "why_not": "",
     }  # fmt: skip
-    seat.difference = {**found, "fingerprint": drifting.fingerprint(found)}
-    seat.drift = "Changed by hand."
+    found["fingerprint"] = drifting.fingerprint(found)
+    seat.difference, seat.drift = found, "Changed by hand."
     seat.save()
-    return seat.difference
+    return found
 
 
 def asked(actor: Actor, seat: PlacementHost, *, follow: bool = False) -> Operation:
