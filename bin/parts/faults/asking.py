@@ -19,6 +19,11 @@ PERIOD = 0.05
 PATIENCE = 3.0
 CONNECT_PATIENCE = 1.0
 MOST_AT_ONCE = 80
+DNS_TRIES, DNS_PATIENCE = 3, 0.7
+
+
+class NameServerSilent(OSError):
+    """No answer from the engine's name server."""
 
 
 async def ask(page: dict[str, Any]) -> tuple[str, str]:
@@ -57,8 +62,13 @@ async def resolve(name: str, server: str) -> list[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.setblocking(False)
         line.connect((server, 53))
-        await loop.sock_sendall(line, struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + question)
-        answer = await loop.sock_recv(line, 4096)
+        for _ in range(DNS_TRIES):  # as resolvers do: a datagram may get lost
+            await loop.sock_sendall(line, struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + question)
+            with contextlib.suppress(TimeoutError):
+                answer = await asyncio.wait_for(loop.sock_recv(line, 4096), DNS_PATIENCE)
+                break
+        else:
+            raise NameServerSilent
     (count,) = struct.unpack("!H", answer[6:8])
     place, found = 12 + len(question), []
     for _ in range(count):
