@@ -17,6 +17,8 @@ from worker.engine.probing import Answer, ask
 from worker.engine.spec import HealthSpec
 
 _TICK = 0.1
+_BURST = 200  # lines between two looks that are more than a container's ordinary talk
+_CATCH_UP = 10.0  # for one that never stops talking like that
 
 
 @dataclass(slots=True)
@@ -77,8 +79,9 @@ class _Watch:
                 return self._proof(container, alive=False)
             yield from self._judge(container)
             if self._proven():
-                yield from self.ears.lines()
-                return self._proof(container, proven=True)
+                proof = self._proof(container, proven=True)
+                yield from self.ears.catch_up()
+                return proof
             if self.answer.final or self.host.now() - self.began >= self.health.deadline:
                 yield from self.ears.lines()
                 return self._proof(container, timed_out=not self.answer.final)
@@ -182,6 +185,14 @@ class _Ears:
                 return
             if not ended:
                 self.host.wait(0.05)
+
+    def catch_up(self) -> Generator[Event, None, None]:
+        """What it had said by now and is still on its way: after a burst the network and the log are behind the container."""
+        until = self.host.now() + _CATCH_UP
+        heard = yield from self.lines()
+        while heard >= _BURST and self.host.now() < until:
+            self.host.wait(0.05)
+            heard = yield from self.lines()
 
     def close(self) -> None:
         if self.stream is not None:

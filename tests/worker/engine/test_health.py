@@ -1,11 +1,12 @@
 """When a container counts as healthy, how fast that is seen, and what is said where it isn't."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from tests.worker.engine.stage import SHOP, Stage, ended, health, lines
-from worker.connections.fake import Behaviour, FakeHost, FakeServer
+from worker.connections.fake import Behaviour, FakeFollow, FakeHost, FakeServer
 from worker.engine.container_host import LogLine
 from worker.engine.events import Event, Line, Progress
 from worker.engine.health import Proof, Watched, watch
@@ -157,3 +158,29 @@ def test_the_images_own_check_is_missing_before_anything_is_touched() -> None:
     end = ended(stage.deploy(2))
     assert end.verdict == "failed_untouched"
     assert "declares none" in end.what
+
+
+class Late(FakeFollow):
+    """A stream that brings no more than 500 lines at once."""
+
+    def available(self) -> Sequence[LogLine]:
+        """The next ones."""
+        self.held = [*getattr(self, "held", ()), *super().available()]
+        fresh, self.held = self.held[:500], self.held[500:]
+        return fresh
+
+
+def test_what_it_said_in_a_burst_before_it_was_proven_is_heard_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.connections.fake.FakeFollow", Late)
+    said = tuple((0.0, LogLine("stdout", f"loaded record {n}")) for n in range(4_000))
+    proof, events, _ = judged(Behaviour(healthy_after=0.0, output=said), health(passes=1))
+    assert proof.proven
+    assert [event.text for event in events if isinstance(event, Line)] == [line.text for _, line in said]
+
+
+def test_nobody_waits_for_one_that_goes_on_talking() -> None:
+    said = tuple((n / 1000, LogLine("stdout", f"request {n}")) for n in range(20_000))
+    began = FakeHost(FakeServer()).now()
+    proof, _, host = judged(Behaviour(healthy_after=0.0, output=said), health(passes=1))
+    assert proof.proven
+    assert host.now() - began < 2.0
