@@ -4,16 +4,14 @@ Both build the story's application, a Flask page, and replace the version that r
 """
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from bench.frame import Row, show
-from parts import sample_repository, sample_server, story
-from parts.installation import Installation
-from parts.part import remove_folder, temporary_folder
-from parts.supervisor import Interrupted, Supervisor
+from bench.stage import estiva, sent
+from parts import sample_repository
+from parts.supervisor import Interrupted
 
 AIMS = {"build_over_by_hand": 1.15, "cached_over_by_hand": 1.15}
 KINDS = {"build": "without cache", "cached": "one file changed"}
@@ -21,24 +19,16 @@ KINDS = {"build": "without cache", "cached": "one file changed"}
 
 def measure(runs: int) -> dict[str, Any]:
     """Start a whole Estiva with its sample server, and time both ways on it: kind → way → seconds, or part → seconds."""
-    folder = temporary_folder("bench")
-    try:
-        installation = Installation(folder, throwaway=True)
-        with installation.alone(), Supervisor() as supervisor, supervisor.signals():
-            installation.start(supervisor, lambda: story.first_admin(installation))
-            server = sample_server.start(installation, supervisor)
-            repository = sample_repository.start(installation, supervisor, server)
-            story.first_deploy(installation, server)
-            told = {
-                "runs": runs,
-                "repository": repository.told(),
-                "sshd": [str(server.sshd.folder), server.sshd.port],
-                "socket": str(server.socket),
-                "port": installation.port("by-hand"),
-            }
-            return story.run(installation, ["bench.build_runs"], json.dumps(told))
-    finally:
-        remove_folder(folder)
+    with estiva() as (installation, server, supervisor):
+        repository = sample_repository.start(installation, supervisor, server)
+        told = {
+            "runs": runs,
+            "repository": repository.told(),
+            "sshd": [str(server.sshd.folder), server.sshd.port],
+            "socket": str(server.socket),
+            "port": installation.port("by-hand"),
+        }
+        return sent(installation, "bench.build_runs", told)
 
 
 def table(seconds: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:

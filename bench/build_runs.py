@@ -1,6 +1,5 @@
 """`bin/bench build`'s runs, in a process with Estiva's settings: what to use is told as JSON on standard input."""
 
-import json
 import sys
 import time
 import urllib.request
@@ -14,10 +13,11 @@ import django
 
 django.setup()
 
-from deployments.actors import Actor  # noqa: E402 - Django has to be set up first
+from bench.stage import answer  # noqa: E402 - Django has to be set up first
+from deployments.actors import Actor  # noqa: E402
 from deployments.models import Placement, Target  # noqa: E402
 from parts import flask_sample  # noqa: E402
-from parts.processes import PartError, run, wait_until  # noqa: E402
+from parts.processes import run, wait_until  # noqa: E402
 from parts.sample_repository import SampleRepository  # noqa: E402
 from parts.sshd import SshServer  # noqa: E402
 from parts.story_acts import admin, check, deploy  # noqa: E402
@@ -144,20 +144,12 @@ def _between(begun: datetime | None, ended: datetime | None) -> float:
     return (ended - begun).total_seconds() if begun and ended else 0.0
 
 
-def main() -> int:
-    """Run it; the exit code."""
-    told = json.load(sys.stdin)
+def _race(told: dict[str, Any]) -> dict[str, Any]:
     folder, port = told["sshd"]
     sample = SampleRepository(**told["repository"])
     by_hand = ByHand(SshServer(Path(folder), port), told["socket"], sample.clone_url, told["port"])
-    try:
-        result = Race(sample, by_hand).run(told["runs"])
-    except PartError as error:
-        print(f"{error}", flush=True)
-        return 1
-    print(f"RESULT {json.dumps(result)}", flush=True)
-    return 0
+    return Race(sample, by_hand).run(told["runs"])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(_race))

@@ -4,16 +4,13 @@ Estiva masks, numbers and stores every line before anybody sees it.
 """
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from statistics import median, quantiles
 from typing import Any
 
 from bench.frame import Row, show
-from parts import sample_server, story
-from parts.installation import Installation
-from parts.part import remove_folder, temporary_folder
-from parts.supervisor import Interrupted, Supervisor
+from bench.stage import estiva, sent
+from parts.supervisor import Interrupted
 
 AIMS = {"latency_p99_ms": 250.0, "lost": 0.0, "doubled": 0.0}
 AT_LEAST = {"rate_over_raw": 0.5}
@@ -21,27 +18,19 @@ AT_LEAST = {"rate_over_raw": 0.5}
 
 def measure(lines: int, seconds: int, rounds: int) -> dict[str, Any]:
     """The bursts and the steady flow, as `bench.logs_runs` tells them."""
-    folder = temporary_folder("bench")
-    try:
-        installation = Installation(folder, throwaway=True)
-        with installation.alone(), Supervisor() as supervisor, supervisor.signals():
-            installation.start(supervisor, lambda: story.first_admin(installation))
-            server = sample_server.start(installation, supervisor)
-            story.first_deploy(installation, server)
-            told = {
-                "folder": str(folder),
-                "url": installation.url,
-                "sshd": [str(server.sshd.folder), server.sshd.port],
-                "socket": str(server.socket),
-                "image": server.image,
-                "port": server.application_port,
-                "lines": lines,
-                "seconds": seconds,
-                "rounds": rounds,
-            }
-            return story.run(installation, ["bench.logs_runs"], json.dumps(told))
-    finally:
-        remove_folder(folder)
+    with estiva() as (installation, server, _):
+        told = {
+            "folder": str(installation.folder),
+            "url": installation.url,
+            "sshd": [str(server.sshd.folder), server.sshd.port],
+            "socket": str(server.socket),
+            "image": server.image,
+            "port": server.application_port,
+            "lines": lines,
+            "seconds": seconds,
+            "rounds": rounds,
+        }
+        return sent(installation, "bench.logs_runs", told)
 
 
 def table(told: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:

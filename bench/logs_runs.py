@@ -1,6 +1,5 @@
 """`bin/bench logs`' runs, in a process with Estiva's settings: what to use is told as JSON on standard input."""
 
-import json
 import os
 import re
 import subprocess
@@ -18,6 +17,7 @@ django.setup()
 
 from bench import processes  # noqa: E402 - Django has to be set up first
 from bench.peers import CLIENT, Login  # noqa: E402
+from bench.stage import answer  # noqa: E402
 from bench.viewer import Heard, Viewer  # noqa: E402
 from deployments import requests  # noqa: E402
 from deployments.accounts import people  # noqa: E402
@@ -25,7 +25,7 @@ from deployments.actors import ESTIVA  # noqa: E402
 from deployments.inventory import placements, variables  # noqa: E402
 from deployments.models import Deployment, Placement, PlacementHost, Plan, Target  # noqa: E402
 from deployments.states import DEPLOYMENT_OPEN  # noqa: E402
-from parts.processes import PartError, run, wait_until  # noqa: E402
+from parts.processes import run, wait_until  # noqa: E402
 from parts.sshd import SshServer  # noqa: E402
 from parts.story_acts import admin, await_operation, check  # noqa: E402
 from parts.story_browser import Browser  # noqa: E402
@@ -204,16 +204,5 @@ def _measure(told: dict[str, Any]) -> dict[str, Any]:
     return {"bursts": bursts, "steady": steady, "grew": grew}
 
 
-def main() -> int:
-    """Run it; the exit code."""
-    try:
-        result = _measure(json.load(sys.stdin))
-    except PartError as error:
-        print(f"{error}", flush=True)
-        return 1
-    print(f"RESULT {json.dumps(result)}", flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(_measure))

@@ -5,7 +5,6 @@ version answers before it lets go of the old one, and writes it all down.
 """
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -13,10 +12,8 @@ from typing import Any
 from bench import peers
 from bench.frame import Row, show
 from bench.pairs import each, noise, ratio
-from parts import sample_server, story
-from parts.installation import Installation
-from parts.part import remove_folder, temporary_folder
-from parts.supervisor import Interrupted, Supervisor
+from bench.stage import estiva, sent
+from parts.supervisor import Interrupted
 
 AIMS = {"engine_over_floor": 1.1, "pipeline_over_floor": 2.0}
 WAYS = {
@@ -33,23 +30,15 @@ WAYS = {
 def measure(rounds: int) -> dict[str, Any]:
     """Way → seconds, round by round; `parts`: the pipeline's steps."""
     peers.install()
-    folder = temporary_folder("bench")
-    try:
-        installation = Installation(folder, throwaway=True)
-        with installation.alone(), Supervisor() as supervisor, supervisor.signals():
-            installation.start(supervisor, lambda: story.first_admin(installation))
-            server = sample_server.start(installation, supervisor)
-            story.first_deploy(installation, server)
-            told = {
-                "rounds": rounds,
-                "sshd": [str(server.sshd.folder), server.sshd.port],
-                "socket": str(server.socket),
-                "image": server.image,
-                "ports": {name: installation.port(f"bench-{name}") for name in WAYS},
-            }
-            return story.run(installation, ["bench.overhead_runs"], json.dumps(told))
-    finally:
-        remove_folder(folder)
+    with estiva() as (installation, server, _):
+        told = {
+            "rounds": rounds,
+            "sshd": [str(server.sshd.folder), server.sshd.port],
+            "socket": str(server.socket),
+            "image": server.image,
+            "ports": {name: installation.port(f"bench-{name}") for name in WAYS},
+        }
+        return sent(installation, "bench.overhead_runs", told)
 
 
 def table(seconds: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:

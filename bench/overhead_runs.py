@@ -1,6 +1,5 @@
 """`bin/bench overhead`'s runs, in a process with Estiva's settings: what to use is told as JSON on standard input."""
 
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,10 +13,11 @@ django.setup()
 
 from bench.pairs import take_turns  # noqa: E402 - Django has to be set up first
 from bench.peers import Local, Login, Seat, Way, peers  # noqa: E402
+from bench.stage import answer  # noqa: E402
 from deployments import requests  # noqa: E402
 from deployments.models import Deployment, Placement, Plan, Target  # noqa: E402
 from deployments.states import DEPLOYMENT_OPEN  # noqa: E402
-from parts.processes import PartError, run, wait_until  # noqa: E402
+from parts.processes import run, wait_until  # noqa: E402
 from parts.sshd import SshServer  # noqa: E402
 from parts.story_acts import admin, await_operation, check  # noqa: E402
 from parts.story_steps import Sample, save  # noqa: E402
@@ -137,16 +137,5 @@ def _pinned(seat: Seat, image: str) -> ImageSpec:
     return ImageSpec(reference, reference.partition("@")[2], image.rpartition(":")[2])
 
 
-def main() -> int:
-    """Run it; the exit code."""
-    try:
-        result = _race(json.load(sys.stdin))
-    except PartError as error:
-        print(f"{error}", flush=True)
-        return 1
-    print(f"RESULT {json.dumps(result)}", flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(_race))

@@ -1,0 +1,45 @@
+"""What several benchmarks stand on: a whole Estiva with its sample server, and runs in a process with Estiva's settings."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from parts import sample_server, story
+from parts.installation import Installation
+from parts.part import remove_folder, temporary_folder
+from parts.processes import PartError
+from parts.sample_server import SampleServer
+from parts.supervisor import Supervisor
+
+
+@contextmanager
+def estiva() -> Iterator[tuple[Installation, SampleServer, Supervisor]]:
+    """An Estiva that has deployed the sample application once; gone with everything it started afterwards."""
+    folder = temporary_folder("bench")
+    try:
+        installation = Installation(folder, throwaway=True)
+        with installation.alone(), Supervisor() as supervisor, supervisor.signals():
+            installation.start(supervisor, lambda: story.first_admin(installation))
+            server = sample_server.start(installation, supervisor)
+            story.first_deploy(installation, server)
+            yield installation, server, supervisor
+    finally:
+        remove_folder(folder)
+
+
+def sent(installation: Installation, runs: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a module's `answer` in a process with Estiva's settings; what it found."""
+    return story.run(installation, [runs], json.dumps(told))
+
+
+def answer(measure: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
+    """The other end of `sent`; the exit code."""
+    try:
+        result = measure(json.load(sys.stdin))
+    except PartError as error:
+        print(f"{error}", flush=True)
+        return 1
+    print(f"RESULT {json.dumps(result)}", flush=True)
+    return 0
