@@ -31,12 +31,12 @@ def fingerprint(difference: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def in_words_alone(words: str, why_not: str) -> dict[str, Any]:
-    """A difference of which no more is known than the words; {} for none."""
+def in_words_alone(words: str, why_not: str, status: str = "") -> dict[str, Any]:
+    """A difference of which no more is told than the words; {} for none. `status` tells it from others of the same words."""
     if not words:
         return {}
-    found: dict[str, Any] = {"words": words, "why_not": why_not}
-    return {**found, "fingerprint": fingerprint(found)}
+    found: dict[str, Any] = {"words": words, "why_not": why_not, "status": status}
+    return {**found, "fingerprint": fingerprint({**found, "said": words})}
 
 
 def ignore(*, actor: Actor, seat_id: int, shown: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,18 +19,19 @@ from deployments.webhooks.receive import actor_of
 from deployments.webhooks.start import start_deploy
 from tests.deployments.world import OTHER_KEY, World, make_world
 from tests.worker.conftest import Sent
+from tests.worker.engine.stage import Stage
 from worker.brief import HostConnection
 from worker.connections.fake import FakeHost, FakeServer
 from worker.connections.signals import Signals
 from worker.engine import found
-from worker.engine.container_host import Platform
+from worker.engine.container_host import Container, Platform
 from worker.engine.errors import Cancelled, HostKeyChanged, HostLost, LeaseLost
-from worker.engine.look import Sight
+from worker.engine.look import Sight, look
 from worker.engine.spec import Secret
 from worker.keeper import Keeper
-from worker.operations import difference, running
+from worker.operations import difference, drift, running
 from worker.operations import plan as planning
-from worker.operations.drift import drift_words
+from worker.operations.drift import drift_words, identity_of_seat
 from worker.operations.steps import Looking, Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -261,3 +263,29 @@ def test_nor_is_one_that_would_be_written_otherwise(monkeypatch: pytest.MonkeyPa
     }
     kept = difference._without_secrets(Release(), found.changed({}, now))
     assert kept == {"engine:command": "[redacted]", "engine:labels": "[redacted]", "engine:X": "[redacted]"}
+
+
+def test_an_ignored_difference_of_a_compose_application_hides_no_other_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage()
+    stage.serving_first(1)
+    one = look(stage.spec(1).identity, FakeHost(stage.server)).container
+    assert one is not None
+    seat, release = world.placement.seats.get(host__name="web-1"), Release(number=3, source={"kind": "compose"})
+    seat.observed = {"containers": [{"service": "web", "image_id": "sha256:1", "running": True}]}
+    whose = identity_of_seat(seat).labels()
+    web = replace(one, labels={**whose, "com.docker.compose.service": "web", "estiva.release": "3"}, health="")
+    others = [replace(one, id=f"c{number}", name=f"rather-long-name-{number:02}", labels={}) for number in range(30)]
+
+    def seen(*containers: Container) -> dict[str, Any]:
+        monkeypatch.setattr(drift, "compose_containers", lambda server, project: list(containers))
+        return drift._compose_difference(seat, release, FakeHost(stage.server))
+
+    first, second = (seen(replace(web, image_id=image)) for image in ("sha256:2", "sha256:3"))
+    assert first["words"] == second["words"] == "web runs another image, of release 3."
+    assert first["fingerprint"] != second["fingerprint"]
+    served = replace(web, image_id="sha256:1")
+    assert seen(served) == {}
+    assert seen(served, *others[:29])["fingerprint"] != seen(served, *others)["fingerprint"]
+    assert seen(served, *others)["fingerprint"] == seen(*reversed(others), served)["fingerprint"]

@@ -1,5 +1,6 @@
 """Where a Compose application on a server differs from the record, service by service. Pure but for the one look."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -35,6 +36,15 @@ def compose_drift_words(
     if others:
         said.append(f"{', '.join(sorted(others))} {'is' if len(others) == 1 else 'are'} there besides")
     return _sentence(said) if said else ""
+
+
+def compose_status(containers: Sequence[Container]) -> str:
+    """All that the words are made of: the same words may be said of another image, or be cut before what is new."""
+    rows = [
+        f"{each.id} {each.image_id} {each.status if each.running else 'down'} {each.health == 'unhealthy'}"
+        for each in containers
+    ]
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
 
 
 def _service(name: str, before: Sequence[Mapping[str, Any]], now: Sequence[Container]) -> list[str]:

@@ -13,7 +13,7 @@ from worker.engine.hook import HOOK_LABEL
 from worker.engine.look import Sight, look
 from worker.engine.one_off import RUN_LABEL
 from worker.engine.spec import Identity
-from worker.operations.compose_drift import compose_containers, compose_drift_words
+from worker.operations.compose_drift import compose_containers, compose_drift_words, compose_status
 from worker.operations.difference import Difference, changed_settings, difference_of
 
 COMPOSE: Final = "What Compose brings up is not adopted: change its file, then deploy. Else redeploy, or ignore it."
@@ -55,8 +55,8 @@ def look_for_drift(host: Host, server: ContainerHost) -> None:
     for seat in seats.select_related("running_release", "placement__application", "placement__environment"):
         running = seat.running_release
         if running is not None and running.source.get("kind") == Placement.Source.COMPOSE:
-            words = _compose_words(seat, running, server)
-            difference = drifting.in_words_alone(words, COMPOSE)
+            difference = _compose_difference(seat, running, server)
+            words = str(difference.get("words", ""))
             sightings.drift_seen(seat.placement_id, host.pk, seat.running_target_id, words, difference)
         else:
             look_at_seat(seat, server)
@@ -79,11 +79,12 @@ def _baseline(seat: PlacementHost, sight: Sight) -> Mapping[str, Any] | None:
     return seen.settings
 
 
-def _compose_words(seat: PlacementHost, running: Release, server: ContainerHost) -> str:
+def _compose_difference(seat: PlacementHost, running: Release, server: ContainerHost) -> Difference:
     labels = identity_of_seat(seat).labels()
     whose = {key: labels[key] for key in ("estiva.installation", "estiva.placement")}
     found = compose_containers(server, releases.project_name(seat.placement))
-    return compose_drift_words(seat.observed, running.number, whose, found)
+    words = compose_drift_words(seat.observed, running.number, whose, found)
+    return drifting.in_words_alone(words, COMPOSE, compose_status(found))
 
 
 def drift_words(seat: PlacementHost, sight: Sight) -> str:
