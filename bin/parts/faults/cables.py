@@ -40,7 +40,7 @@ def cable_trouble(turn: Round) -> None:
 
 def _cut(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
     world = turn.world
-    number = each_moment(turn, app, gate, f"cut{count}", pick(turn.dice, ("pull", "health")))
+    number = each_moment(turn, app, gate, f"cable-cut{count}", pick(turn.dice, ("pull", "health")))
     began = time.time()
     machine.namespace.cut()
     turn.did()
@@ -62,7 +62,7 @@ def _slow(turn: Round, app: Application, machine: Machine, gate: Gate, count: in
     world = turn.world
     began = time.time()
     with slow_cable(turn, machine):
-        number = each_moment(turn, app, gate, f"slow{count}", "replace", timeout=120)
+        number = each_moment(turn, app, gate, f"cable-slow{count}", "replace", timeout=120)
         turn.did()
         _ends(turn, app, number, began)
     turn.note("slow_deploy_seconds_at_most", round(time.time() - began, 1))

@@ -91,7 +91,7 @@ def connections_killed(turn: Round) -> None:
     killer.start()
     numbers: list[int] = []
     try:
-        for each in range(turn.amount(2, 20)):
+        for each in range(turn.amount(1, 20)):
             for app in apps:
                 world.change(app, world.images.page(str(1 + each % 3)))
                 numbers.append(world.deploy(app))
@@ -123,7 +123,7 @@ def web_killed(turn: Round) -> None:
     for app in apps:
         world.deployed(app)
     world.probe(*apps)
-    for each in range(turn.amount(3, 200)):
+    for each in range(turn.amount(2, 200)):
         _kill_web_once(turn, apps[each % len(apps)])
     for app in apps:
         for number in app.clicks:
@@ -161,7 +161,7 @@ def _kill_web_once(turn: Round, app: Application) -> None:
 def many_people(turn: Round) -> None:
     """All of them press Deploy on one application at once: one runs at a time, in the order of the clicks."""
     world = turn.world
-    count = turn.amount(8, 50)
+    count = turn.amount(6, 50)
     app = turn.application("app")
     worker = world.estiva.worker(concurrency=16)
     world.deployed(app)

@@ -94,10 +94,10 @@ def disk_trouble(turn: Round) -> None:
     world.probe(app)
     with Gate(world.registry) as gate:
         for number in range(turn.amount(1, 3)):
-            _before(turn, app, machine, f"before{number}", lambda: fill(machine, leave=LITTLE), FULL)
+            _before(turn, app, machine, f"disk-before{number}", lambda: fill(machine, leave=LITTLE), FULL)
             _before(turn, app, machine, "1", lambda: fill(machine, leave=0), FULL)  # whose image is there: no pull
-            _before(turn, app, machine, f"inodes{number}", lambda: use_up_inodes(machine), r"inode")
-            _while_pulling(turn, app, machine, gate, f"pull{number}")
+            _before(turn, app, machine, f"disk-inodes{number}", lambda: use_up_inodes(machine), r"inode")
+            _while_pulling(turn, app, machine, gate, f"disk-pull{number}")
     _read_only(turn, app, machine)
     world.estiva.end(worker)
 

@@ -47,7 +47,7 @@ def points(turn: Round, most: int = POINTS) -> list[dict[str, Any]]:
     every = [{"index": index, "when": when} for index in range(most) for when in WHENS]
     every += [{"call": call, "when": "before"} for call in LOOKS]
     if turn.amount(1, 0):
-        return [dict(pick(dice, every)) for _ in range(turn.amount(5, 0))]
+        return [dict(pick(dice, every)) for _ in range(turn.amount(4, 0))]
     several = [point for _ in range(turn.times) for point in every]
     dice.shuffle(several)
     return several
@@ -92,8 +92,8 @@ def frozen_past_its_lease(turn: Round) -> None:
     first = world.estiva.worker()
     world.deployed(app)
     world.probe(app)
-    for number in range(turn.amount(2, 12)):
-        image = world.images.page(f"slow{number}", "slow_start", seconds=1.5)
+    for number in range(turn.amount(1, 12)):
+        image = world.images.page(f"freeze-{number}", "slow_start", seconds=1.5)
         world.change(app, image)
         clicked = world.deploy(app)
         world.until_step(clicked, steps[turn.dice.randrange(1, 3)] if number else "health")
@@ -127,8 +127,8 @@ def told_to_stop(turn: Round) -> None:
     workers = [world.estiva.worker(wait=False), world.estiva.worker()]
     world.deployed(app)
     world.probe(app)
-    for number in range(turn.amount(2, 20)):
-        _stop_once(turn, app, workers, world.images.page(f"slow-{number}", "slow_start", seconds=2.5))
+    for number in range(turn.amount(1, 20)):
+        _stop_once(turn, app, workers, world.images.page(f"sigterm-{number}", "slow_start", seconds=2.5))
         workers = [each for each in workers if each.alive] + [world.estiva.worker()]
     for each in workers:
         world.estiva.end(each)
@@ -211,5 +211,5 @@ ROWS = (
         quick=True,
     ),
     Row(4, "sigterm", "a worker told to stop in the middle of a deploy", told_to_stop, quick=True),
-    Row(5, "only-worker", "the only worker dies", only_worker_dies, quick=True),
+    Row(5, "only-worker", "the only worker dies", only_worker_dies),
 )

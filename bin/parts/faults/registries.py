@@ -31,11 +31,11 @@ def registry_trouble(turn: Round) -> None:
     with Gate(world.registry) as gate:
         for number in range(turn.amount(1, 3)):
             for name, (rule, said) in WAYS.items():
-                _fails(turn, gate, app, f"{name}{number}", rule, said)
-            _recovers(turn, gate, app, f"500-twice{number}")
-            _slow(turn, gate, app, f"slow{number}")
-            _moved_tag(turn, app, f"moved{number}")
-            _deleted(turn, app, f"deleted{number}")
+                _fails(turn, gate, app, f"registry-{name}{number}", rule, said)
+            _recovers(turn, gate, app, f"registry-500-twice{number}")
+            _slow(turn, gate, app, f"registry-slow{number}")
+            _moved_tag(turn, app, f"registry-moved{number}")
+            _deleted(turn, app, f"registry-deleted{number}")
     world.estiva.end(worker)
 
 
@@ -136,4 +136,4 @@ def _deleted(turn: Round, app: Application, tag: str) -> None:
     turn.did()
 
 
-ROWS = (Row(16, "registry", "a registry that fails, lags, lies or forgets", registry_trouble, quick=True),)
+ROWS = (Row(16, "registry", "a registry that fails, lags, lies or forgets", registry_trouble),)

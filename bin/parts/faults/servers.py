@@ -99,5 +99,5 @@ def _blow_by_blow(turn: Round, moments: tuple[str, ...], blows: dict[str, Callab
 
 ROWS = (
     Row(12, "sshd", "sshd killed, restarted, the server rebooted: mid-pull, mid-log, mid-replace", sshd_killed),
-    Row(15, "engine", "the engine restarted, killed, frozen, with live-restore and without", engine_broken, quick=True),
+    Row(15, "engine", "the engine restarted, killed, frozen, with live-restore and without", engine_broken),
 )

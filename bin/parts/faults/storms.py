@@ -42,7 +42,7 @@ def _poisoned(turn: Round, nursery: Nursery, poison: Application, others: list[A
     point = {"call": pick(turn.dice, ("create", "start")), "when": "before"}
     numbers = []
     for app in (poison, *others):
-        world.change(app, world.images.page(f"p{number}"))
+        world.change(app, world.images.page(f"memory{number}"))
         numbers.append(world.deploy(app))
     worker: Bred | None = None
     until = time.monotonic() + 240
@@ -72,7 +72,7 @@ def database_gone(turn: Round) -> None:
         world.deployed(app)
     world.probe(*apps)
     for number in range(turn.amount(2, 10)):
-        clicked = [_slowly(turn, app, f"db{number}") for app in apps]
+        clicked = [_slowly(turn, app, f"database{number}") for app in apps]
         time.sleep(turn.dice.uniform(0, 2.5))
         take_database_away(world.estiva, turn.amount(8, 60) if number == 1 else 0)
         turn.did()
