@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
         return 2
     seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
     results = Campaign(options, scale, seed).run(rows)
-    if scale == FULL:
+    if scale == FULL or options.write:
         report.write(ROWS, results, options.database)
     return _report(results, seed, options.database)
 
@@ -76,6 +76,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--deploys", type=int, default=150, help="in the storm of row 2 (default: 150)")
     parser.add_argument("--servers", type=int, default=4, help="in the storm of row 2 (default: 4)")
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="postgres", help="(default: postgres)")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/reliability.md's lines of these rows, as --full does"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the folder with every log")
     parser.add_argument("--list", action="store_true", help="name the rows")
     return parser.parse_args(arguments)
