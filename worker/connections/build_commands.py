@@ -85,7 +85,8 @@ class Commands:
     def look(self) -> None:
         """Limit what is there by now. HostError where a command has more memory already than it may."""
         found = [each for each in self._find() if each not in self._dead]
-        self._held = {each: share for each, share in self._held.items() if each in found}
+        freed = self._kernel.freed({each: (share.memory, share.cpus) for each, share in self._held.items()})
+        self._held = {each: share for each, share in self._held.items() if each in found and each not in freed}
         self._seen = self._seen or bool(found)
         for group, share in self._shares(found).items():
             if self._held.get(group) != share:

@@ -23,6 +23,7 @@ from worker.connections.transport import ChannelRefused
 from worker.engine.build_events import BuilderNote, BuildEvent
 from worker.engine.errors import Cancelled, HostLost, LeaseLost
 
+_LOOK_SECONDS = 2.0  # between two looks whether another build that ended took the limits away
 _UNSAID = "The limits of this build are not held: "
 
 
@@ -35,7 +36,7 @@ class Limits:
     def __init__(self, session: SshSession, info: Mapping[str, Any], memory: int | None, cpus: float | None) -> None:
         self._session, self._info, self._memory, self._cpus = session, info, memory, cpus
         self._kernel = Kernel(session, 2 if str(info.get("CgroupVersion") or "1") == "2" else 1)
-        self._group = ""
+        self._group, self._group_due = "", 0.0
         self._commands: Commands | None = None
         self._watching = False
         self.note: BuilderNote | None = None
@@ -44,22 +45,33 @@ class Limits:
     @property
     def due(self) -> float | None:
         """When to look next (time.monotonic()); None: never."""
-        return self._commands.due if self._commands is not None and self._watching else None
+        if not self._watching:
+            return None
+        return self._commands.due if self._commands is not None else self._group_due
 
     def heed(self, events: Sequence[BuildEvent]) -> Iterator[BuildEvent]:
         """Hear what the build says, and look where that is due; what there is to add."""
-        if self._commands is None or not self._watching:
+        if not self._watching:
             return
-        note = self._commands.heed(events)
+        note = self._commands.heed(events) if self._commands is not None else None
         if note is not None:
             yield note
-        if self._commands.due > time.monotonic():
+        if self.due is None or self.due > time.monotonic():
             return
         try:
-            self._commands.look()
+            self._look()
         except (NotHeld, ChannelRefused, TimeoutError) as problem:
             self._watching = False
             yield BuilderNote(f"The limits of this build are no longer held: {problem}", "warn")
+
+    def _look(self) -> None:
+        if self._commands is not None:
+            self._commands.look()
+            return
+        group = Group.everywhere(self._group)
+        if self._kernel.freed({group: (self._memory, self._cpus)}):  # by a build that ended meanwhile
+            self._kernel.hold(group, self._memory, self._cpus)
+        self._group_due = time.monotonic() + _LOOK_SECONDS
 
     def __enter__(self) -> Self:
         if self._memory is None and self._cpus is None:
@@ -117,6 +129,7 @@ class Limits:
         self._kernel.make(group)
         self._group = group
         self._kernel.hold(Group.everywhere(group), self._memory, self._cpus)
+        self._watching, self._group_due = True, time.monotonic() + _LOOK_SECONDS
         self.note = BuilderNote(
             f"What this build runs gets {in_words(self._memory, self._cpus)}, together with whatever else is built on "
             "this engine meanwhile."

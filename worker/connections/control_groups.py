@@ -1,7 +1,7 @@
 """The server's control groups: what is written to limit one, by fixed argv with the value on stdin, as root or through a sudo that asks nothing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -120,6 +120,20 @@ class Kernel:
             if not _same(each.value, value):
                 raise NotHeld(f"the server's kernel did not take {each.value} in {each.path}.")
 
+    def freed(self, groups: Mapping[Group, tuple[int | None, float | None]]) -> set[Group]:
+        """Those that had these limits (memory, CPUs) and have one of them no more: another build took them away as it ended."""
+        files = {
+            each.path: group
+            for group, limits in groups.items()
+            for each in settings(self.version, group, *limits)
+            if not each.optional and not _is_unlimited(each.value)
+        }
+        if not files:
+            return set()
+        rows = self.look("grep", "-H", ".", *files).stdout.decode("ascii", "replace").splitlines()
+        said = [(path, value) for path, _, value in (line.rpartition(":") for line in rows)]
+        return {files[path] for path, value in said if path in files and _is_unlimited(value)}
+
     def free(self, group: Group) -> None:
         """Take a group's limits away."""
         self._write(settings(self.version, group, None, None))
@@ -186,6 +200,12 @@ def _same(wanted: str, found: str) -> bool:
     if wanted.isdigit() and found.strip().isdigit():
         return 0 <= int(wanted) - int(found) < 1 << 16
     return wanted == found.strip()
+
+
+def _is_unlimited(value: str) -> bool:
+    """Also in the kernel's own way: a number that no machine has."""
+    first = value.split()[0] if value.split() else ""
+    return first in (_UNLIMITED, _NO_LIMIT) or (first.isdigit() and int(first) >= 1 << 60)
 
 
 def _words(stderr: bytes) -> str:

@@ -43,6 +43,9 @@ class Server:
                 return Output(0, "".join(f"{self._file(path)}\n" for path in argv[1:]).encode(), b"")
             case "grep" if "-l" in argv:
                 return Output(0, "".join(f"{path}\n" for path in argv[3:] if self._file(path)).encode(), b"")
+            case "grep" if argv[2] == ".":
+                rows = [(path, self._file(path)) for path in argv[3:]]
+                return Output(0, "".join(f"{path}:{said}\n" for path, said in rows if said).encode(), b"")
             case "grep":
                 rows = [(path, self._file(path)) for path in argv[4:]]
                 return Output(0, "".join(f"{path}:anon {used}\n" for path, used in rows if used).encode(), b"")
@@ -148,6 +151,21 @@ def test_limits_are_taken_from_what_still_runs() -> None:
     held.look()
     held.give_back()
     assert (group["memory.max"], group["cpu.max"]) == ("max", "max 100000")
+
+
+def test_another_build_that_ends_takes_no_limits_away_for_long() -> None:
+    server = Server()
+    ended, goes_on = commands(server), commands(server, memory=32 * MB, cpus=1.5)
+    group = server.begin("abc")
+    ended.look()
+    goes_on.look()
+    ended.give_back()
+    goes_on.look()
+    assert (group["memory.max"], group["cpu.max"]) == (str(32 * MB), "150000 100000")
+    before = server.written
+    ended.look()
+    goes_on.look()
+    assert server.written == before, "two builds don't fight about which limit it is"
 
 
 def test_a_command_that_has_too_much_already_ends_the_build() -> None:

@@ -1,5 +1,7 @@
 """Where the limits of builds are written, and what is believed of a server's own words. The kernel's part is in tests/integration."""
 
+import time
+
 import pytest
 
 from worker.connections.build_limits import Limits
@@ -67,6 +69,9 @@ class Shell:
             )
         if argv[0] == "cat" and argv[1] in self.files:
             return Output(0, b"".join(self.files[path] for path in argv[1:]), b"")
+        if argv[0] == "grep":
+            rows = [(path, self.files.get(path, b"")) for path in argv[3:]]
+            return Output(0, b"".join(f"{path}:".encode() + said for path, said in rows if said), b"")
         if argv[0] == "readlink" and argv[-1].startswith("/proc/"):
             return Output(0, b"pid:[1]\n" if argv[-1] not in self.elsewhere else b"pid:[2]\n", b"")
         if argv[0] == "readlink" and argv[0] not in self.answers:
@@ -188,4 +193,17 @@ def test_a_cancel_while_limits_are_written_takes_them_back() -> None:
     shell = Interrupted(**ROOT)
     with pytest.raises(Cancelled):
         Limits(shell, {"CgroupVersion": "2", "CgroupDriver": "cgroupfs"}, 64 << 20, 0.5).__enter__()  # type: ignore[arg-type]
+    assert shell.files["/sys/fs/cgroup/docker/buildkit/memory.max"] == b"max\n"
+
+
+def test_another_build_that_ends_takes_no_limits_away_for_long() -> None:
+    shell, info = Shell(**ROOT), {"CgroupDriver": "cgroupfs", "CgroupVersion": "2"}
+    with Limits(shell, info, 64 << 20, None) as limits:  # type: ignore[arg-type]
+        with Limits(shell, info, 64 << 20, 0.5):  # type: ignore[arg-type]
+            pass
+        assert limits.due is not None
+        time.sleep(max(0.0, limits.due - time.monotonic()))
+        assert list(limits.heed([])) == []
+        assert shell.files["/sys/fs/cgroup/docker/buildkit/memory.max"] == b"67108864\n"
+        assert limits.due > time.monotonic()
     assert shell.files["/sys/fs/cgroup/docker/buildkit/memory.max"] == b"max\n"
