@@ -5,16 +5,16 @@ It is never resumed: whoever takes it over from a worker that went away sees to 
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from django.db import connection
 
 from deployments import terminal_keys, terminals
 from deployments.models import Terminal
 from deployments.states import OperationStatus
-from worker.brief import host_connection, installation_name
+from worker.brief import CannotBrief, host_connection, installation_name
 from worker.brief import secrets_of as login_secrets_of
 from worker.connections.terminal import TerminalHost, TerminalStream
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost
@@ -23,6 +23,7 @@ from worker.operations import terminal_ends as ends
 from worker.operations.following import ours, secrets_of
 from worker.operations.meet import host_of
 from worker.operations.steps import Looking, Outcome
+from worker.patience import patiently
 from worker.redact import Masker
 from worker.room.door import alarmed
 from worker.servers import pool
@@ -38,11 +39,18 @@ KILLED_SECONDS: Final = 3.0
 AGAIN_SECONDS: Final = 5.0
 AGAIN_TIMES: Final = 6
 
+_T = TypeVar("_T")
+
 
 def serve(looking: Looking) -> Outcome:
     """Open it and stay with it, or tidy up behind a worker that went away."""
     row = _row(looking)
-    login = login_secrets_of(host_connection(host_of(looking)))
+    try:
+        login = login_secrets_of(host_connection(host_of(looking)))
+    except CannotBrief:
+        if not row.exec_id:
+            raise
+        login = ()  # its program can't be reached any more, and that is said
     masker = Masker([*(each.reveal() for each in login), *secrets_of(looking.operation)])
     with open_secrets.using(masker):
         return _Attempt(looking, row, masker).carry_out()
@@ -166,9 +174,16 @@ class _Attempt:
             return ""
         self._allowed_at = now
         try:
-            return terminals.still_allowed(self._row)
+            return self._asked_of_database(lambda: terminals.still_allowed(self._row))
         finally:
             connection.close()
+
+    def _asked_of_database(self, ask: Callable[[], _T]) -> _T:
+        """One that is away for a moment ends nothing here: the program would go on unseen."""
+        return patiently(ask, self._signals.patience)
+
+    def _now(self) -> Terminal:
+        return self._asked_of_database(lambda: _row(self._looking))
 
     def _why_over(self, server: TerminalHost) -> str:
         """An end of stream proves nothing: the program's state does, and the container's."""
@@ -187,7 +202,7 @@ class _Attempt:
 
     def _asked(self) -> str:
         """Somebody ended it, or its time is over."""
-        return _row(self._looking).end_requested_why or Terminal.End.LIMIT
+        return self._now().end_requested_why or Terminal.End.LIMIT
 
     def _seen_gone(self) -> bool:
         """On a connection of its own: there may be none, or it was lost. The container may be gone, and with it the program."""
@@ -198,7 +213,7 @@ class _Attempt:
             try:
                 with self._reached() as server:
                     return server.end_terminal(self._row.container_id, self._exec_id)
-            except HostError:
+            except (HostError, CannotBrief):
                 return False
             except HostLost:
                 if times_left:
@@ -223,11 +238,11 @@ class _Attempt:
             return  # it may not
 
     def _end(self, how: str, gone: bool) -> None:
-        told = ends.told(_row(self._looking), how, gone=gone, exit_code=self._exit_code, error=self._error)
+        told = ends.told(self._now(), how, gone=gone, exit_code=self._exit_code, error=self._error)
         self._record.flush(ended_how=how, exit_code=self._exit_code, outcome=self._record.clean(told))
 
     def _outcome(self) -> Outcome:
-        row = _row(self._looking)
+        row = self._now()
         terminal_keys.close(row.pk)
         told = {key: row.outcome[key] for key in ("what", "why", "remedy")}
         extra = {"exit_code": row.exit_code} if row.exit_code is not None else {}
