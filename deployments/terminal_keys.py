@@ -1,7 +1,8 @@
 """What is typed into a terminal, on its way from a browser to the worker that holds it: a short Redis stream, never a record.
 
 Each entry is numbered by the browser's tab and sealed for the worker: a password that is typed is read by nobody in between, nor
-from Redis' own files. The worker opens the stream, takes each entry out as it passes it on, and removes the stream at the end.
+from Redis' own files. Terminal, tab and number are sealed with it: an entry that Redis holds twice, or for another terminal, is
+typed once, or not at all. The worker opens the stream, takes each entry out as it passes it on, and removes the stream at the end.
 """
 
 import base64
@@ -12,7 +13,7 @@ from typing import Final, NamedTuple
 import redis
 
 from deployments import queue
-from deployments.sealing import Sealed, open_sealed, seal
+from deployments.sealing import CannotOpen, Sealed, open_sealed, seal
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,14 @@ class Keys(NamedTuple):
 
     text: str
     size: tuple[int, int] | None = None
+
+
+class _Entry(NamedTuple):
+    terminal: int
+    tab: str
+    number: int
+    text: str
+    size: tuple[int, int] | None
 
 
 class Answer(NamedTuple):
@@ -56,7 +65,7 @@ def put(terminal_id: int, tab: str, number: int, keys: Keys) -> Answer:
                 if number > last + 1 or client.xlen(name) >= MOST_WAITING:
                     return Answer(taken=False, expected=last + 1)
                 pipe.multi()
-                pipe.xadd(name, {"sealed": _sealed(keys)}, nomkstream=True)
+                pipe.xadd(name, {"sealed": _sealed(_Entry(terminal_id, tab, number, *keys))}, nomkstream=True)
                 pipe.hset(_tabs(name), tab, str(number))
                 pipe.expire(_tabs(name), KEPT_SECONDS)
                 try:
@@ -84,23 +93,41 @@ def open_for(terminal_id: int) -> bool:
     return True
 
 
-def take(terminal_id: int) -> list[Keys]:
-    """The next entries, in order; waits up to `TAKE_SECONDS` for one. They are out of Redis by then.
+def take(terminal_id: int, passed_on: dict[str, int]) -> list[Keys]:
+    """The next entries, in order; waits up to `TAKE_SECONDS` for one. `passed_on` is the newest number of each tab, kept up to date.
 
-    RedisError or OSError without it; LookupError where it has lost the stream, and with it maybe what was typed.
+    RedisError or OSError without it; LookupError where it has lost the stream, or something that was typed.
     """
     name, client = _name(terminal_id), queue.connection()
     found = client.xread({name: _FIRST}, count=MOST_WAITING, block=int(TAKE_SECONDS * 1000))
     entries = found[0][1] if found else []
-    with client.pipeline(transaction=True) as pipe:
-        if entries:
-            pipe.xdel(name, *(each for each, _values in entries))
-        pipe.expire(_tabs(name), KEPT_SECONDS)
-        pipe.expire(name, KEPT_SECONDS)
-        is_there = pipe.execute()[-1]
+    try:
+        with client.pipeline(transaction=True) as pipe:
+            if entries:
+                pipe.xdel(name, *(each for each, _values in entries))
+            pipe.expire(_tabs(name), KEPT_SECONDS)
+            pipe.expire(name, KEPT_SECONDS)
+            is_there = pipe.execute()[-1]
+    except (redis.RedisError, OSError):
+        if not entries:
+            raise
+        is_there = True  # they may be out of Redis, or come once more: by their numbers they count once
     if not is_there:
         raise LookupError(name)
-    return [_opened(values["sealed"]) for _number, values in entries]
+    return _unheard(terminal_id, [values.get("sealed", "") for _number, values in entries], passed_on)
+
+
+def _unheard(terminal_id: int, sealed: list[str], passed_on: dict[str, int]) -> list[Keys]:
+    found = []
+    for entry in map(_opened, sealed):
+        last = passed_on.get(entry.tab, 0)
+        if entry.terminal != terminal_id or entry.number <= last:
+            continue
+        if entry.number > last + 1:
+            raise LookupError(f"entry {last + 1} of {entry.tab}")
+        passed_on[entry.tab] = entry.number
+        found.append(Keys(entry.text, entry.size))
+    return found
 
 
 def close(terminal_id: int) -> None:
@@ -111,13 +138,16 @@ def close(terminal_id: int) -> None:
         log.warning("a terminal's keys stay until they expire", extra={"terminal": terminal_id, "error": str(error)})
 
 
-def _sealed(keys: Keys) -> str:
-    return base64.b64encode(seal(json.dumps(keys)).cipher).decode("ascii")
+def _sealed(entry: _Entry) -> str:
+    return base64.b64encode(seal(json.dumps(entry)).cipher).decode("ascii")
 
 
-def _opened(text: str) -> Keys:
-    typed, size = json.loads(open_sealed(Sealed(base64.b64decode(text))))
-    return Keys(typed, (size[0], size[1]) if size else None)
+def _opened(text: str) -> _Entry:
+    try:
+        terminal, tab, number, typed, size = json.loads(open_sealed(Sealed(base64.b64decode(text))))
+        return _Entry(terminal, tab, number, typed, (size[0], size[1]) if size else None)
+    except (CannotOpen, ValueError, TypeError) as error:
+        raise LookupError("an entry that no page of ours sent") from error
 
 
 def _name(terminal_id: int) -> str:

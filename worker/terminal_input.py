@@ -43,9 +43,10 @@ class TypedKeys:
         terminal_keys.close(self._id)
 
     def _listen(self) -> None:
+        passed_on: dict[str, int] = {}
         while not self._over.is_set():
             try:
-                found = terminal_keys.take(self._id)
+                found = terminal_keys.take(self._id, passed_on)
             except LookupError:
                 self.are_lost = not self._over.is_set()
                 self._woken.set()
