@@ -198,3 +198,14 @@ def test_a_log_with_a_gap_or_a_repeat(good: Seen, chunks: list[Any]) -> None:
 def test_a_hole_lasts_from_the_last_answer_to_the_next(good: Seen) -> None:
     (hole,) = holes(good.asked["web-1"])
     assert (round(hole.seconds, 2), hole.failures, hole.first) == (0.49, 1, "refused")
+
+
+def test_a_request_that_waited_through_a_hole_does_not_turn_it_round() -> None:
+    waited = Asked("shop", T0, T0 + 1.2, "1", "x", "")
+    asked = [
+        waited,
+        Asked("shop", T0 + 0.1, T0 + 0.1, "", "", "refused"),
+        Asked("shop", T0 + 0.3, T0 + 0.31, "2", "y", ""),
+    ]
+    (hole,) = holes(asked)
+    assert (round(hole.begin - T0, 2), round(hole.end - T0, 2)) == (0.1, 0.31)

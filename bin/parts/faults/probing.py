@@ -112,8 +112,13 @@ def holes(asked: list[Asked], *, since: float = 0.0) -> list[Hole]:
             bad.append(each)
             continue
         if good and bad and bad[0].at >= since:
-            found.append(Hole(each.name, good.until, each.until, len(bad), bad[0].wrong))
+            found.append(_hole(good, bad, each.until))
         good, bad = each, []
     if good and bad and bad[0].at >= since:
-        found.append(Hole(good.name, good.until, bad[-1].until, len(bad), bad[0].wrong))
+        found.append(_hole(good, bad, bad[-1].until))
     return found
+
+
+def _hole(good: Asked, bad: list[Asked], end: float) -> Hole:
+    """One that was asked before may have been answered after: it waited all the while."""
+    return Hole(good.name, min(good.until, bad[0].at), end, len(bad), bad[0].wrong)
