@@ -87,7 +87,7 @@ def test_after_its_end_nothing_is_taken() -> None:
     assert queue.connection().exists("estiva:terminal:41", "estiva:terminal:41:tabs") == 0
 
 
-def test_a_redis_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_that_is_away(monkeypatch: pytest.MonkeyPatch, passed_on: dict[str, int]) -> None:
     away = redis.Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2, decode_responses=True)
     monkeypatch.setattr(queue, "connection", lambda: away)
     assert put(1, "ls") == Answer(taken=False)
