@@ -77,6 +77,11 @@ def offered() -> list[Offered]:
     return sorted(rows, key=lambda row: (row.name, row.engine_id))
 
 
+def can_only_build(engine_id: str) -> bool:
+    """Not every living worker that has it reaches what runs there, and any of them may take a Target."""
+    return any(each.engine.get("whole") is not True for each in living(engine_id))
+
+
 def needed_by_targets(target_ids: Iterable[int]) -> dict[int, frozenset[str]]:
     """Target → the engines that a worker must have to take it; those that need none are left out.
 

@@ -280,3 +280,12 @@ def _save(world: World, host_ids: list[int]) -> Placement:
         source="git",
         build=world.placement.build,
     )
+
+
+def test_an_engine_serves_only_where_each_of_its_workers_reaches_what_runs_there(local: Host) -> None:
+    assert not engines.can_only_build(ENGINE)
+    inside = engine_worker("deploy@container", engine=ENGINE)
+    WorkerProcess.objects.filter(pk=inside.pk).update(engine={"name": "build-1", "whole": False})
+    assert engines.can_only_build(ENGINE), "any of them may take a Target"
+    WorkerProcess.objects.filter(pk=inside.pk).update(beat_at=timezone.now() - timedelta(minutes=2))
+    assert not engines.can_only_build(ENGINE)

@@ -9,7 +9,7 @@ import time
 from datetime import datetime
 from typing import Any, Final
 
-from deployments import host_samples, sightings
+from deployments import engines, host_samples, sightings
 from deployments.inventory import hosts as inventory
 from deployments.models import Host
 from deployments.states import HostState, OperationStatus
@@ -129,7 +129,8 @@ def _look(looking: Looking, host: Host, session: SshSession, connection: HostCon
         return Outcome(OperationStatus.FAILED, {"what": finding.message, "why": "", "remedy": finding.remedy})
     if connection.address.beside is not None:
         engine = local_engine.current()
-        learned |= {"builds_only": not engine.whole} if engine is not None else {}
+        if engine is not None:
+            learned |= {"builds_only": not engine.whole or engines.can_only_build(host.engine_id)}
     learned |= _disk(looking, host, server, facts)
     _clock(looking, skew)
     with looking.step("containers") as step:
