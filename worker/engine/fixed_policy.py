@@ -2,7 +2,8 @@
 
 There a container has the policy that it was made with. So an unproven one is made with "no", which no reboot starts, and
 once it is proven `worker.engine.exchange` makes its twin with the Release's own policy. The old one keeps its own until it
-is removed, after the twin was seen to serve. At each instant what a reboot starts is the old one or the twin of a proven one.
+is removed, after the twin was seen to serve. At each instant what a reboot starts is the old one or the twin of a proven one;
+between the twin's creation and the old one's removal both, until the deploy goes on.
 """
 
 from dataclasses import replace

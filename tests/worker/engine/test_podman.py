@@ -146,3 +146,18 @@ def test_an_image_of_several_digests_is_the_one_that_was_asked_for() -> None:
     assert image is not None
     both = replace(image, repo_digests=("shop@sha256:" + "0" * 64, *image.repo_digests))
     assert observed_of(container, 1, both).digest == container.image.rpartition("@")[2]
+
+
+def test_a_reboot_may_start_both_until_the_deploy_goes_on() -> None:
+    container = replace(STOP_FIRST, ports=())
+    stage = Stage(container, FakeServer(podman=True)).serving_first()
+    stage.publish(2)
+    cut = FakeHost(stage.server)
+    cut.fail_after("create", 2)
+    with pytest.raises(HostLost):
+        stage.deploy(2, cut)
+    stage.server.reboot()
+    stage.server.advance(3)
+    assert sorted(stage.serving()) == [1, 2]
+    assert ended(stage.deploy(2)).verdict == "succeeded"
+    assert (stage.serving(), len(stage.containers())) == ([2], 1)
