@@ -172,7 +172,7 @@ def get_one_deployment(request: Request, deployment: int) -> dict[str, Any]:
 def get_log(request: Request, deployment: int) -> HttpResponse:
     """The log as one JSON object a line, from line number `from` on of each server, or of the one named `server`
     (`build` for the build). Lines are numbered for each server by itself; the header Estiva-More says that there were
-    more than `limit`: go on from the last number."""
+    more than `limit`: then name each `server`, and go on from its own last number."""
     row = get_deployment(request, deployment)
     begin, limit = _begin(request), limit_of(request, log.MOST_LINES, log.MOST_LINES)
     targets = _targets(row, request.GET.get("server", ""))
