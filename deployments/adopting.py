@@ -169,9 +169,15 @@ def latest(seat: PlacementHost) -> Operation | None:
 
 
 def _networks(settings: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that were set keep the words in which they were."""
+    """Those that were set so keep the words in which they were."""
     set_before = {row["name"]: row for row in settings.get("networks") or ()}
-    return [set_before.get(row["name"], row) for row in found]
+    return [
+        next((old for old in [set_before.get(row["name"])] if old and _says(old) == _says(row)), row) for row in found
+    ]
+
+
+def _says(network: Mapping[str, Any]) -> tuple[set[str], str, str]:
+    return set(network["aliases"].replace(",", " ").split()), network["ipv4"], network["ipv6"]
 
 
 def _seat(seat_id: int) -> PlacementHost:

@@ -82,3 +82,12 @@ def test_the_settings_get_no_power_back_that_an_admin_took_away_meanwhile(world:
     with pytest.raises(Refused, match="without taking it into the settings"):
         adopting.adopt(operation, seat.pk, seat.difference, OBSERVED)
     assert not world.placement.releases.exclude(pk=runs.pk).exists()
+
+
+def test_a_network_that_was_joined_otherwise_by_hand_is_another_setting(world: World) -> None:
+    set_before = {"name": "backbone", "aliases": "shop, web", "ipv4": "", "ipv6": ""}
+    settings = {**world.placement.settings, "networks": [set_before]}
+    same = {**set_before, "aliases": "shop,web"}
+    assert adopting.settings_after(settings, {"networks": [same]}) == settings, "it keeps the words that were set"
+    for found in ({**same, "aliases": "web"}, {**same, "ipv4": "10.5.0.7"}):
+        assert adopting.settings_after(settings, {"networks": [found]})["networks"] == [found]
