@@ -89,5 +89,5 @@ def test_a_network_that_was_joined_otherwise_by_hand_is_another_setting(world: W
     settings = {**world.placement.settings, "networks": [set_before]}
     same = {**set_before, "aliases": "shop,web"}
     assert adopting.settings_after(settings, {"networks": [same]}) == settings, "it keeps the words that were set"
-    for found in ({**same, "aliases": "web"}, {**same, "ipv4": "10.5.0.7"}):
+    for found in ({**set_before, "aliases": "web"}, {**set_before, "ipv4": "10.5.0.7"}):
         assert adopting.settings_after(settings, {"networks": [found]})["networks"] == [found]
