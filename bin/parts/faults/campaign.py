@@ -24,7 +24,7 @@ from parts.faults import (
     storms,
     versions,
 )
-from parts.faults.row import FULL, QUICK, Result, Row, Wanted
+from parts.faults.row import FULL, MOST_SHOWN, QUICK, Result, Row, Wanted
 from parts.faults.world import World
 from parts.leftovers import clear_leftovers
 from parts.part import remove_folder, temporary_folder
@@ -138,7 +138,7 @@ class Campaign:
 
 def _report(results: list[Result], seed: int, database: str) -> int:
     for result in results:
-        for finding in result.findings:
+        for finding in result.findings[:MOST_SHOWN]:
             print(f"{result.row}: {finding}")
     ok = bool(results) and all(each.ok for each in results)
     if not ok:

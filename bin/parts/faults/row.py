@@ -17,6 +17,7 @@ from parts.processes import PartError, wait_until
 from parts.screen import say
 
 QUICK, FULL = "quick", "full"
+MOST_SHOWN = 10  # of a kind and row; all are counted
 
 
 @dataclass
@@ -80,7 +81,8 @@ class Round:
         """A finding unless it holds."""
         if not holds:
             self.result.findings.append(Finding(kind, otherwise))
-            say(self.row.name, f"FOUND {kind}: {otherwise}")
+            if sum(each.kind == kind for each in self.result.findings) <= MOST_SHOWN:
+                say(self.row.name, f"FOUND {kind}: {otherwise}")
 
     def note(self, name: str, value: Any) -> None:
         """A figure for the report: the largest of what was noted under this name."""
@@ -163,6 +165,7 @@ class Row:
         except Exception as error:  # noqa: BLE001 - whatever it was, it is this row's, and the others go on
             turn.result.error = f"{type(error).__name__}: {error}"[:2000]
             say(self.name, f"ERROR {traceback.format_exc()}")
+        world.leave()
         turn.result.seconds = time.monotonic() - began
         say(
             self.name, f"{'ok' if turn.result.ok else 'NOT OK'} after {turn.result.seconds:.0f} s: {turn.result.told()}"

@@ -61,6 +61,11 @@ class Sight:
                 for machine in app.servers:
                     self._probe_inside(app, machine)
 
+    def leave(self) -> None:
+        """Ask nobody any more: what was asked stays known."""
+        for prober in self.probers:
+            prober.stop()
+
     def asked(self, application: Application) -> dict[str, list[Asked]]:
         """By server: every request to this application until now."""
         found: dict[str, list[Asked]] = {machine.name: [] for machine in application.servers}
