@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from parts import rootless
 from parts.account import account
 from parts.dockerd import DockerEngine
 from parts.packages import ensure
@@ -17,7 +16,7 @@ from worker.connections.channels import command_line
 from worker.connections.dialing import CLIENTS, NoDial, dial
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool, SshSession
-from worker.connections.socket_search import FoundSocket, sockets_elsewhere
+from worker.connections.socket_search import sockets_elsewhere
 from worker.engine.errors import SocketRefused
 
 MakeSshd = Callable[..., SshServer]
@@ -158,30 +157,6 @@ def test_a_shell_that_is_odd(
                     dial(session, path, client)
             assert session.run(["printf", "%s", path]).stdout.decode() == path
         assert not canary.exists(), "something of a field was executed"
-
-
-def test_a_rootless_engine_is_found_and_used(
-    pool: Pool, make_sshd: MakeSshd, ssh_key: SshKey, folder: Path, sample_images: SampleImages
-) -> None:
-    if ensure(rootless.PROGRAMS):
-        pytest.skip("what rootless Docker needs is not installed and can't be")
-    pinned = sample_images.push().pinned
-    with rootless.rootless_engine(folder / "rootless") as (user, socket):
-        server = make_sshd(options={"AllowUsers": f"root {user.pw_name}", "UsePAM": "yes"})
-        server.authorized_keys.chmod(0o644)
-        with opened(pool, server, ssh_key, user.pw_name) as session:
-            with pytest.raises(SocketRefused):
-                DockerHost(session, "/var/run/no-docker.sock").facts()
-            assert sockets_elsewhere(session, "/run/no-docker.sock") == [FoundSocket(str(socket), "rootless Docker")]
-            host = DockerHost(session, str(socket))
-            assert host.facts().name.endswith(", rootless")
-            assert (
-                "PidsLimit" in host.facts().absent
-            )  # without cgroups of its own nothing is limited, and the plan says so
-            list(host.pull(pinned, platform=None, deadline=60))
-            host.create("web", {"Image": pinned, "HostConfig": {"NetworkMode": "host"}})  # a start needs /dev/net/tun
-            assert host.container("web") is not None
-            host.remove("web")
 
 
 def test_a_command_line_is_the_same_for_every_shell() -> None:

@@ -33,6 +33,7 @@ class Watched:
     heard: int = 0  # lines of it that are in the log already; counted on
     audible: bool = True  # its output goes into the log
     step: StepKey = "health"
+    reaches: bool = True  # its server reaches it where the engine says it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class _Watch:
 
     def _count_passes(self, container: Container) -> Generator[Event, None, None]:
         before, at = self.answer, self.host.now()
-        self.answer = ask(self.host, container, self.health, self.watched.port, self.watched.network)
+        watched = self.watched
+        self.answer = ask(self.host, container, self.health, watched.port, watched.network, reaches=watched.reaches)
         if self.answer.final and self._starting():
             self.answer = Answer(ok=False, text=self.answer.text)
         if self.answer.ok:

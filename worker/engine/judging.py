@@ -9,6 +9,7 @@ from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
 from worker.engine.health import Proof, Watched, watch
 from worker.engine.probing import open_ports, question
+from worker.engine.rootless import addresses_reach
 from worker.engine.run import Run
 from worker.engine.spec import HealthSpec
 
@@ -24,7 +25,16 @@ def prove(run: Run) -> Generator[Event, None, Proof]:
             remedy="Set the port of the health check in the settings.",
         )
     yield Line(_announced(spec.health, port))
-    watched = Watched(run.candidate, spec.health, port, spec.network, run.recent, run.heard, step=run.step)
+    watched = Watched(
+        run.candidate,
+        spec.health,
+        port,
+        spec.network,
+        run.recent,
+        run.heard,
+        step=run.step,
+        reaches=addresses_reach(run.facts, spec.options.network_mode == "host"),
+    )
     proof = yield from watch(run.host, watched)
     run.heard = watched.heard
     if not proof.proven:
@@ -73,6 +83,8 @@ def _diagnosed(run: Run, proof: Proof, port: int | None) -> StepFailed:
 
 def _hints(run: Run, container: Container, port: int | None) -> list[str]:
     """It refused connections: does it listen elsewhere?"""
+    if not addresses_reach(run.facts, container.network_mode == "host"):
+        return []
     others = [each for each in tcp_ports(run.image) if each != port]
     answering = open_ports(run.host, container, run.spec.container.network, others)
     return listening_elsewhere(port, answering, run.recent, run.image)

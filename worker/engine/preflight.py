@@ -12,6 +12,7 @@ from worker.engine.inventory import Inventory, take_inventory
 from worker.engine.lacking import lacking
 from worker.engine.podman import podman_findings, podman_misfits
 from worker.engine.ports import check_ports
+from worker.engine.rootless import rootless_findings
 from worker.engine.spec import DeploySpec
 from worker.engine.strategy import Strategy, inherited, replacement
 
@@ -52,6 +53,7 @@ def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, P
     yield from _restart(spec, server)
     yield from lacking(spec.container.options, facts, server)
     yield from podman_misfits(spec.container, facts, server)
+    yield from rootless_findings(spec.container, facts, server)
     old = inventory.incumbent.container if inventory.incumbent else None
     carried = inherited(old, local, spec.container)
     strategy, reasons = replacement(spec.container, sorted(carried))

@@ -17,6 +17,9 @@ class Answer:
     final: bool = False
 
 
+_NOWHERE = Answer(ok=False, text="its port is not published, and its address is not reached from the server")
+
+
 def question(health: HealthSpec, port: int | None) -> str:
     """What is asked, for people."""
     match health.kind:
@@ -32,17 +35,30 @@ def question(health: HealthSpec, port: int | None) -> str:
             return f"runs for {health.run_seconds:g} s without a restart"
 
 
-def ask(host: ContainerHost, container: Container, health: HealthSpec, port: int | None, network: str | None) -> Answer:
-    """Ask once. For HTTP and TCP at the container's own address, or at a published port where that can't be reached."""
+def ask(
+    host: ContainerHost,
+    container: Container,
+    health: HealthSpec,
+    port: int | None,
+    network: str | None,
+    *,
+    reaches: bool = True,
+) -> Answer:
+    """Ask once. For HTTP and TCP at the container's own address, or at a published port where that can't be reached.
+
+    `reaches` False: the server doesn't reach its address, and what answers there is something else.
+    """
     if health.kind in ("image", "command"):
         return _image_says(container)
     if port is None:
         return Answer(ok=False, text="no port to ask is known", final=True)
+    published = _published(container, port)
+    if not reaches:
+        return _judged(_probe(host, health, *published), health) if published else _NOWHERE
     address = address_of(container, network)
     if not address:
         return Answer(ok=False, text="the container has no address yet")
     answer = _probe(host, health, address, port)
-    published = _published(container, port)
     if answer.unreachable and published is not None:
         answer = _probe(host, health, *published)
     return _judged(answer, health)

@@ -13,6 +13,7 @@ from worker.engine.health import Proof, Watched, watch
 from worker.engine.inventory import Inventory, Owned, as_recorded
 from worker.engine.judging import tcp_ports
 from worker.engine.replace import stop_leftovers
+from worker.engine.rootless import addresses_reach
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.spec import HealthSpec
 from worker.engine.takeover import discard, take_over
@@ -127,7 +128,8 @@ def judge_incumbent(run: Run, old: Owned) -> Generator[Event, None, Proof]:
         health = replace(health, run_seconds=min(health.run_seconds, _GLANCE))
     now = _fresh(run, old)
     port = health.port or _port(run, now)
-    watched = Watched(old.name, health, port, _network(now.container), audible=False, step=run.step)
+    reaches = addresses_reach(run.facts, now.container.network_mode == "host")
+    watched = Watched(old.name, health, port, _network(now.container), audible=False, step=run.step, reaches=reaches)
     proof = yield from watch(run.host, watched)
     if proof.proven:
         yield from run.close_gap(proof.proven_at)
