@@ -94,7 +94,7 @@ def test_only_on_a_server_of_its_own_that_is_open(world: World, release: Release
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"source": {"kind": "compose", "compose": {"ref": "main"}}}, "Compose"),
+        ({"source": {"kind": "compose", "compose": {"ref": "main"}}}, "Which services it has"),
         ({"source": {"kind": "git", "commit": "a" * 40}, "digest": ""}, "never built"),
         ({"lost_secrets": ["TOKEN"]}, "Deleted since: TOKEN"),
     ],
