@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,3 +153,33 @@ def test_it_ends_where_our_user_may_signal_nothing(
     state = host.terminal_state(it.exec_id)
     assert state is not None
     assert not state.is_running
+
+
+def test_an_engine_that_forgot_a_program_which_goes_on(
+    sshd: SshServer, ssh_key: SshKey, make_engine: Callable[..., DockerEngine], sample_images: SampleImages
+) -> None:
+    """With live-restore the engine is restarted without its containers, and knows no terminal any more: nobody saw it end."""
+    engine, image = make_engine(live_restore=True), sample_images.push("1")
+    pool, signals = Pool(), Signals()
+    with pool.session(address_of(sshd), credential_of(ssh_key), host_key_of(sshd), signals) as session:
+        host = TerminalHost(session, str(engine.socket), signals)
+        for _ in host.pull(image.pinned, platform=None, deadline=60):
+            pass
+        host.create("shop", {"Image": image.pinned})
+        host.start("shop")
+        found = host.container("shop")
+        assert found is not None
+        it = opened(host, found.id, *SHELL)
+        it.until("# ")
+        state = host.terminal_state(it.exec_id)
+        assert state is not None
+        engine.restart()
+        it.until_ended()
+        assert host.terminal_state(it.exec_id) is None
+        assert runs(state.pid)
+        assert host.lives_on(found.id, found.started_at)
+        assert not host.end_terminal(found.id, it.exec_id, found.started_at)
+        assert not host.end_terminal(found.id, it.exec_id)
+        host.restart("shop", timeout=1)
+        assert host.end_terminal(found.id, it.exec_id, found.started_at)
+    pool.close()

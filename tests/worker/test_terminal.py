@@ -34,7 +34,7 @@ class Server:
     trouble: Exception | None = None
 
     def container(self, _name: str) -> SimpleNamespace:
-        return SimpleNamespace(id="c" * 64, name="shop", running=True, status="running")
+        return SimpleNamespace(id="c" * 64, name="shop", running=True, status="running", started_at="now")
 
     def prepare_terminal(self, _container: str, _argv: object) -> str:
         return "exec-1"
@@ -47,7 +47,7 @@ class Server:
             raise self.trouble
         return True
 
-    def end_terminal(self, _container: str, exec_id: str) -> bool:
+    def end_terminal(self, _container: str, exec_id: str, _begun_in: str) -> bool:
         self.ended.append(exec_id)
         return True
 

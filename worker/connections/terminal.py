@@ -141,7 +141,7 @@ class TerminalHost(RoomDockerHost):
         return True
 
     def terminal_state(self, exec_id: str) -> ExecState | None:
-        """None where the engine knows nothing of it any more: its container is gone."""
+        """None where the engine tells nothing of it: its container is gone or paused, or the engine was restarted (`lives_on`)."""
         try:
             with translated(self._session):
                 found = self._api.exec_inspect(exec_id)
@@ -150,11 +150,21 @@ class TerminalHost(RoomDockerHost):
         code = found.get("ExitCode")
         return ExecState(bool(found.get("Running")), None if code is None else int(code), int(found.get("Pid") or 0))
 
-    def end_terminal(self, container: str, exec_id: str) -> bool:
-        """Hang up, then kill; True when its process was seen to be gone."""
+    def lives_on(self, container: str, begun_in: str) -> bool:
+        """The container still runs, and has not stopped since it was started at `begun_in` ("" where that isn't known).
+
+        Then programs in it may go on that the engine forgot: with live-restore it is restarted without its containers.
+        """
+        found = self.container(container)
+        return found is not None and found.running and begun_in in ("", found.started_at)
+
+    def end_terminal(self, container: str, exec_id: str, begun_in: str = "") -> bool:
+        """Hang up, then kill; True when its process was seen to be gone. `begun_in` as for `lives_on`."""
         for signal in ("HUP", "KILL"):
             state = self.terminal_state(exec_id)
-            if state is None or not state.is_running:
+            if state is None:
+                return not self.lives_on(container, begun_in)
+            if not state.is_running:
                 return True
             if not state.pid or not self._signal(container, state.pid, signal):
                 return False

@@ -64,6 +64,7 @@ class _Attempt:
         self._record = TerminalRecord(row, looking.operation.fence, masker, self._signals.patience)
         self._woken = threading.Event()
         self._exec_id, self._exit_code = row.exec_id, row.exit_code
+        self._begun_in = ""  # when its container was started; not known to whoever takes it over
         self._size: tuple[int, int] | None = tuple(looking.operation.request["size"])
         self._sized_at = self._typed_at = self._allowed_at = time.monotonic()
 
@@ -99,7 +100,7 @@ class _Attempt:
             with TypedKeys(self._row.pk, self._woken) as keys:
                 how = self._until_end(server, stream, keys)
             self._signals.shield()
-            gone = server.end_terminal(container, self._exec_id)
+            gone = server.end_terminal(container, self._exec_id, self._begun_in)
         except LeaseLost:
             self._save_what_was_said(stream)
             raise
@@ -116,6 +117,7 @@ class _Attempt:
         found = ours(server.container(request["id"]), installation_name(), request)
         if not found.running:
             raise HostError(f"{found.name} does not run: {found.status}.", remedy="Start it, or look at its log.")
+        self._begun_in = found.started_at
         self._exec_id = server.prepare_terminal(found.id, self._row.command)
         self._record.flush(exec_id=self._exec_id, begun_at=ends.now())
         return found.id
@@ -188,14 +190,16 @@ class _Attempt:
     def _why_over(self, server: TerminalHost) -> str:
         """An end of stream proves nothing: the program's state does, and the container's."""
         state = server.terminal_state(self._exec_id)
-        if state is not None and state.is_running:
+        if state.is_running if state is not None else server.lives_on(self._row.container_id, self._begun_in):
             self._error = HostError(
                 f"The engine on {self._row.host_name} broke the terminal off.", why="It was restarted, or is too busy."
             )
             return Terminal.End.LOST
+        if state is None:
+            return Terminal.End.CONTAINER
         until = server.now() + KILLED_SECONDS
         while (container := server.container(self._row.container_id)) is not None and container.running:
-            if state is None or state.exit_code not in ends.KILLED or server.now() > until:
+            if state.exit_code not in ends.KILLED or server.now() > until:
                 return Terminal.End.ITSELF
             server.wait(RESIZE_SECONDS)  # its programs are killed a moment before the container has stopped
         return Terminal.End.CONTAINER
@@ -212,7 +216,7 @@ class _Attempt:
         for times_left in reversed(range(AGAIN_TIMES)):
             try:
                 with self._reached() as server:
-                    return server.end_terminal(self._row.container_id, self._exec_id)
+                    return server.end_terminal(self._row.container_id, self._exec_id, self._begun_in)
             except (HostError, CannotBrief):
                 return False
             except HostLost:
