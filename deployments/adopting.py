@@ -292,7 +292,8 @@ def _followed(actor: Actor, placement: Placement, difference: Mapping[str, Any])
     """The settings as they would be; refused where they can't be so, or not by this person: they need not be what runs."""
     try:
         after = settings_after(placement.settings, difference["settings"])
-        power.check_power(actor=actor, before=placement.settings, after=after)
+        beside = placement.seats.filter(is_active=True, host__way=Host.Way.BESIDE).exists()
+        power.check_power(actor=actor, before=placement.settings, after=after, beside=beside)
         check_sharing(actor=actor, placement=placement, environment=placement.environment, settings=after)
     except FieldErrors as refused:
         raise Refused(

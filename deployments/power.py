@@ -51,12 +51,15 @@ def powers(settings: Mapping[str, Any], allowed_binds: Sequence[str] | None = No
     ]
 
 
-def check_power(*, actor: Actor, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """FieldErrors under `settings.` where `after` has power that `before` hasn't and the actor is no admin."""
-    found = powers(after)
+def check_power(*, actor: Actor, before: Mapping[str, Any], after: Mapping[str, Any], beside: bool = False) -> None:
+    """FieldErrors under `settings.` where `after` has power that `before` hasn't and the actor is no admin.
+
+    `beside`: one of the servers is the engine beside a worker.
+    """
+    found = [*powers(after), *(_named_volumes(after) if beside else ())]
     if not found or _is_admin(actor):
         return
-    had = {each.value for each in powers(before)}
+    had = {each.value for each in (*powers(before), *_named_volumes(before))}
     errors: dict[str, list[str | StrPromise]] = {}
     for each in found:
         if each.value not in had:
@@ -70,21 +73,31 @@ def check_deploy(*, actor: Actor, planned: Mapping[str, Any], placement_id: int,
     """Refused where the planned settings, of an earlier Release say, have power over one of these servers that neither the
     Placement as it is set now has nor what runs there, and the actor is no admin.
     """
-    found = powers(planned)
-    if not found or _is_admin(actor):
+    found, volumes = powers(planned), _named_volumes(planned)
+    if not (found or volumes) or _is_admin(actor):
         return
     placement = Placement.objects.get(pk=placement_id)
-    set_now = {each.value for each in powers(placement.settings)}
+    set_now = {each.value for each in (*powers(placement.settings), *_named_volumes(placement.settings))}
     for seat in placement.seats.filter(host__in=host_ids).select_related("host", "running_release"):
-        running = powers(seat.running_release.settings) if seat.running_release else []
-        known = set_now | {each.value for each in running}
-        new = [f"{each.value} ({each.reason})" for each in found if each.value not in known]
+        was = seat.running_release.settings if seat.running_release else {}
+        known = set_now | {each.value for each in (*powers(was), *_named_volumes(was))}
+        here = [*found, *volumes] if seat.host.is_beside else found
+        new = [f"{each.value} ({each.reason})" for each in here if each.value not in known]
         if new:
             raise Refused(
                 _t("Only an admin may deploy what gives power over %(server)s: %(powers)s.")
                 % {"server": seat.host.name, "powers": "; ".join(new)},
                 remedy=_("Ask an admin to deploy it, or deploy without it."),
             )
+
+
+def _named_volumes(settings: Mapping[str, Any]) -> list[Power]:
+    """Power where a worker runs: its database, and what it keeps, may lie in volumes there, and Docker knows no owners."""
+    reason = str(_("the machine is a worker's, and volumes of Estiva itself may be there"))
+    return [
+        Power(f"volumes.{number}.name", f"volume {row['name']}", reason)
+        for number, row in enumerate(settings.get("volumes") or ())
+    ]
 
 
 def _is_admin(actor: Actor) -> bool:

@@ -47,7 +47,8 @@ def save_placement(
         if placement is not None:
             placement = _locked(placement, version)
             _check_manner(placement, source)
-        check_power(actor=actor, before=_powers_kept(placement, hosts), after=values["settings"])
+        beside = any(host.is_beside for host in hosts)
+        check_power(actor=actor, before=_powers_kept(placement, hosts), after=values["settings"], beside=beside)
         check_sharing(actor=actor, placement=placement, environment=environment, settings=values["settings"])
         if placement is None:
             placement = _create(application, environment, values)

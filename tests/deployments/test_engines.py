@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from deployments import claims, endings, engines, hints, operations, queue, requests, sightings
+from deployments import claims, endings, engines, hints, operations, power, queue, requests, sightings
+from deployments.actors import Actor
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory import beside, hosts, placements
 from deployments.models import (
@@ -289,3 +290,35 @@ def test_an_engine_serves_only_where_each_of_its_workers_reaches_what_runs_there
     assert engines.can_only_build(ENGINE), "any of them may take a Target"
     WorkerProcess.objects.filter(pk=inside.pk).update(beat_at=timezone.now() - timedelta(minutes=2))
     assert not engines.can_only_build(ENGINE)
+
+
+def test_beside_a_worker_only_an_admin_names_a_volume(world: World, local: Host) -> None:
+    bruno, web = Actor.of(world.bruno), world.hosts[0]
+    volumes = [{"name": "estiva_database", "path": "/data", "read_only": False}]
+
+    def save(actor: Actor, settings: dict[str, Any], *machines: Host) -> None:
+        placements.save_placement(
+            actor=actor,
+            placement=world.placement,
+            application=world.application,
+            environment=world.production,
+            image="registry.example.com/shop",
+            settings=settings,
+            host_ids=[each.pk for each in machines],
+        )
+        world.placement.refresh_from_db()
+
+    plain = {**world.placement.settings, "volumes": []}
+    named = {**plain, "volumes": volumes}
+    save(bruno, named, web)
+    for settings, machines in ((named, (web, local)), (named, (local,))):
+        with pytest.raises(FieldErrors, match="Only an admin"):
+            save(bruno, settings, *machines)
+    save(bruno, plain, local)
+    with pytest.raises(FieldErrors, match=r"settings.volumes.0.name: Only an admin"):
+        save(bruno, named, local)
+    with pytest.raises(Refused, match="Only an admin may deploy"):
+        power.check_deploy(actor=bruno, planned=named, placement_id=world.placement.pk, host_ids=[local.pk])
+    save(world.actor, named, local)
+    save(bruno, {**named, "memory": 300 * 1024**2}, local)
+    power.check_deploy(actor=bruno, planned=named, placement_id=world.placement.pk, host_ids=[local.pk])
