@@ -55,7 +55,7 @@ def request_terminal(
     with transaction.atomic():
         Host.objects.select_for_update(no_key=True).get(pk=host.pk)
         person = User.objects.filter(pk=actor.user_id or 0, is_active=True, role=Role.ADMIN).first()
-        if person is None:
+        if person is None or actor.is_limited:
             raise Refused(_("Only an admin may open a terminal."))
         placements = Placement.objects.select_related("application", "environment")
         placement = placements.filter(pk=container["placement"] or 0).first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,3 +139,10 @@ def test_it_is_allowed_while_everything_stands(world: World, ada: Actor) -> None
     Environment.objects.update(allows_terminal=True)
     people.deactivate(actor=ESTIVA, user=person)
     assert terminals.still_allowed(row) == END.RIGHTS
+
+
+def test_a_program_that_may_not_administer_opens_none(world: World, ada: Actor) -> None:
+    """Also where its person is an admin."""
+    with pytest.raises(Refused, match="Only an admin"):
+        asked(world, replace(ada, is_limited=True))
+    assert not Terminal.objects.exists()
