@@ -52,9 +52,7 @@ def _restore_once(run: Run) -> Generator[Event, None, Restored]:
     inventory = take_over(run.host, run.identity, run.incumbent_id)
     run.know_incumbent(inventory)
     if run.past_return and inventory.mine is not None:
-        return Restored(
-            unproven=f"The old version had been removed before, so {inventory.mine.name} was left as it is."
-        )
+        return Restored(unproven=f"{_no_way_back(run)}, so {inventory.mine.name} was left as it is.")
     if inventory.mine is not None:
         yield from last_words(run, inventory.mine)
     old = inventory.incumbent
@@ -69,6 +67,12 @@ def _restore_once(run: Run) -> Generator[Event, None, Restored]:
         return Restored(unproven=_why_unproven(old, proof))
     yield observed_owned(run.host, _fresh(run, old))
     return Restored(serving=old.release)
+
+
+def _no_way_back(run: Run) -> str:
+    if run.identity.incumbent_target is not None:
+        return "The old version had been removed before"
+    return "An earlier attempt had proven this version, and no older one is there"
 
 
 def last_words(run: Run, mine: Owned) -> Steps:

@@ -161,3 +161,18 @@ def test_a_reboot_may_start_both_until_the_deploy_goes_on() -> None:
     assert sorted(stage.serving()) == [1, 2]
     assert ended(stage.deploy(2)).verdict == "succeeded"
     assert (stage.serving(), len(stage.containers())) == ([2], 1)
+
+
+def test_a_first_version_whose_twin_falls_ill_is_not_said_to_have_had_an_older_one() -> None:
+    stage = Stage(server=FakeServer(podman=True))
+    stage.publish(2)
+    cut = FakeHost(stage.server)
+    cut.fail_after("stop", 1)
+    with pytest.raises(HostLost):
+        stage.deploy(2, cut)
+    for each in stage.containers():
+        each.scripted = Behaviour(healthy_after=None)
+    end = ended(stage.deploy(2))
+    assert end.verdict == "needs_attention"
+    assert "The old version" not in end.what
+    assert "no older one is there" in end.what
