@@ -179,11 +179,16 @@ def _outages(seen: Seen) -> Iterable[Finding]:
                 continue
             said = _explained(seen, server, hole)
             if said:
-                yield Finding(
-                    "outage", f"{seen.name} on {server}: {said} ({hole.failures} failed, the first: {hole.first})"
-                )
+                failed = f"{hole.failures} failed, the first: {hole.first}"
+                yield Finding("outage", f"{seen.name} on {server}: {said} ({failed}); {_around(seen, server, hole)}")
         if asked and not any(each.ok for each in asked[-10:]):
             yield Finding("not_serving", f"{seen.name} on {server} answers nobody at the end: {asked[-1].wrong}")
+
+
+def _around(seen: Seen, server: str, hole: Hole) -> str:
+    """What the engine did then."""
+    told = [each for each in seen.events if each.server == server and hole.begin - 1 <= each.at <= hole.end + 1]
+    return f"from {hole.begin:.3f} on; the engine: {_lines(told)}"
 
 
 def _explained(seen: Seen, server: str, hole: Hole) -> str:
