@@ -187,7 +187,7 @@ def _outages(seen: Seen) -> Iterable[Finding]:
 
 def _around(seen: Seen, server: str, hole: Hole) -> str:
     """What the engine did then."""
-    told = [each for each in seen.events if each.server == server and hole.begin - 1 <= each.at <= hole.end + 1]
+    told = [each for each in seen.events if each.server == server and abs(each.at - hole.begin) < 1]
     return f"from {hole.begin:.3f} on; the engine: {_lines(told)}"
 
 

@@ -7,6 +7,7 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from parts.processes import PartError, wait_until
 from parts.screen import say
 
 QUICK, FULL = "quick", "full"
+SETTLED_SECONDS = 1.0
 MOST_SHOWN = 10  # of a kind and row; all are counted
 
 
@@ -106,7 +108,10 @@ class Round:
         return seconds * max(1.0, busy)
 
     def judge(self) -> None:
-        """Look at everything that was done to this row's applications."""
+        """Look at everything that was done to this row's applications, once they have had a moment to serve."""
+        with suppress(PartError):  # who doesn't by then is a finding
+            self.world.wait(lambda: all(self.world.serves(each) for each in self.applications), "all serve", 15)
+        time.sleep(SETTLED_SECONDS)
         for application in self.applications:
             everything = seen(self.world, application)
             for finding in judge.judge(everything):

@@ -78,7 +78,7 @@ class Sight:
 
     def serves(self, application: Application) -> bool:
         """Whether the latest request was answered, wherever it is asked."""
-        return all(asked and asked[-1].ok for asked in self.asked(application).values())
+        return all(not asked or asked[-1].ok for asked in self.asked(application).values())
 
     def events(self, application: Application) -> list[Event]:
         """What the engines did for this application."""
