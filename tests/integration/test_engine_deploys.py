@@ -2,12 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
-from tests.integration.engine_stage import RealStage, last
+from tests.integration.engine_stage import HEALTH, RealStage, last
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.engine.stage import lines, steps
 from worker.connections.pool import Pool
@@ -198,3 +199,13 @@ def test_a_port_that_the_engine_chooses(stage: RealStage) -> None:
     (seen,) = [event for event in events if isinstance(event, Observed)]
     stage.port = seen.published[0][1]
     assert "Version 2" in stage.answer()
+
+
+def test_a_burst_before_it_was_proven_is_heard_to_its_end(stage: RealStage) -> None:
+    said = 150_000
+    told = (("SAMPLE_BEHAVIOUR", "chatty"), ("SAMPLE_LINES", str(said)))
+    stage.stop_first(environment=told, health=replace(HEALTH, passes=1, interval=0.1, deadline=60))
+    events = stage.deploy(1, stage.images.push("1"))
+    assert last(events).verdict == Verdict.SUCCEEDED, last(events)
+    heard = [event.text for event in events if isinstance(event, Line) and "loaded record" in event.text]
+    assert heard == [f"sample: loaded record {number} of the start-up index" for number in range(1, said + 1)]
