@@ -10,8 +10,9 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, container_settings, permissions, power, queue, releases, sources
+from deployments import audit, clock, permissions, power, queue, releases, sources
 from deployments.actors import Actor
+from deployments.adopted_content import hidden, settings_after, variables_after
 from deployments.errors import FieldErrors, Refused
 from deployments.inventory import placement_words
 from deployments.inventory.placements import touch
@@ -26,7 +27,6 @@ from deployments.states import DEPLOYMENT_OPEN, OPERATION_OPEN
 
 LONGEST_NOTE: Final = 300
 DEADLINE_SECONDS: Final = 120.0
-ENGINE: Final = "engine:"
 
 
 def request_adoption(
@@ -106,10 +106,8 @@ def adopt(
         _check_idle(placement)
         seat = _seat(seat_id)
         held = Operation.objects.filter(pk=operation.pk, fence=operation.fence, status__in=OPERATION_OPEN)
-        seen = {
-            difference.get("fingerprint"),
-            seat.difference.get("fingerprint"),
-        }  # the second goes with a deploy's end
+        # The seat's own goes with the end of a deploy
+        seen = {difference.get("fingerprint"), seat.difference.get("fingerprint")}
         if seen != {request["fingerprint"]} or not held.exists():
             raise Refused(_("What runs there is not what was shown any more."))
         check(actor=actor, seat=seat, difference=difference, without=request["without"])
@@ -142,42 +140,10 @@ def adopted_by(operation: Operation) -> Release | None:
     return release if seat is not None and release is not None and release.number == seat.adopted["release"] else None
 
 
-def hidden(difference: Mapping[str, Any]) -> list[str]:
-    """The variables whose values there are not read back."""
-    return [each["name"] for each in difference.get("variables", []) if each.get("hidden")]
-
-
-def settings_after(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with what was changed laid over them; FieldErrors where that can't be."""
-    defaults = container_settings.defaults()
-    after = dict(settings)
-    for name, value in changes.items():
-        if name.startswith(ENGINE):
-            continue
-        if value is None:
-            after.pop(name, None)
-            after.update({name: defaults[name]} if name in defaults else {})
-        else:
-            after[name] = _networks(settings, value) if name == "networks" else value
-    return container_settings.normalise(after)
-
-
 def latest(seat: PlacementHost) -> Operation | None:
     """The newest adoption asked for there."""
     asked = Operation.objects.filter(host=seat.host_id, placement=seat.placement_id, kind=Operation.Kind.ADOPT)
     return asked.order_by("-pk").first()
-
-
-def _networks(settings: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that were set so keep the words in which they were."""
-    set_before = {row["name"]: row for row in settings.get("networks") or ()}
-    return [
-        next((old for old in [set_before.get(row["name"])] if old and _says(old) == _says(row)), row) for row in found
-    ]
-
-
-def _says(network: Mapping[str, Any]) -> tuple[set[str], str, str]:
-    return set(network["aliases"].replace(",", " ").split()), network["ipv4"], network["ipv6"]
 
 
 def _seat(seat_id: int) -> PlacementHost:
@@ -201,7 +167,7 @@ def _record(actor: Actor, placement: Placement, running: Release, difference: Ma
     """The Release of the record with what differs; the same image where that doesn't."""
     as_was, image = releases.content_as_recorded(running), difference["image"]
     settings = settings_after(running.settings, difference["settings"])
-    variables = _variables(running.variables, difference["variables"])
+    variables = variables_after(running.variables, difference["variables"])
     if not image:
         content = Content(as_was.image, settings, variables, as_was.digest, as_was.tag, source=as_was.source)
         return releases.record_release(actor=actor, placement=placement, content=content, repeats=running)
@@ -212,19 +178,6 @@ def _record(actor: Actor, placement: Placement, running: Release, difference: Ma
         Release.objects.filter(pk=release.pk).update(image_id=image["id"])
         release.image_id = image["id"]
     return release
-
-
-def _variables(recorded: list[dict[str, Any]], changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is hidden stays as it was on record."""
-    seen = {each["name"]: each for each in changes if not each.get("hidden")}
-    kept = []
-    for each in recorded:
-        change = seen.pop(each["name"], None)
-        if change is None:
-            kept.append(dict(each))
-        elif change["how"] != "removed":
-            kept.append({"name": each["name"], "value": change["value"]})
-    return [*kept, *({"name": each["name"], "value": each["value"]} for each in seen.values())]
 
 
 def _describe(release: Release, operation: Operation, seat: PlacementHost, difference: Mapping[str, Any]) -> None:

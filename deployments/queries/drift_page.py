@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from deployments import adopting
+from deployments import adopted_content, adopting
 from deployments.models import Host, OneOffRun, Operation, Placement, PlacementHost
 from deployments.states import OPERATION_OPEN, OperationStatus
 
@@ -48,7 +48,7 @@ class DriftPage:
     @property
     def hidden(self) -> list[str]:
         """Variables whose values there are not read back."""
-        return adopting.hidden(self.seat.difference)
+        return adopted_content.hidden(self.seat.difference)
 
     @property
     def is_local_image(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployments import adopting, claims, drifting
+from deployments import adopted_content, adopting, claims, drifting
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.models import Operation, PlacementHost, Release, Role
@@ -88,6 +88,8 @@ def test_a_network_that_was_joined_otherwise_by_hand_is_another_setting(world: W
     set_before = {"name": "backbone", "aliases": "shop, web", "ipv4": "", "ipv6": ""}
     settings = {**world.placement.settings, "networks": [set_before]}
     same = {**set_before, "aliases": "shop,web"}
-    assert adopting.settings_after(settings, {"networks": [same]}) == settings, "it keeps the words that were set"
+    assert adopted_content.settings_after(settings, {"networks": [same]}) == settings, (
+        "it keeps the words that were set"
+    )
     for found in ({**set_before, "aliases": "web"}, {**set_before, "ipv4": "10.5.0.7"}):
-        assert adopting.settings_after(settings, {"networks": [found]})["networks"] == [found]
+        assert adopted_content.settings_after(settings, {"networks": [found]})["networks"] == [found]

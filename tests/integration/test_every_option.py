@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deployments import container_settings
-from deployments.adopting import settings_after
+from deployments.adopted_content import settings_after
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from tests.every_option import ELSEWHERE, SETTINGS

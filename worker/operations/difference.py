@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from deployments import adopting, container_settings, drifting, image_reference
+from deployments import adopted_content, container_settings, drifting, image_reference
 from deployments.errors import FieldErrors
 from deployments.models import PlacementHost, Release
 from deployments.secret_guess import looks_secret
@@ -132,7 +132,7 @@ def _in_words(release: Release, changes: Mapping[str, Any]) -> tuple[list[dict[s
     ]
     why_not = f"No setting of Estiva's says this: {', '.join(rest)}. Redeploy, or ignore it." if rest else ""
     try:
-        after = adopting.settings_after(release.settings, sayable)
+        after = adopted_content.settings_after(release.settings, sayable)
     except FieldErrors as refused:
         told = "; ".join(f"{path}: {' '.join(map(str, texts))}" for path, texts in refused.errors.items())
         named = [{"kind": "setting", "name": name, "before": "", "after": _short(sayable[name])} for name in sayable]
