@@ -88,7 +88,7 @@ def _lane(runs: Iterable[Run], pytest: list[str]) -> list[int]:
         began = time.monotonic()
         setting = {**os.environ, "ESTIVA_TEST_DATABASE": database}
         done = subprocess.run(
-            [*pytest, "-q", *words],
+            [*pytest, "-q", "--tb=short", *words],
             cwd=ROOT,
             env=setting,
             stdout=subprocess.PIPE,

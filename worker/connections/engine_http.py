@@ -11,6 +11,8 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import ProtocolError
+from urllib3.response import BaseHTTPResponse
 
 from worker.connections.channels import ChannelSocket
 from worker.connections.pool import SshSession
@@ -52,6 +54,19 @@ class _ChannelPool(HTTPConnectionPool):
 
     def _new_conn(self) -> _ChannelConnection:
         return _ChannelConnection(self._session, self._socket_path)
+
+    def urlopen(self, method: str, url: str, *rest: Any, **how: Any) -> BaseHTTPResponse:
+        """A question that the engine left without any answer is asked once more, on another channel.
+
+        One that was kept may have been ended by the other side at that very moment. What changes something may have been
+        done nonetheless: that is for the caller to look at.
+        """
+        try:
+            return super().urlopen(method, url, *rest, **how)
+        except ProtocolError:
+            if method not in ("GET", "HEAD"):
+                raise
+            return super().urlopen(method, url, *rest, **how)
 
 
 class _ChannelAdapter(HTTPAdapter):

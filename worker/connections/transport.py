@@ -14,6 +14,7 @@ from paramiko.common import cMSG_CHANNEL_CLOSE, cMSG_CHANNEL_OPEN, cMSG_GLOBAL_R
 from paramiko.message import Message
 from paramiko.transport import ChannelMap
 
+from worker.connections.orderly_channel import OrderlyChannel
 from worker.connections.parts_pipe import PartsPipe
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Transport(paramiko.Transport):
             message.add_string(kind)
             for field in (number, window, packet, *fields):
                 message.add_int(field) if isinstance(field, int) else message.add_string(field)
-            channel: Any = Channel(number)
+            channel: Any = OrderlyChannel(number)
             channel.in_buffer = PartsPipe()
             self._channels.put(number, channel)
             self.channel_events[number] = opened
