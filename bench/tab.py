@@ -1,0 +1,191 @@
+"""A browser's tab, as little of it as a click takes: connections that stay open, a form that is sent, the page behind it, its live stream.
+
+What a browser does with a page once it has it, running scripts and painting, is not in it.
+"""
+
+import http.client
+import json
+import queue
+import re
+import socket
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from parts.processes import PartError, wait_until
+
+SECONDS = 60
+QUIET = 0.3  # nothing more comes after that
+COALESCE = 0.1  # the page's scripts gather news for so long before they fetch a part of it again
+_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+_FINGERPRINT = re.compile(r'name="fingerprint" value="([^"]+)"')
+_TARGET = re.compile(r'data-target="(\d+)" data-name="[^"]*" data-last="(\d+)"')
+_HEAD = re.compile(r'id="deployment-head"[^>]*data-state="([^"]*)"( data-open)?')
+_LOOKING = 'data-live="operation:'
+
+
+@dataclass
+class Clicked:
+    """One click: seconds since the form was sent. `where` says where the first line was met."""
+
+    deployment: int = 0
+    sent_at: float = 0.0  # of the wall clock
+    answered: float = 0.0  # the redirect
+    page: float = 0.0  # the deployment's page, whole
+    stream: float = 0.0  # its live stream has begun
+    first_line: float = 0.0
+    seen_done: float = 0.0  # the page's heading says that it is over
+    where: str = "stream"
+    numbers: list[int] = field(default_factory=list)
+
+    def judge(self) -> tuple[int, int]:
+        """How many lines were lost, and how many came twice."""
+        met = set(self.numbers)
+        return (max(met) - len(met) if met else 0), len(self.numbers) - len(met)
+
+
+class Tab:
+    """Signed in by the cookies of somebody who has; used by one thread."""
+
+    def __init__(self, url: str, cookies: str) -> None:
+        place = urllib.parse.urlsplit(url)
+        self._host, self._port = place.hostname or "", place.port
+        self._headers = {"Cookie": cookies, "Origin": url, "Referer": f"{url}/"}
+        self._line = self._connect()
+
+    def plan(self, path: str) -> dict[str, str]:
+        """Wait until this plan is worked out; the fields of its Deploy form."""
+        found: dict[str, str] = {}
+
+        def is_there() -> bool:
+            _, _, text = self._ask("GET", path)
+            token, fingerprint = _TOKEN.search(text), _FINGERPRINT.search(text)
+            if token and fingerprint:
+                found.update(csrfmiddlewaretoken=token[1], fingerprint=fingerprint[1])
+            elif _LOOKING not in text:
+                raise PartError(f"{path} was not worked out")
+            return bool(found)
+
+        wait_until(is_there, f"{path} was not worked out", timeout=SECONDS)
+        return found
+
+    def click(self, plan: str, fields: dict[str, str]) -> Clicked:
+        """Send the form, follow it to the deployment's page, watch its log until the first line is here, then until it is over."""
+        clicked = Clicked(sent_at=time.time())
+        began = time.monotonic()
+        status, path, text = self._ask("POST", f"{plan}deploy", fields)
+        clicked.answered = time.monotonic() - began
+        if status != 302 or "/deployments/" not in path:
+            raise PartError(f"the click led to {status} {path}: {text[:500]}")
+        clicked.deployment = int(path.strip("/").rpartition("/")[2])
+        _, _, text = self._ask("GET", path)
+        clicked.page = time.monotonic() - began
+        shown = _TARGET.search(text)
+        if shown is None:
+            raise PartError(f"{path} shows no target")
+        target, last = int(shown[1]), int(shown[2])
+        with Stream(self._connect(), self._headers, clicked.deployment, target, last) as stream:
+            if last:  # the page's scripts fetch what the record holds beside the stream
+                self._record(clicked, began, path, target, last)
+            self._until_over(clicked, began, path, stream)
+        return clicked
+
+    def _record(self, clicked: Clicked, began: float, path: str, target: int, last: int) -> None:
+        _, _, text = self._ask("GET", f"{path}lines?target={target}&after=0")
+        clicked.where, clicked.first_line = "record", time.monotonic() - began
+        clicked.numbers += [row[0] for row in json.loads(text)["lines"] if row[0] <= last]
+
+    def _until_over(self, clicked: Clicked, began: float, path: str, stream: "Stream") -> None:
+        for at, event, data in stream.events():
+            clicked.stream = clicked.stream or at - began
+            if event == "log":
+                clicked.first_line = clicked.first_line or at - began
+                clicked.numbers += [row[0] for row in json.loads(data)["lines"]]
+            elif event == "changed" and json.loads(data)["kind"] == "deployment":
+                time.sleep(COALESCE)
+                _, _, text = self._ask("GET", f"{path}?fragment=head")
+                if (head := _HEAD.search(text)) and not head[2]:
+                    clicked.seen_done = time.monotonic() - began
+                    clicked.numbers += stream.rest()
+                    return
+        raise PartError(f"the live stream of {path} ended before the deployment did")
+
+    def _connect(self) -> http.client.HTTPConnection:
+        line = http.client.HTTPConnection(self._host, self._port, timeout=SECONDS)
+        line.connect()
+        line.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return line
+
+    def _ask(self, method: str, path: str, fields: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Status, where it leads, and the text."""
+        body = urllib.parse.urlencode(fields) if fields is not None else None
+        kind = {"Content-Type": "application/x-www-form-urlencoded"} if fields is not None else {}
+        self._line.request(method, path, body, {**self._headers, **kind})
+        answer = self._line.getresponse()
+        text = answer.read().decode()
+        if answer.status >= 400:
+            raise PartError(f"{path} answered {answer.status}: {text[:500]}")
+        return answer.status, answer.getheader("Location", ""), text
+
+
+class Stream:
+    """The live stream of a deployment's page, read on a thread of its own so that fetching parts of the page holds up nothing."""
+
+    def __init__(
+        self, line: http.client.HTTPConnection, headers: dict[str, str], deployment: int, target: int, last: int
+    ) -> None:
+        self._line, self._headers, self._target = line, headers, target
+        self._query = urllib.parse.urlencode({"watch": f"deployment:{deployment}", "from": f"t{target}:{last}"})
+        self._news: queue.SimpleQueue[tuple[float, str, str] | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> "Stream":
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._line.sock is not None:
+            self._line.sock.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self._line.close()
+
+    def events(self) -> Iterator[tuple[float, str, str]]:
+        """When (`time.monotonic`), which, and what was told; news of the same row that wait together come once."""
+        while (news := self._news.get(timeout=SECONDS)) is not None:
+            while news[1] == "changed" and not self._news.empty():
+                following = self._news.get()
+                if following is None:
+                    return
+                if following[1:] != news[1:]:
+                    yield news
+                news = following
+            yield news
+
+    def rest(self) -> list[int]:
+        """The numbers of the lines that still come: the record may know of the end a moment before the stream does."""
+        numbers: list[int] = []
+        while True:
+            try:
+                news = self._news.get(timeout=QUIET)
+            except queue.Empty:
+                return numbers
+            if news is not None and news[1] == "log":
+                numbers += [row[0] for row in json.loads(news[2])["lines"]]
+
+    def _read(self) -> None:
+        try:
+            self._line.request("GET", f"/events?{self._query}", headers=self._headers)
+            answer = self._line.getresponse()
+            event = ""
+            for raw in answer if answer.status == 200 else ():
+                line = raw.decode().rstrip("\n")
+                if line.startswith("event:"):
+                    event = line.removeprefix("event:").strip()
+                elif line.startswith("data:"):
+                    self._news.put((time.monotonic(), event, line.removeprefix("data:")))
+        except (OSError, http.client.HTTPException, ValueError, AttributeError):
+            pass  # closed by whoever watched, or broken off: either way nothing more comes
+        finally:
+            self._news.put(None)
