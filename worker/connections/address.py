@@ -13,10 +13,27 @@ from worker.engine.errors import HostLost
 CONNECT_SECONDS = 10.0
 _DEAD_PEER_SECONDS = 30  # unacknowledged data for so long: the peer is gone
 _SLICE_MS = 40
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 
 
 def nobody() -> None:
     """Nobody interrupts."""
+
+
+class PromptSocket(socket.socket):
+    """Acknowledges at once what it reads.
+
+    sshd doesn't set TCP_NODELAY for forwarded connections: its second small message in a row waits until the first is
+    acknowledged, which a kernel puts off for up to 40 ms. So waited the first answer of every connection (sshd's host keys go
+    before it), and a line of a log behind another.
+    """
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """As a socket's."""
+        data = super().recv(size, flags)
+        if _QUICK_ACK is not None:
+            self.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)  # holds for a moment only: said after each read
+        return data
 
 
 def resolve(address: SshAddress) -> list[str]:
@@ -30,7 +47,7 @@ def open_socket(
     """A TCP connection to the server's SSH port, within `deadline` seconds. What `interrupt` raises is passed on."""
     until, failed = time.monotonic() + deadline, OSError("it has no address")
     for family, kind, protocol, _, where in _look_up(address):
-        sock = socket.socket(family, kind, protocol)
+        sock = PromptSocket(family, kind, protocol)
         try:
             _connect(sock, where, until, interrupt)
         except OSError as error:
