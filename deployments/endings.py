@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments import audit, builds, clock, hints, queue, seats, waves
+from deployments import audit, builds, clock, hints, queue, seats, tallies, waves
 from deployments.actors import ESTIVA
 from deployments.leases import Claim, Held, lock_claimed, move_target
 from deployments.models import AuditEntry, Deployment, Release, Step, Target
@@ -126,11 +127,22 @@ def close_targets(deployment: Deployment, ends: Sequence[Ending]) -> Closed:
 
 
 def record_ends(closed: Closed) -> None:
-    """Write the entries of what `close_targets` did."""
+    """Write the entries of what `close_targets` did, and count it."""
+    counts: dict[tallies.Key, tallies.Count] = {}
     for ending in closed.endings:
-        _record_end(closed.deployment, ending)
+        at = _record_end(closed.deployment, ending).at
+        key = tallies.Key(tallies.TARGETS_ENDED, ending.status)
+        so_far = counts.get(key, tallies.Count(0))
+        counts[key] = tallies.Count(so_far.times + 1, so_far.seconds + _seconds(ending.target.started_at, at))
     if closed.deployment_ended:
-        _record_deployment_end(closed.deployment)
+        at = _record_deployment_end(closed.deployment).at
+        key = tallies.Key(tallies.DEPLOYMENTS_ENDED, closed.deployment.status)
+        counts[key] = tallies.Count(1, _seconds(closed.deployment.requested_at, at))
+    tallies.add(counts)
+
+
+def _seconds(since: datetime | None, until: datetime) -> float:
+    return max(0.0, (until - since).total_seconds()) if since else 0.0
 
 
 def _close(ending: Ending, deployment: Deployment) -> None:
@@ -201,7 +213,7 @@ def hint_next(placement_id: int) -> None:
         hints.target_on_commit(target_id)
 
 
-def _record_end(deployment: Deployment, ending: Ending) -> None:
+def _record_end(deployment: Deployment, ending: Ending) -> AuditEntry:
     target = ending.target
     after = {
         "server": target.host_name,
@@ -212,7 +224,7 @@ def _record_end(deployment: Deployment, ending: Ending) -> None:
         "gap_seconds": ending.gap,
         "why": ending.outcome.get("why", ""),
     }
-    audit.record(
+    return audit.record(
         ESTIVA,
         "target.end",
         ("target", target.pk, f"#{deployment.pk} on {target.host_name}"),
@@ -222,10 +234,10 @@ def _record_end(deployment: Deployment, ending: Ending) -> None:
     )
 
 
-def _record_deployment_end(deployment: Deployment) -> None:
+def _record_deployment_end(deployment: Deployment) -> AuditEntry:
     good = deployment.status in {DeploymentStatus.SUCCEEDED, DeploymentStatus.CANCELLED}
     name = f"#{deployment.pk} {deployment.application_name} → {deployment.environment_name}"
-    audit.record(
+    return audit.record(
         ESTIVA,
         "deployment.end",
         ("deployment", deployment.pk, name),

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from deployments import clock, endings, hints, operations, queue
+from deployments import clock, endings, hints, operations, queue, tallies
 from deployments.leases import LEASE, Held, lock_target, move_target
 from deployments.models import Operation, Step, Target
 from deployments.states import OperationStatus, TargetStatus
@@ -25,6 +25,11 @@ def release_expired() -> list[int]:
     released = [target_id for target_id in expired.values_list("pk", flat=True) if _release(target_id)]
     _release_operations()
     return released
+
+
+def is_last_attempt(target: Target) -> bool:
+    """One more silent worker and nobody goes on: what was changed is put back while somebody still can."""
+    return target.leases_lost + 1 >= MOST_LOST_LEASES
 
 
 def stall(
@@ -60,7 +65,7 @@ def _release(target_id: int) -> bool:
         reason = f"Worker {target.holder} has not been heard from for {LEASE.seconds} s."
         if deployment.cancel_requested_at and not target.touched:
             endings.record_ends(endings.cancel_unbegun(deployment, [target], deployment.cancelled_by_name))
-        elif target.leases_lost + 1 >= MOST_LOST_LEASES:
+        elif is_last_attempt(target):
             Target.objects.filter(pk=target.pk).update(leases_lost=F("leases_lost") + 1)
             endings.abandon_target(
                 held,
@@ -69,7 +74,8 @@ def _release(target_id: int) -> bool:
                 remedy="Look at the workers' own log and at the server's page, then deploy again.",
             )
         else:
-            stall(held, reason, leases_lost=1)
+            stall(held, f"{reason} The next attempt is made alone.", leases_lost=1)
+        tallies.add({tallies.Key(tallies.LEASES_LOST, "target"): tallies.ONE})
     return True
 
 
@@ -80,6 +86,7 @@ def _release_operations() -> None:
             if silent.filter(pk=operation_id).update(status=OperationStatus.QUEUED, lease_until=None, holder=""):
                 queue.changed_on_commit("operation", operation_id)
                 hints.operation_on_commit(operation_id)
+                tallies.add({tallies.Key(tallies.LEASES_LOST, "operation"): tallies.ONE})
     late = Q(status=OperationStatus.QUEUED, deadline_at__lte=Now()) | Q(
         Q(lease_until__lte=Now()) | Q(deadline_at__lte=Now() - _GRACE),
         status=OperationStatus.RUNNING,

@@ -20,6 +20,7 @@ from deployments.models.registry import Registry
 from deployments.models.repository import Repository
 from deployments.models.sample import HostSample
 from deployments.models.shared import PlacementSet, SharedVariable, VariableSet
+from deployments.models.tally import Tally
 from deployments.models.terminal import Terminal, TerminalChunk
 from deployments.models.token import AccessToken, IdempotencyKey
 from deployments.models.webhook import CommitStatus, Webhook, WebhookDelivery
@@ -53,6 +54,7 @@ __all__ = [
     "SecretVersion",
     "SharedVariable",
     "Step",
+    "Tally",
     "Target",
     "Terminal",
     "TerminalChunk",

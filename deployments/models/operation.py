@@ -87,6 +87,9 @@ class WorkerProcess(models.Model):
         max_length=400, blank=True
     )  # of the engine beside it, where its operator lets it use one
     engine = models.JSONField(default=dict)  # {name, version, socket, whole}, see `deployments.engines`
+    measured = models.JSONField(
+        null=True
+    )  # what it has counted since it began: `deployments.measures`; null of an earlier version
 
     class Meta:
         ordering = ("name",)

@@ -302,7 +302,7 @@ def test_ending_costs_the_same_however_long_the_history(world: World, django_ass
         finish(only_target(deployed(world)))
     claim = claimed(only_target(deployed(world)))
 
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(27):
         assert endings.end_target(claim, {"verdict": "succeeded"})
 
 
