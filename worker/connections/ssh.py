@@ -15,6 +15,7 @@ import paramiko
 from paramiko.channel import Channel
 
 from worker.connections.address import CONNECT_SECONDS, nobody, open_socket, resolve
+from worker.connections.doors import Doors
 from worker.connections.keys import load_private_key
 from worker.connections.login import HostKey, Login, SshAddress, SshCredential
 from worker.connections.transport import Transport
@@ -36,7 +37,7 @@ __all__ = [
 KEEPALIVE_SECONDS = 15
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 _FASTEST = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # in bulk, twice what paramiko's own first choice does
-_handshakes = threading.BoundedSemaphore(8)  # sshd's MaxStartups drops more at once, at random
+_doors = Doors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def offered_host_key(
     deadline: float = CONNECT_SECONDS,
 ) -> OfferedKey:
     """The key that the server shows, without logging in. Closes the socket."""
-    with _handshakes:
+    with _doors.through(address.where, interrupt):
         transport = _negotiate(sock, address, None, interrupt, deadline)
     try:
         return OfferedKey(_shown_key(transport), transport.remote_version)
@@ -75,15 +76,13 @@ def connect(
     interrupt: Callable[[], None] = nobody,
     opener: StreamOpener | None = None,
 ) -> Transport:
-    """An authenticated transport to the server that holds the pinned key. At most eight handshakes run at once.
+    """An authenticated transport to the server that holds the pinned key. Of handshakes with one sshd eight run at once.
 
     `opener` leads there through another server; without one it is reached from here.
     """
     opener = opener or (lambda seconds: open_socket(address, interrupt, seconds))
     key = load_private_key(credential, address.host_name)
-    while not _handshakes.acquire(timeout=0.05):
-        interrupt()
-    try:
+    with _doors.through(address.where, interrupt):
         transport = _begin(address, pinned.type, interrupt, opener)
         try:
             _require_pinned(_shown_key(transport), pinned, address)
@@ -91,8 +90,6 @@ def connect(
         except BaseException:
             transport.close()
             raise
-    finally:
-        _handshakes.release()
     transport.stay_awake(KEEPALIVE_SECONDS)
     return transport
 
