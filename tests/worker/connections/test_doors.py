@@ -66,7 +66,11 @@ def test_who_waits_at_a_door_can_be_called_away(many: ThreadPoolExecutor) -> Non
         with doors.through("web-1", interrupt):
             until()
 
-    first = many.submit(wait, lambda: (inside.set(), held.wait(5)))
+    def hold() -> None:
+        inside.set()
+        held.wait(5)
+
+    first = many.submit(wait, hold)
     inside.wait(5)
     second = many.submit(wait, lambda: None)
     called.set()
