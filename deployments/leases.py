@@ -1,9 +1,9 @@
 """What a claim is, and the locks that every change of a run takes, in one order.
 
 Locks are taken in this order everywhere: Host, Application, VariableSet, Placement, Deployment, Target, PlacementHost,
-Operation, AuditHead; several of one kind by id. On SQLite a transaction is IMMEDIATE, so it holds the only write lock;
-there and on PostgreSQL a status moves by compare-and-swap along `states`, so that a forgotten lock could lose time but
-never a status.
+Attention, Operation, AuditHead; several of one kind by id. On SQLite a transaction is IMMEDIATE, so it holds the only
+write lock; there and on PostgreSQL a status moves by compare-and-swap along `states`, so that a forgotten lock could
+lose time but never a status.
 """
 
 from dataclasses import dataclass

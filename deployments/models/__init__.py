@@ -10,6 +10,7 @@ from deployments.models.application import (
     SecretVersion,
     Variable,
 )
+from deployments.models.attention import Attention
 from deployments.models.audit import AuditEntry, AuditHead
 from deployments.models.deployment import Deployment, LogChunk, Plan, Step, Target
 from deployments.models.host import Host
@@ -29,6 +30,7 @@ __all__ = [
     "AccessLink",
     "AccessToken",
     "Application",
+    "Attention",
     "AuditEntry",
     "AuditHead",
     "CommitStatus",

@@ -33,6 +33,7 @@ class Operation(models.Model):
         RUN = "run", _("Run of a command")  # in a new container of a Release: `OneOffRun` has the rest
         TERMINAL = "terminal", _("Terminal into a container")  # `Terminal` has the rest
         ADOPT = "adopt", _("Adoption of what runs")  # a new Release of what was changed by hand: `deployments.adopting`
+        SETTLE = "settle", _("Taking a server as it is")  # what a Deployment left in doubt: `deployments.attention`
         ROTATE = "rotate", _("Replacement of a server's key")  # new one let in, tried, taken over; old one taken out
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
