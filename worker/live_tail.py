@@ -4,6 +4,7 @@ import time
 
 from deployments import live, queue
 from worker.engine.events import Progress
+from worker.measured import measured
 
 PAUSE_SECONDS = 3.0
 
@@ -27,5 +28,8 @@ class LiveTail:
         self._send(live.wake_changed(noun, object_id, placement_id))
 
     def _send(self, entry: dict[str, str]) -> None:
-        if time.monotonic() >= self._rests_until and not queue.publish(entry):
+        rests = time.monotonic() < self._rests_until
+        sent = not rests and queue.publish(entry)
+        if not sent and not rests:
             self._rests_until = time.monotonic() + PAUSE_SECONDS
+        measured.count("live_entries", "sent" if sent else "dropped")

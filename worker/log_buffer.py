@@ -1,5 +1,6 @@
 """What waits to be written: lines numbered, cut and masked as they come, and the steps' changes in their order."""
 
+import time
 from datetime import datetime
 from typing import Any, Final
 
@@ -76,6 +77,8 @@ class LogBuffer:
         return value
 
     def _append(self, text: str, stream: str, level: str) -> None:
+        if not self._batch.lines:
+            self._batch.since = time.monotonic()
         line = LogLine(self.next_line, self._clock.milliseconds(), self.step, stream, text, level)
         self._batch.lines.append(line)
         size = len(text.encode())

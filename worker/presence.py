@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from deployments.models import WorkerProcess
 from worker.connections.beside import LocalEngine
+from worker.measured import measured
 
 
 def beat(name: str, role: str, *, busy: int = 0, capacity: int = 0, engine: LocalEngine | None = None) -> None:
@@ -19,6 +20,7 @@ def beat(name: str, role: str, *, busy: int = 0, capacity: int = 0, engine: Loca
         "capacity": capacity,
         "engine_id": engine.identity if engine else "",
         "engine": {**asdict(engine), "socket": settings.ESTIVA_LOCAL_ENGINE} if engine else {},
+        "measured": measured.as_json(),
     }
     if not WorkerProcess.objects.filter(name=name).update(**changes):
         WorkerProcess.objects.update_or_create(

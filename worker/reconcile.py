@@ -27,6 +27,7 @@ from deployments.operations import request_operation
 from deployments.states import OPERATION_ENDS, OPERATION_OPEN, HostState
 from deployments.webhooks import automatic
 from worker import presence
+from worker.measured import measured
 
 log = structlog.get_logger(__name__)
 
@@ -79,9 +80,15 @@ class Reconciler:
 
     def round(self) -> None:
         """Every duty that is due."""
+        began = time.monotonic()
         for duty in self._duties:
-            if time.monotonic() >= duty.due and _guarded(duty.name, duty.work):
+            if time.monotonic() < duty.due:
+                continue
+            if _guarded(duty.name, duty.work):
                 duty.due = time.monotonic() + duty.seconds
+            else:
+                measured.count("duty_failures", duty.name)
+        measured.took("reconciler_round_seconds", time.monotonic() - began)
 
 
 def _guarded(name: str, work: Callable[[], None]) -> bool:

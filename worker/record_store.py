@@ -56,6 +56,7 @@ class Batch:
     size: int = 0
     touched: bool = False
     cut_at: int | None = None
+    since: float = 0.0  # when the first line came, by `time.monotonic`
 
     @property
     def last(self) -> int:

@@ -34,6 +34,7 @@ from worker.engine.events import (
 )
 from worker.live_tail import LiveTail
 from worker.log_buffer import LogBuffer
+from worker.measured import measured
 from worker.patience import AWAY, RETRY_SECONDS, patiently
 from worker.record_store import Batch, StepClosed, StepMoved, StepOpened
 from worker.redact import Masker
@@ -233,7 +234,13 @@ class Recorder:
             while (batch := self._next_batch()) is not None:
                 lines = record_store.write(self.target_id, self.fence, batch)
                 self._writing = None
+                self._measure(batch)
                 self._tell(batch, lines)
+
+    def _measure(self, batch: Batch) -> None:
+        if batch.lines:
+            measured.took("log_lag_seconds", time.monotonic() - batch.since)
+            measured.count("log_lines", by=len(batch.lines))
 
     def _tell(self, batch: Batch, lines: str) -> None:
         if batch.lines:

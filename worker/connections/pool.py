@@ -13,6 +13,7 @@ import time
 from typing import cast
 
 from worker.connections import beside
+from worker.connections.connects import counted
 from worker.connections.login import HostKey, Login, SshAddress, SshCredential
 from worker.connections.session import SshSession
 from worker.connections.signals import Signals
@@ -90,11 +91,13 @@ class Pool:
             return cast("Transport", beside.connect(address))  # as much of one as sessions use
         way = self.way_to(address, signals)
         if way is None:
-            return connect(address, credential, host_key, signals.check)
+            with counted():
+                return connect(address, credential, host_key, signals.check)
         try:
-            transport = connect(
-                address, credential, host_key, signals.check, lambda seconds: lead_on(way, address, seconds)
-            )
+            with counted():
+                transport = connect(
+                    address, credential, host_key, signals.check, lambda seconds: lead_on(way, address, seconds)
+                )
         except BaseException:
             way.close()
             raise
