@@ -22,7 +22,7 @@ from parts.sshd import SshServer
 FOLDER = ROOT / "var" / "bench-peers"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 CLIENT = "/usr/bin/docker"  # Debian 12's, as old as the engine
-AT_ONCE = 20  # connections that a way opens at once; more are what sshd begins to refuse
+AT_ONCE = 20  # connections that a way opens at once, unless it is told otherwise
 INSIDE = 5000  # the port of the sample application in its container
 
 
@@ -104,12 +104,12 @@ class Ssh:
 
     name = "ssh + docker"
 
-    def __init__(self, folder: Path, login: Login) -> None:
-        self._options = login.options(folder)
+    def __init__(self, folder: Path, login: Login, at_once: int = AT_ONCE) -> None:
+        self._options, self._at_once = login.options(folder), at_once
 
     def deploy(self, seats: Sequence[Seat], image: str) -> None:
         """As `Way` says."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(self._at_once) as pool:
             list(pool.map(lambda seat: self._one(seat, image), seats))
 
     def _one(self, seat: Seat, image: str) -> None:
@@ -122,10 +122,10 @@ class Ansible:
 
     name = "Ansible, community.docker"
 
-    def __init__(self, folder: Path, login: Login) -> None:
+    def __init__(self, folder: Path, login: Login, at_once: int = AT_ONCE) -> None:
         self._folder, self._login = folder, login
         ssh = ["ControlMaster=auto", "ControlPersist=60s", f"UserKnownHostsFile={login.known}"]
-        lines = ["[defaults]", f"forks = {AT_ONCE}", "gathering = explicit", "retry_files_enabled = False"]
+        lines = ["[defaults]", f"forks = {at_once}", "gathering = explicit", "retry_files_enabled = False"]
         lines += ["[ssh_connection]", "pipelining = True", f"ssh_args = {' '.join(f'-o {each}' for each in ssh)}"]
         (folder / "ansible.cfg").write_text("\n".join([*lines, f"control_path_dir = {folder}", ""]))
 
@@ -166,8 +166,8 @@ class Ansible:
 class Scripted:
     """A way that is a Python script in the peers' own environment, told what to do as JSON in a file."""
 
-    def __init__(self, folder: Path, login: Login, name: str, words: Sequence[str]) -> None:
-        self.name = name
+    def __init__(self, folder: Path, login: Login, name: str, words: Sequence[str], at_once: int = AT_ONCE) -> None:
+        self.name, self._at_once = name, at_once
         self._folder, self._login, self._words = folder, login, words
 
     def deploy(self, seats: Sequence[Seat], image: str) -> None:
@@ -178,7 +178,7 @@ class Scripted:
                 {
                     "key": str(self._login.key),
                     "known": str(self._login.known),
-                    "at_once": AT_ONCE,
+                    "at_once": self._at_once,
                     "seats": [
                         {
                             "address": seat.sshd.address,
@@ -194,15 +194,22 @@ class Scripted:
         _run([str(FOLDER / "bin" / self._words[0]), *self._words[1:]], environment={"BENCH_TOLD": str(told)})
 
 
-def peers(folder: Path, login: Login) -> dict[str, Way]:
-    """All but the floor, by the names of their figures."""
+def peers(folder: Path, login: Login, at_once: int = AT_ONCE) -> dict[str, Way]:
+    """All but the floor, by the names of their figures; each works on so many servers at once."""
     scripts = Path(__file__).parent
-    pyinfra = ["pyinfra", "-y", str(scripts / "pyinfra_inventory.py"), str(scripts / "pyinfra_deploy.py")]
+    pyinfra = [
+        "pyinfra",
+        "-y",
+        "--parallel",
+        str(at_once),
+        str(scripts / "pyinfra_inventory.py"),
+        str(scripts / "pyinfra_deploy.py"),
+    ]
     return {
-        "ssh": Ssh(folder, login),
-        "ansible": Ansible(folder, login),
-        "pyinfra": Scripted(folder, login, "pyinfra", pyinfra),
-        "fabric": Scripted(folder, login, "Fabric", ["python", str(scripts / "fabric_deploy.py")]),
+        "ssh": Ssh(folder, login, at_once),
+        "ansible": Ansible(folder, login, at_once),
+        "pyinfra": Scripted(folder, login, "pyinfra", pyinfra, at_once),
+        "fabric": Scripted(folder, login, "Fabric", ["python", str(scripts / "fabric_deploy.py")], at_once),
     }
 
 

@@ -99,8 +99,9 @@ class SshServer(ProcessPart):
         return " ".join(self._host_key.with_suffix(".pub").read_text().split()[:2])
 
     def known_hosts_line(self) -> str:
-        """The host key as a line of known_hosts."""
-        return f"[{self.address}]:{self.port} {self.host_key_line()}"
+        """The host key as a line of known_hosts, which writes port 22 in no other way than this."""
+        where = self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+        return f"{where} {self.host_key_line()}"
 
     def _command(self, argv: list[str]) -> list[str]:
         """What starts it: another kind starts it elsewhere."""
