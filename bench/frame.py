@@ -19,7 +19,7 @@ def show(
     name: str,
     title: str,
     rows: Sequence[Row],
-    figures: Mapping[str, float],
+    figures: Mapping[str, float | str],
     aims: Mapping[str, float],
     noise: str = "",
     *,
@@ -33,9 +33,12 @@ def show(
         print(f"  {row.what:<{width}}  {row.seconds:8.2f} s  {row.note}".rstrip())
     print()
     for figure, value in figures.items():
+        if isinstance(value, str):
+            print(f"  {figure} = {value}")
+            continue
         print(f"  {figure} = {value:.3f}{_verdict(value, aims.get(figure), (at_least or {}).get(figure))}")
     print(f"  (machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}{'; ' if noise else ''}{noise})\n")
-    rounded = {figure: round(value, 3) for figure, value in figures.items()}
+    rounded = {figure: value if isinstance(value, str) else round(value, 3) for figure, value in figures.items()}
     print(json.dumps({"bench": name, "figures": rounded}), flush=True)
 
 
