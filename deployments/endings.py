@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments import audit, builds, clock, hints, queue, seats, tallies, waves
+from deployments import attention, audit, builds, clock, hints, queue, seats, tallies, waves
 from deployments.actors import ESTIVA
 from deployments.leases import Claim, Held, lock_claimed, move_target
 from deployments.models import AuditEntry, Deployment, Release, Step, Target
@@ -162,6 +162,7 @@ def _close(ending: Ending, deployment: Deployment) -> None:
     )
     if not moved:
         raise RuntimeError(f"Target {target.pk} moved while it was locked.")
+    attention.after_end(target, ending.status, deployment)
     running = Step.objects.filter(target=target, status=Step.Status.RUNNING)
     running.update(status=Step.Status.BROKEN_OFF, ended_at=Now())
     queue.changed_on_commit("host", target.host_id)

@@ -16,7 +16,6 @@ from deployments import (
     deployable,
     endings,
     hooks,
-    queue,
     releases,
     rollout_settings,
     sources,
@@ -39,7 +38,7 @@ from deployments.operations import request_operation
 from deployments.states import DEPLOYMENT_OPEN, TargetStatus
 from deployments.webhooks import outbox
 
-__all__ = ["cancel_deployment", "request_deployment", "request_operation", "request_plan", "settle_target"]
+__all__ = ["cancel_deployment", "request_deployment", "request_operation", "request_plan"]
 
 PLAN_SECONDS: Final = 120.0
 
@@ -161,29 +160,6 @@ def cancel_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
         audit.record(actor, "deployment.cancel", _named(deployment))
         endings.record_ends(closed)
     return deployment
-
-
-def settle_target(*, actor: Actor, target: Target, way: str = "as_is") -> Target:
-    """Somebody has looked at a Target that needs attention and takes the server as it is: the alarm goes off."""
-    if way != "as_is":
-        raise ValueError(f"No such way to settle a Target: {way!r}.")
-    with transaction.atomic():
-        target = Target.objects.select_for_update(no_key=True).get(pk=target.pk)
-        if target.status != TargetStatus.NEEDS_ATTENTION:
-            raise Refused(_("%(server)s does not need attention any more.") % {"server": target.host_name})
-        target.outcome = {
-            **target.outcome,
-            "settled": {"way": way, "by": actor.name, "at": clock.now().isoformat(timespec="seconds")},
-        }
-        target.save(update_fields=("outcome",))
-        queue.changed_on_commit("deployment", target.deployment_id, target.placement_id)
-        audit.record(
-            actor,
-            "target.settle",
-            ("target", target.pk, f"#{target.deployment_id} on {target.host_name}"),
-            after={"way": way},
-        )
-    return target
 
 
 def _rollout(placement: Placement, settings: Mapping[str, Any], *, goes_back: bool) -> dict[str, Any]:

@@ -52,6 +52,15 @@ def update(ending: Ending, deployment: Deployment) -> Release | None:
     return seat.running_release
 
 
+def who_brought(seat: PlacementHost, release: Release | None, made_by: Sequence[int]) -> Target | None:
+    """Whose containers serve that Release: the Target that they name (`made_by`), else the last that brought it there."""
+    if release is None:
+        return None
+    there = Target.objects.filter(placement=seat.placement_id, host=seat.host_id, role=Target.Role.DEPLOY)
+    named = there.filter(pk__in=made_by, deployment__release=release).order_by("-pk").first()
+    return named or there.filter(status=TargetStatus.SUCCEEDED, deployment__release=release).order_by("-pk").first()
+
+
 def _observed(seat: PlacementHost, observed: Mapping[str, Any]) -> dict[str, Any]:
     """A container that goes on serving is still compared with how it was brought, whatever was done to it by hand since."""
     before = seat.observed

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from deployments.figures import living_workers
-from deployments.models import Deployment, Host, PlacementHost, Target, User
+from deployments.models import Attention, Deployment, Host, PlacementHost, Target, User
 from deployments.permissions import sees_everything, visible_deployments, visible_hosts, visible_placements
 from deployments.queries.drift_page import unknown_containers
 from deployments.queries.health import warnings
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
 
+MOST = 20
 _LOUD = (HostState.KEY_CHANGED, HostState.UNREACHABLE, HostState.UNSUPPORTED)
 
 
@@ -66,20 +66,17 @@ def _health_alarms(user: User) -> list[Alarm]:
 
 
 def _target_alarms(user: User) -> list[Alarm]:
-    later = Target.objects.filter(
-        placement=OuterRef("placement"),
-        host=OuterRef("host"),
-        role=OuterRef("role"),
-        pk__gt=OuterRef("pk"),
-        status=TargetStatus.SUCCEEDED,
-    )
-    targets = Target.objects.filter(status__in=(TargetStatus.NEEDS_ATTENTION, TargetStatus.STALLED))
-    targets = targets.filter(~Exists(later), placement__application__archived_at=None)
+    """What stalls, and what a Deployment left in doubt as long as nobody has dealt with it."""
+    stalled = Target.objects.filter(status=TargetStatus.STALLED, placement__application__archived_at=None)
+    doubts = Attention.objects.filter(way="", placement__application__archived_at=None)
     if not sees_everything(user):
-        targets = targets.filter(deployment__in=visible_deployments(user))
-    return [
-        _of_target(each) for each in targets.select_related("deployment").order_by("-pk")[:20] if not _settled(each)
+        stalled = stalled.filter(deployment__in=visible_deployments(user))
+        doubts = doubts.filter(placement__in=visible_placements(user))
+    rows = [
+        *stalled.select_related("deployment").order_by("-pk")[:MOST],
+        *(each.target for each in doubts.select_related("target__deployment").order_by("-target_id")[:MOST]),
     ]
+    return [_of_target(each) for each in sorted(rows, key=lambda row: -row.pk)[:MOST]]
 
 
 def _gate_alarms(user: User) -> list[Alarm]:
@@ -125,10 +122,6 @@ def _unknown_alarms(user: User) -> list[Alarm]:
             title = _("%(server)s runs containers of Estiva's that are on no record.") % {"server": host.name}
             found.append(Alarm("warn", title, ", ".join(names[:5]), host))
     return found
-
-
-def _settled(target: Target) -> bool:
-    return target.status == TargetStatus.NEEDS_ATTENTION and "settled" in target.outcome
 
 
 def _of_target(target: Target) -> Alarm:

@@ -284,19 +284,6 @@ def test_cancelling_one_leaves_the_next(world: World) -> None:
     assert claims.claim_target(only_target(second).pk, holder="deploy@one")
 
 
-def test_settling_takes_the_alarm_off(world: World) -> None:
-    target = finish(only_target(deployed(world)), "needs_attention", what="Nobody knows.")
-
-    requests.settle_target(actor=world.actor, target=target)
-
-    target.refresh_from_db()
-    assert target.status == TargetStatus.NEEDS_ATTENTION
-    assert (target.outcome["what"], target.outcome["settled"]["by"]) == ("Nobody knows.", "Ana Prado")
-    other = finish(only_target(deployed(world)))
-    with pytest.raises(Refused):
-        requests.settle_target(actor=world.actor, target=other)
-
-
 def test_ending_costs_the_same_however_long_the_history(world: World, django_assert_max_num_queries: Any) -> None:
     for _ in range(5):
         finish(only_target(deployed(world)))
