@@ -24,6 +24,7 @@ from worker.engine.errors import HostKeyChanged, HostLost, SocketRefused
 from worker.engine.podman import podman_findings
 from worker.engine.preflight import disk_finding, engine_finding
 from worker.logs import open_secrets
+from worker.operations.doubt import look_at_doubts
 from worker.operations.drift import look_for_drift, ours
 from worker.operations.meet import host_of
 from worker.operations.steps import Looking, Outcome
@@ -140,6 +141,7 @@ def _look(looking: Looking, host: Host, session: SshSession, connection: HostCon
     host_samples.record(host.pk, sampled(session, learned))
     if sightings.containers_seen(host.pk, where, running):
         look_for_drift(host, server)
+        look_at_doubts(host, server)
     inventory.meet_behind(host)
     result = {
         "engine": facts.name,

@@ -17,6 +17,7 @@ from worker.brief import installation_name
 from worker.engine.container_host import Container
 from worker.engine.errors import HostError
 from worker.engine.inventory import Owned
+from worker.operations.doubt import look_at_doubts
 from worker.operations.drift import look_for_drift, ours
 from worker.operations.meet import host_of
 from worker.operations.steps import Looking, Outcome
@@ -47,6 +48,7 @@ def act(looking: Looking) -> Outcome:
             step.finish(said)
         if sightings.containers_seen(host.pk, sightings.where(host), ours(server, installation_name())):
             look_for_drift(host, server)
+            look_at_doubts(host, server)
     room.look_around(actor=ESTIVA, host=host)
     return Outcome(OperationStatus.SUCCEEDED, {"said": said})
 

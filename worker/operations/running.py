@@ -30,6 +30,7 @@ from worker.operations import (
     room_acts,
     room_images,
     rotate,
+    settle,
     tags,
     terminal,
 )
@@ -49,6 +50,7 @@ KINDS: Final = {
     Operation.Kind.REGISTRY: registry.look,
     Operation.Kind.TAGS: tags.look,
     Operation.Kind.ADOPT: adopt.adopt,
+    Operation.Kind.SETTLE: settle.settle,
     Operation.Kind.ROTATE: rotate.rotate,
     Operation.Kind.RUN: one_off.run,
     Operation.Kind.TERMINAL: terminal.serve,
