@@ -18,6 +18,7 @@ from parts.processes import PartError, wait_until
 
 SECONDS = 60
 QUIET = 0.3  # nothing more comes after that
+IDLE = 1.0  # a server closes a connection that says nothing for a little longer than that
 COALESCE = 0.1  # the page's scripts gather news for so long before they fetch a part of it again
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _FINGERPRINT = re.compile(r'name="fingerprint" value="([^"]+)"')
@@ -53,7 +54,7 @@ class Tab:
         place = urllib.parse.urlsplit(url)
         self._host, self._port = place.hostname or "", place.port
         self._headers = {"Cookie": cookies, "Origin": url, "Referer": f"{url}/"}
-        self._line = self._connect()
+        self._line, self._used = self._connect(), time.monotonic()
 
     def plan(self, path: str) -> dict[str, str]:
         """Wait until this plan is worked out; the fields of its Deploy form."""
@@ -71,15 +72,30 @@ class Tab:
         wait_until(is_there, f"{path} was not worked out", timeout=SECONDS)
         return found
 
+    def ask_plan(self, application: str, environment: str) -> str:
+        """Press the button before the plan; the plan's path."""
+        path = f"/applications/{application}/{environment}/"
+        _, _, text = self._ask("GET", path)
+        token = _TOKEN.search(text)
+        if token is None:
+            raise PartError(f"{path} has no form")
+        _, plan, _ = self._ask("POST", f"{path}plan", {"csrfmiddlewaretoken": token[1]})
+        return plan
+
+    def send(self, plan: str, fields: dict[str, str]) -> int:
+        """Send the Deploy form; the Deployment's number."""
+        status, path, text = self._ask("POST", f"{plan}deploy", fields)
+        if status != 302 or "/deployments/" not in path:
+            raise PartError(f"the click led to {status} {path}: {text[:500]}")
+        return int(path.strip("/").rpartition("/")[2])
+
     def click(self, plan: str, fields: dict[str, str]) -> Clicked:
         """Send the form, follow it to the deployment's page, watch its log until the first line is here, then until it is over."""
         clicked = Clicked(sent_at=time.time())
         began = time.monotonic()
-        status, path, text = self._ask("POST", f"{plan}deploy", fields)
+        clicked.deployment = self.send(plan, fields)
         clicked.answered = time.monotonic() - began
-        if status != 302 or "/deployments/" not in path:
-            raise PartError(f"the click led to {status} {path}: {text[:500]}")
-        clicked.deployment = int(path.strip("/").rpartition("/")[2])
+        path = f"/deployments/{clicked.deployment}/"
         _, _, text = self._ask("GET", path)
         clicked.page = time.monotonic() - began
         shown = _TARGET.search(text)
@@ -122,9 +138,13 @@ class Tab:
         """Status, where it leads, and the text."""
         body = urllib.parse.urlencode(fields) if fields is not None else None
         kind = {"Content-Type": "application/x-www-form-urlencoded"} if fields is not None else {}
+        if time.monotonic() - self._used > IDLE:
+            self._line.close()
+            self._line = self._connect()
         self._line.request(method, path, body, {**self._headers, **kind})
         answer = self._line.getresponse()
         text = answer.read().decode()
+        self._used = time.monotonic()
         if answer.status >= 400:
             raise PartError(f"{path} answered {answer.status}: {text[:500]}")
         return answer.status, answer.getheader("Location", ""), text
