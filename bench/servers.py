@@ -1,0 +1,116 @@
+"""What many servers are measured on: each with a network, an sshd as Debian configures it and an engine of its own, and Estiva as in
+production, on PostgreSQL.
+
+Forty ports of sshd in front of one engine would be no forty servers: names and ports of containers would meet there. So each has its own.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parts.faults.estiva import Estiva
+from parts.faults.images import Images
+from parts.faults.record import ENDS, Record
+from parts.faults.stage import Stage
+from parts.faults.visitor import Visitor
+from parts.fleet import Fleet
+from parts.leftovers import clear_leftovers
+from parts.machine import Machine
+from parts.part import remove_folder, temporary_folder
+from parts.processes import PartError, wait_until
+from parts.supervisor import Supervisor
+
+CONCURRENCY = 32  # as docker-compose.yml starts a worker
+LOOKS_EVERY = 0.2  # seconds between looks at the record, whose own moments are what counts
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Machines that are registered and trusted, and the Estiva that knows them."""
+
+    folder: Path
+    machines: list[Machine]
+    estiva: Estiva
+    images: Images
+    record: Record
+    backstage: Stage
+    person: Visitor
+
+    def place(self, name: str, image: str, count: int, settings: dict[str, Any]) -> None:
+        """An application on the first `count` servers, or its next image."""
+        names = [each.name for each in self.machines[:count]]
+        self.backstage("place", name=name, image=image, servers=names, settings=settings)
+
+    def deploy(self, name: str, timeout: float = 300) -> float:
+        """Plan, look, click; seconds from the request to the end on record, which must be a good one."""
+        number = self.person.deploy(name)
+        wait_until(_seldom(lambda: self.record.status(number) in ENDS), f"#{number} did not end", timeout=timeout)
+        (done,) = [each for each in self.record.deployments() if each.id == number]
+        if done.status != "succeeded":
+            said = "\n".join(str(each) for each in self.record.of(number) if each.status != "succeeded")
+            raise PartError(f"#{number} of {name} ended as {done.status}:\n{said}")
+        return done.ended - done.requested
+
+
+def _seldom(condition: Callable[[], bool]) -> Callable[[], bool]:
+    asked = 0.0
+
+    def now_and_then() -> bool:
+        nonlocal asked
+        if time.monotonic() - asked < LOOKS_EVERY:
+            return False
+        asked = time.monotonic()
+        return condition()
+
+    return now_and_then
+
+
+@contextmanager
+def servers(count: int) -> Iterator[Servers]:
+    """`count` of them, a worker, a looker, the web and the reconciler; gone with everything they started afterwards."""
+    if os.geteuid() != 0:
+        raise PartError("it needs root: engines and network namespaces.")
+    clear_leftovers()
+    folder = temporary_folder("bench")
+    try:
+        with Supervisor() as supervisor, supervisor.signals(), ExitStack() as stack:
+            fleet = stack.enter_context(Fleet(folder / "fleet", count))
+            estiva = Estiva(folder / "estiva", postgres=True)
+            stack.callback(estiva.stop)
+            estiva.start()
+            backstage = Stage(folder, estiva.environment(secret=True))
+            stack.callback(backstage.close)
+            token = backstage("begin")
+            for machine in fleet.machines:
+                machine.sshd.authorize(_registered(backstage, machine))
+            estiva.web()
+            for queue in ("deploy", "look"):
+                estiva.worker(queue, concurrency=CONCURRENCY)
+            estiva.reconciler()
+            person = Visitor(estiva.url)
+            person.sign_in(token)
+            record = Record(estiva.database_url)
+            try:
+                yield Servers(folder, fleet.machines, estiva, Images(fleet.registry), record, backstage, person)
+            except (PartError, OSError):
+                print(estiva.logs(), flush=True)
+                raise
+    finally:
+        remove_folder(folder)
+
+
+def _registered(backstage: Stage, machine: Machine) -> str:
+    return str(
+        backstage(
+            "host",
+            name=machine.name,
+            address=machine.address,
+            user=machine.sshd.user,
+            socket=str(machine.engine.socket),
+            key=machine.sshd.host_key_line(),
+        )
+    )
