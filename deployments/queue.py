@@ -3,6 +3,7 @@
 import functools
 import logging
 import time
+from typing import NamedTuple
 
 import redis
 from celery import Celery
@@ -125,3 +126,25 @@ def length(name: str) -> int | None:
     except (redis.RedisError, OSError) as error:
         log.warning("broker not reached", extra={"queue": name, "error": str(error)})
         return None
+
+
+class Broker(NamedTuple):
+    """What the broker holds: hints by queue, and entries of the live tail."""
+
+    hints: dict[str, int]
+    live_entries: int
+
+
+def look() -> Broker | None:
+    """One round trip; None when the broker can't be reached, after two seconds where it keeps us waiting."""
+    names = (DEPLOY_QUEUE, LOOK_QUEUE)
+    try:
+        asked = connection().pipeline(transaction=False)
+        for name in names:
+            asked.llen(name)
+        asked.xlen(live.WAKE_STREAM)
+        *hints, entries = asked.execute()
+    except (redis.RedisError, OSError) as error:
+        log.warning("broker not reached", extra={"error": str(error)})
+        return None
+    return Broker(dict(zip(names, hints, strict=True)), entries)

@@ -177,7 +177,7 @@ def worker(**fields: Any) -> WorkerProcess:
     """A worker that reported just now."""
     now = timezone.now()
     values: dict[str, Any] = {"role": "deploy", "started_at": now, "beat_at": now, "capacity": 32}
-    return WorkerProcess.objects.create(name=f"worker-{next(_numbers)}", **{**values, **fields})
+    return WorkerProcess.objects.create(**{"name": f"worker-{next(_numbers)}", **values, **fields})
 
 
 def ran(

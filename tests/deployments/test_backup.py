@@ -18,7 +18,17 @@ from deployments import audit, backup
 from deployments.actors import Actor
 from deployments.backup import dump, load, tables
 from deployments.inventory import shared_variables
-from deployments.models import AuditEntry, Deployment, Host, Installation, LogChunk, SecretVersion, User, WorkerProcess
+from deployments.models import (
+    AuditEntry,
+    Deployment,
+    Host,
+    Installation,
+    LogChunk,
+    SecretVersion,
+    Tally,
+    User,
+    WorkerProcess,
+)
 from deployments.sealing import open_sealed
 from tests import factories
 from tests.deployments.world import World, make_world
@@ -251,6 +261,7 @@ def test_the_commands_write_a_file_for_its_owner_alone(tmp_path: Path, capsys: p
     fill()
     file = tmp_path / "estiva.backup"
     call_command("backup", str(file))
+    assert Tally.objects.get(name="backups").times == 1, "/metrics tells of it"
     assert (file.stat().st_mode & 0o777, [each.name for each in tmp_path.iterdir()]) == (0o600, ["estiva.backup"])
     assert "keys are not in it" in capsys.readouterr().err
     with pytest.raises(CommandError, match="there already"):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
-from deployments import backup
+from deployments import backup, tallies
 
 
 class Command(BaseCommand):
@@ -27,9 +28,17 @@ class Command(BaseCommand):
             sys.stdout.buffer.flush()
         else:
             written = _to_file(Path(options["file"]))
+        self._note()
         rows = sum(written.rows.values())
         self.stderr.write(f"{rows} rows of {len(written.rows)} tables, SHA-256 of the content {written.digest}.")
         self.stderr.write("The keys are not in it: without the copy you keep elsewhere, what is sealed stays so.")
+
+    def _note(self) -> None:
+        """For /metrics: that a backup was made, and when. It stands all the same where that can't be written."""
+        try:
+            tallies.add({tallies.Key(tallies.BACKUPS): tallies.ONE})
+        except DatabaseError as error:
+            self.stderr.write(f"The backup is whole, but that it was made could not be noted: {error}".strip())
 
 
 def _to_file(path: Path) -> backup.Written:
