@@ -13,7 +13,7 @@ from typing import Any
 import docker.errors
 from docker.utils import parse_repository_tag
 
-from worker.connections import inspected, podman, probes
+from worker.connections import inspected, networks, podman, probes
 from worker.connections.engine_errors import engine_words, pull_too_slow, refusal, stalling, translated
 from worker.connections.engine_http import CALL_SECONDS, EngineClient
 from worker.connections.keychain import NOBODY, Keychain, Login
@@ -230,14 +230,12 @@ class DockerHost:
             try:
                 self._api.inspect_network(name)
             except docker.errors.NotFound:
-                self._create_network(name, labels)
+                networks.make_network(self._api, name, labels)
 
-    def _create_network(self, name: str, labels: Mapping[str, str]) -> None:
-        try:
-            self._api.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
-        except docker.errors.APIError as error:
-            if error.status_code != 409:  # somebody else just made it
-                raise
+    def keeps_addresses(self, network: str) -> bool:
+        """Whether Docker lets a container of it be given an address."""
+        with translated(self._session):
+            return networks.keeps_addresses(self._api, network)
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """A local volume of that name, unless there is one."""

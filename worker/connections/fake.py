@@ -12,6 +12,7 @@ from worker.connections.fake_connection import CHANGING, Call, FakeConnection
 from worker.connections.fake_container import FakeContainer, stamp
 from worker.connections.fake_images import Behaviour, FakeImage, FakeImages
 from worker.connections.fake_server import EVERYWHERE, FakeServer
+from worker.engine.aside import KEPT, KEPT_LABEL
 from worker.engine.container_host import (
     Container,
     EngineFacts,
@@ -264,6 +265,10 @@ class FakeHost(FakeConnection):
             (network, name, tuple(aliases)),
             lambda: self.server.connect(network, name, aliases, ipv4 or ipv6),
         )
+
+    def keeps_addresses(self, network: str) -> bool:
+        """As its labels say."""
+        return self._call("keeps_addresses", (network,), lambda: self.server.networks[network].get(KEPT_LABEL) == KEPT)
 
     def disconnect_network(self, network: str, name: str) -> None:
         """Leave a network."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping
 
+from worker.engine.aside import kept_addresses
 from worker.engine.container_body import container_body, with_fixed_policy
 from worker.engine.container_host import Container
 from worker.engine.diagnosis import port_is_taken, start_failed
@@ -44,7 +45,8 @@ def make_room(run: Run) -> None:
     host, container = run.host, run.spec.container
     labels = {"estiva.installation": run.identity.installation}
     for network in container.networks:
-        attempt(f"Network {network.name} could not be made on {run.server}", host.ensure_network, network.name, labels)
+        doing = f"Network {network.name} could not be made on {run.server}"
+        attempt(doing, host.ensure_network, network.name, labels | kept_addresses(run))
     special = {each.name for each in container.options.volume_options if not each.is_plain}
     for volume in container.volumes:
         if volume.name in special:

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
+from worker.engine.aside import names_back
 from worker.engine.cleanup import remove_container
 from worker.engine.container_host import Container
 from worker.engine.errors import HostError, NotFound
@@ -60,6 +61,7 @@ def _restore_once(run: Run) -> Generator[Event, None, Restored]:
         yield from _leave_idle(run, inventory)
         return Restored(found_idle=True)
     yield from bring_back(run, inventory, old)
+    yield from names_back(run, old)
     proof = yield from judge_incumbent(run, old)
     yield from _policy_back(run, old)
     yield from _remove_others(run, inventory)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 
+from worker.engine.aside import step_aside
 from worker.engine.container_host import Container, ContainerHost, LocalImage
 from worker.engine.errors import NotFound
 from worker.engine.events import Event, Line, Observed
@@ -32,6 +33,7 @@ def _retire(run: Run) -> Steps:
             attempt(doing, run.host.set_restart_policy, run.incumbent, "no")
         old = run.host.container(run.incumbent)
         if old is not None and old.running:
+            yield from step_aside(run, old)
             yield Line(f"Stopping the old version {run.incumbent}; the new one serves.")
             run.incumbent_stopped = True
             doing = f"The old container {run.incumbent} could not be stopped on {run.server}"

@@ -7,6 +7,7 @@ import pytest
 
 from parts.sample_image import Behaviour
 from worker.connections.signals import Signals
+from worker.engine.aside import KEPT, KEPT_LABEL
 from worker.engine.container_host import Container, ContainerHost, Follow, LogLine
 from worker.engine.errors import Cancelled, Conflict, HostError, LeaseLost, NotFound
 
@@ -289,6 +290,21 @@ class ContainerHostContract:
             host.disconnect_network("bridge", "web")
         with pytest.raises(NotFound):
             host.connect_network("nowhere", "web", [])
+
+    def test_an_address_is_kept_where_the_network_was_made_for_it(self, world: World) -> None:
+        host, reference = world.host, pulled(world)
+        if host.facts().product == "Podman":
+            pytest.skip("never asked of podman")
+        host.ensure_network("plain", LABELS)
+        host.ensure_network("kept", LABELS | {KEPT_LABEL: KEPT})
+        assert (host.keeps_addresses("plain"), host.keeps_addresses("kept")) == (False, True)
+        host.create("web", body(reference, NetworkMode="kept"))
+        host.start("web")
+        before = seen(host, "web").networks["kept"]
+        host.disconnect_network("kept", "web")
+        host.connect_network("kept", "web", ["formerly-shop"], ipv4=before)
+        assert seen(host, "web").networks == {"kept": before}
+        until(host, lambda: host.probe_tcp(before, 5000, timeout=2).ok)
 
     def test_volumes_outlive_their_container(self, world: World) -> None:
         host, reference = world.host, pulled(world)

@@ -326,7 +326,7 @@ def test_named_volumes_and_networks_bear_our_label() -> None:
     spec = ContainerSpec(volumes=(VolumeSpec("data", "/d"),), network="net", health=health())
     stage = Stage(container=spec).serving_first()
     assert stage.server.volumes["data"] == {"estiva.installation": "test"}
-    assert stage.server.networks["net"] == {"estiva.installation": "test"}
+    assert stage.server.networks["net"] == {"estiva.installation": "test", "estiva.addresses": "kept"}
 
 
 def test_a_cancel_after_the_proof_comes_too_late() -> None:

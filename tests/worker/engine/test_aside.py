@@ -1,0 +1,119 @@
+"""The old version gives up its names before it ends, keeps its address, and has its names back where it has to serve again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.worker.engine.scenes import Scene, assert_settled, attempt, last
+from tests.worker.engine.stage import START_FIRST, Stage, interrupted
+from worker.connections.fake import FakeHost
+from worker.engine.aside import KEPT_LABEL
+from worker.engine.errors import HostLost
+from worker.engine.events import Event, Verdict
+from worker.engine.options import NetworkSpec
+from worker.engine.rollout import deploy
+
+SUCCESS = Scene("start-first", "success")
+ABOUT_NETWORKS = ("connect_network", "disconnect_network", "stop")
+NETWORK, NAME, FORMERLY = "shop-net", "shop", "formerly-shop"
+
+
+def asked(stage: Stage) -> list[tuple[str, tuple[object, ...]]]:
+    """What an attempt asked about networks and ends, in order."""
+    host = FakeHost(stage.server)
+    attempt(stage, host)
+    return [(each.name, each.arguments) for each in host.journal if each.name in ABOUT_NETWORKS]
+
+
+def no_addresses(stage: Stage) -> None:
+    """As in a network that somebody made by hand."""
+    labels = stage.server.networks[NETWORK]
+    stage.server.networks[NETWORK] = {key: value for key, value in labels.items() if key != KEPT_LABEL}
+
+
+def test_it_leaves_its_names_and_then_ends() -> None:
+    calls = asked(SUCCESS.set())
+    assert [name for name, _ in calls[-3:]] == ["disconnect_network", "connect_network", "stop"]
+    network, old, aliases = calls[-2][1]
+    assert (network, aliases) == (NETWORK, (FORMERLY,))
+    assert calls[-1][1][0] == old
+
+
+def test_it_keeps_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = SUCCESS.set()
+    (old,) = stage.containers()
+    before, given = dict(old.addresses), []
+    connect = stage.server.connect
+
+    def noted(network: str, name: str, aliases: Sequence[str], address: str = "") -> None:
+        if FORMERLY in aliases:
+            given.append({network: address})
+        connect(network, name, aliases, address)
+
+    monkeypatch.setattr(stage.server, "connect", noted)
+    attempt(stage)
+    assert given == [before]
+
+
+def test_the_old_one_is_left_a_moment_before_it_is_told_to_end() -> None:
+    stage = SUCCESS.set()
+    host = FakeHost(stage.server)
+    attempt(stage, host)
+    joined = [each.at for each in host.journal if each.name == "connect_network"][-1]
+    (stopped,) = [each.at for each in host.journal if each.name == "stop"]
+    assert stopped - joined >= 1.0
+
+
+def test_a_network_that_gives_no_addresses_is_not_left() -> None:
+    stage = SUCCESS.set()
+    no_addresses(stage)
+    calls = asked(stage)
+    assert FORMERLY not in str(calls)
+    assert calls[-1][0] == "stop"
+
+
+def test_who_has_no_name_has_none_to_give_up() -> None:
+    stage = Stage(container=replace(START_FIRST, network_aliases=())).serving_first()
+    stage.publish(2)
+    assert [name for name, _ in asked(stage)] == ["stop"]
+
+
+@pytest.mark.parametrize("call", ["disconnect_network", "connect_network"])
+def test_a_refusal_keeps_no_deploy_from_success(call: str) -> None:
+    stage = SUCCESS.set()
+    host = FakeHost(stage.server)
+    host.refuse(call, 2)  # the first is the new one's own
+    assert last(attempt(stage, host)).verdict == Verdict.SUCCEEDED
+    assert_settled(stage, [2], f"after a refused {call}")
+
+
+@pytest.mark.parametrize(("call", "moment"), [("disconnect_network", 2), ("connect_network", 2), ("stop", 1)])
+def test_the_names_come_back_where_the_new_one_fails_after_a_worker_died(call: str, moment: int) -> None:
+    stage = SUCCESS.set()
+    host = FakeHost(stage.server)
+    host.fail_after(call, moment)
+    said: list[Event] = []
+    interrupted(deploy(stage.spec(2), host), said, HostLost)
+    new = next(each for each in stage.containers() if each.name.split("-r")[1].startswith("2"))
+    stage.server.kill(new.name)
+    end = last(attempt(stage))
+    assert end.verdict in (Verdict.FAILED_RESTORED, Verdict.SUCCEEDED), end
+    (left,) = stage.containers()
+    assert left.networks == {NETWORK: (NAME,)}
+
+
+def test_networks_by_the_options_are_left_as_well() -> None:
+    networks = (NetworkSpec("front", ("shop",)), NetworkSpec("back", ("shop-back",)))
+    container = replace(
+        START_FIRST, network="front", network_aliases=(), options=replace(START_FIRST.options, networks=networks)
+    )
+    stage = Stage(container=container).serving_first()
+    stage.publish(2)
+    joined = [
+        arguments for name, arguments in asked(stage) if name == "connect_network" and "formerly-" in str(arguments)
+    ]
+    assert {(each[0], each[2]) for each in joined} == {
+        ("front", ("formerly-shop",)),
+        ("back", ("formerly-shop-back",)),
+    }

@@ -1,0 +1,78 @@
+"""Start-first: the old version gives up its names before it is told to end, so that nobody new comes while it finishes what it began.
+
+Docker's name server answers with the addresses of all that bear a name, and knows no way of taking it from a container that goes
+on serving, but one: to leave the network, and to join it again without names at the very same address. What was being asked
+goes on after a moment, since nothing of its connection changed. That a container can be given an address is only so in
+networks whose subnet was given: those that Estiva makes (`KEPT_LABEL`). In any other the old one keeps its names to its end.
+
+The names are kept on the container itself, under a prefix, for a worker that comes after one that died here, and goes back.
+"""
+
+from worker.engine.container_host import Container
+from worker.engine.errors import HostError
+from worker.engine.events import Line
+from worker.engine.fixed_policy import facts_of
+from worker.engine.inventory import Owned
+from worker.engine.run import Run, Steps
+
+KEPT_LABEL = "estiva.addresses"  # on a network: its containers can be given addresses
+KEPT = "kept"
+_PREFIX = "formerly-"
+_LINGER = (
+    1.0  # seconds: for what was asked, and for who found the address just before; a lost packet is sent again within
+)
+
+
+def step_aside(run: Run, old: Container) -> Steps:
+    """What both versions are called, the new one alone is called now; a moment later the old one has nothing left to do.
+
+    Nothing here keeps a deploy from success: where it is refused, the old one ends while it is still found by its names.
+    """
+    shared = {
+        network.name: names
+        for network in run.spec.container.networks
+        if (names := sorted(set(network.aliases) & set(old.network_aliases.get(network.name, ()))))
+    }
+    if not shared:
+        return
+    for network, names in shared.items():
+        try:
+            yield from _leave_names(run, old, network, names)
+        except HostError as error:
+            yield Line(f"{old.name} could not give up its names in {network}: {error.message}", level="warn")
+    run.host.wait(_LINGER)
+
+
+def _leave_names(run: Run, old: Container, network: str, names: list[str]) -> Steps:
+    address = old.networks.get(network)
+    if not address or not run.host.keeps_addresses(network):
+        return
+    run.host.disconnect_network(network, old.name)
+    run.host.connect_network(network, old.name, [f"{_PREFIX}{name}" for name in names], ipv4=address)
+    yield Line(f"{old.name} is not found as {', '.join(names)} on {network} any more; it finishes what it began.")
+
+
+def names_back(run: Run, old: Owned) -> Steps:
+    """Before the old version is to serve again: the names that it gave up, with an address as the network gives them."""
+    container = old.container
+    for network, aliases in container.network_aliases.items():
+        names = [each.removeprefix(_PREFIX) for each in aliases if each.startswith(_PREFIX)]
+        if names:
+            run.host.disconnect_network(network, old.name)
+            run.host.connect_network(network, old.name, names)
+            yield Line(f"{old.name} answers as {', '.join(names)} on {network} again.")
+    if not container.networks and container.network_mode in _named(run):
+        for (
+            spec
+        ) in run.spec.container.networks:  # a worker died between leaving and joining: nobody wrote its names down
+            run.host.connect_network(spec.name, old.name, spec.aliases)
+            yield Line(f"{old.name} joined network {spec.name} again.")
+
+
+def _named(run: Run) -> set[str]:
+    return {each.name for each in run.spec.container.networks}
+
+
+def kept_addresses(run: Run) -> dict[str, str]:
+    """The label for a network that is made now. Not for podman, whose networks' ways are others."""
+    return {} if facts_of(run).product == "Podman" else {KEPT_LABEL: KEPT}
