@@ -7,6 +7,7 @@ from dashboard.api.routes import patterns as api_patterns
 from dashboard.views import (
     accounts,
     applications,
+    attention,
     audit,
     beside,
     containers,
@@ -91,6 +92,7 @@ urlpatterns = [
     path("deployments/<int:deployment>/lines", deployments.lines, name="deployment_lines"),
     path("deployments/<int:deployment>/raw", deployments.raw, name="deployment_raw"),
     path("deployments/<int:deployment>/cancel", deployments.cancel, name="deployment_cancel"),
+    path("deployments/<int:deployment>/attention", attention.detail, name="deployment_attention"),
     path("deployments/<int:deployment>/go-on", deployments.go_on, name="deployment_go_on"),
     # one-off runs
     path("runs/<int:run>/", runs.detail, name="run"),

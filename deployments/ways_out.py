@@ -78,6 +78,7 @@ def request_as_is(
         for host in Host.objects.select_for_update(no_key=True).filter(pk__in=named.values("pk")).order_by("pk"):
             check_open(host)
         placement = lock_placement(deployment.placement_id)
+        deployable.check_in_use(placement)
         rows = _open_rows(deployment, shown)
         _check_idle(placement)
         made = [_ask_as_is(actor, placement, row, shown[row.host.name], reason) for row in rows]
@@ -269,11 +270,11 @@ def _check_idle(placement: Placement) -> None:
 def _open_rows(deployment: Deployment, servers: Collection[str]) -> list[Attention]:
     """Those of these servers, locked; Refused where one of them isn't in doubt (any more)."""
     if not servers:
-        raise Refused(_("Choose at least one server."), "servers")
+        raise Refused(_("Choose at least one server."))
     rows = _locked(Attention.objects.filter(target__deployment=deployment, host__name__in=servers))
     unknown = set(servers) - {row.host.name for row in rows}
     if unknown:
-        raise Refused(_("%(server)s does not need attention.") % {"server": min(unknown)}, "servers")
+        raise Refused(_("%(server)s does not need attention.") % {"server": min(unknown)[:63]})
     for row in rows:
         _check_open(row)
     return rows
@@ -288,8 +289,7 @@ def _check_open(row: Attention) -> None:
     if not row.is_open:
         raise Refused(
             _("%(server)s does not need attention any more: %(by)s has dealt with it.")
-            % {"server": row.host.name, "by": row.dealt_by_name},
-            "servers",
+            % {"server": row.host.name, "by": row.dealt_by_name}
         )
 
 

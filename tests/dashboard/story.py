@@ -13,6 +13,7 @@ from django.utils import timezone
 from deployments import live, queue
 from deployments.models import (
     Application,
+    Attention,
     Deployment,
     Environment,
     Grant,
@@ -180,6 +181,22 @@ def deployment(of: Placement, by: User, status: DeploymentStatus) -> Deployment:
             status=TargetStatus(status) if status in {"queued", "running"} else TargetStatus.SUCCEEDED,
         )
     return made
+
+
+def in_doubt(of: Deployment, **fields: Any) -> Deployment:
+    """A deployment that left its first server in doubt; it is over."""
+    target = of.targets.select_related("host").order_by("pk")[0]
+    outcome = {"verdict": "needs_attention", "what": "It is not proven that anything serves.", "remedy": "Look at it."}
+    of.targets.exclude(pk=target.pk).update(status=TargetStatus.SUCCEEDED, ended_at=timezone.now())
+    Target.objects.filter(pk=target.pk).update(
+        status=TargetStatus.NEEDS_ATTENTION, ended_at=timezone.now(), outcome=outcome
+    )
+    Deployment.objects.filter(pk=of.pk).update(status=DeploymentStatus.NEEDS_ATTENTION, ended_at=timezone.now())
+    of.refresh_from_db()
+    Attention.objects.create(
+        target=target, placement=of.placement, host=target.host, **{"opened_at": timezone.now(), **fields}
+    )
+    return of
 
 
 def plan(of: Placement, by: User) -> Plan:

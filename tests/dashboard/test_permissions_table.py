@@ -18,7 +18,7 @@ from deployments.actors import Actor
 from deployments.inventory import registries, shared_variables, webhooks
 from deployments.models import AuditEntry, Placement, User, WebhookDelivery
 from tests.dashboard.rooms import container, follow, seen
-from tests.dashboard.story import Story, command_run, plan, tell
+from tests.dashboard.story import Story, command_run, in_doubt, plan, tell
 from tests.dashboard.terminals import terminal
 from tests.dashboard.web import sign_in
 from tests.factories import engine_worker
@@ -99,6 +99,7 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "deployment_raw": ("deployment", {"GET": THING}),
     "deployment_cancel": ("deployment", {"POST": ACTED_ON}),
     "deployment_go_on": ("deployment", {"POST": ACTED_ON}),
+    "deployment_attention": ("doubt", {"GET": THING, "POST": ACTED_ON}),
     "hosts": ("", {"GET": LIST}),
     "host_new": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
     "host_import": ("", {"GET": ADMINS_LIST, "POST": ADMINS_LIST}),
@@ -194,6 +195,7 @@ def named(story: Story, kind: str, *, foreign: bool) -> dict[str, Any]:
         "delivery": lambda: {**pair, **_delivery(_hook(place, story))},
         "plan": lambda: {"plan": plan(place, story.ana).pk},
         "deployment": lambda: {"deployment": deployment.pk},
+        "doubt": lambda: {"deployment": in_doubt(deployment).pk},
         "host": lambda: {"host": (story.foreign_host if foreign else story.host).name},
         "engine": lambda: {"engine": engines.short(engine_worker().engine_id)},
         "container": lambda: _container(story, place, foreign=foreign),
