@@ -60,7 +60,7 @@ def check(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """All tests on SQLite, then those for both databases on PostgreSQL; arguments go to pytest and make it one run."""
+    """All tests on SQLite, those for both databases on PostgreSQL, the quick fault campaign; arguments go to pytest and make it one run."""
     missing = packages.ensure(packages.TESTS)
     if missing and packages.can_install():
         print(f"apt-get could not provide: {', '.join(missing)}", file=sys.stderr)
@@ -73,6 +73,7 @@ def test(arguments: list[str]) -> int:
         with ThreadPoolExecutor(len(lanes)) as pool:
             for lane in [pool.submit(_lane, runs, pytest) for runs in lanes]:
                 codes += lane.result()
+    codes.append(_faults())
     return next((code for code in codes if code), 0)
 
 
@@ -99,6 +100,30 @@ def _lane(runs: Iterable[Run], pytest: list[str]) -> list[int]:
         print(f"== {name} ended after {time.monotonic() - began:.0f} s\n{done.stdout}", flush=True)
         codes.append(done.returncode)
     return codes
+
+
+def _faults() -> int:
+    """The quick fault campaign, by itself, for it needs the machine; its exit code. A finding prints the seed that draws it again."""
+    reason = lacks_for_faults()
+    print(f"== bin/faults --quick {'begins' if not reason else ''}", flush=True)
+    if reason:
+        print(f"skipped: {reason}", flush=True)
+        return 0
+    began = time.monotonic()
+    code = subprocess.run([str(ROOT / "bin" / "faults"), "--quick"], cwd=ROOT, check=False).returncode
+    print(f"== bin/faults --quick ended after {time.monotonic() - began:.0f} s", flush=True)
+    return code
+
+
+def lacks_for_faults() -> str:
+    """What the fault campaign needs and isn't here, in words; nothing where all is."""
+    if os.geteuid() != 0:
+        return "the fault campaign needs root, for engines and network namespaces of their own"
+    missing = packages.lacking(packages.FAULTS)
+    if missing:
+        return f"the fault campaign needs {', '.join(missing)}"
+    tried = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, text=True, check=False)
+    return f"no network namespace can be made here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def _step(name: str, argv: list[str], setting: dict[str, str]) -> bool:

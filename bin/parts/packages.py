@@ -35,6 +35,7 @@ TESTS = {
     "systemctl": "systemd",
     "dbus-daemon": "dbus",
 }
+FAULTS = ("dockerd", "ip", "docker-registry", "sshd", "ssh-keygen", "static busybox", "postgres", "git")
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/local/sbin"
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 POLICY = Path("/usr/sbin/policy-rc.d")

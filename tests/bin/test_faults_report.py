@@ -33,8 +33,8 @@ def lines(page: Path) -> list[str]:
 
 def test_lines_come_in_order_and_stay(page: Path) -> None:
     rows = [row(2, "storm"), row(1, "kill")]
-    report.write(rows, [Result("storm", times=3)], "postgres", page)
-    report.write(rows, [Result("kill", times=5), Result("storm", times=4)], "sqlite", page)
+    report.write(rows, [Result("storm", times=3, database="postgres")], page)
+    report.write(rows, [Result("kill", times=5, database="sqlite"), Result("storm", times=4, database="sqlite")], page)
     assert [line.split(" | ")[0:4] for line in lines(page)] == [
         ["| 1", "about kill", "sqlite", "5"],
         ["| 2", "about storm", "postgres", "3"],
@@ -46,15 +46,15 @@ def test_lines_come_in_order_and_stay(page: Path) -> None:
 
 def test_a_later_run_replaces_its_own_line(page: Path) -> None:
     rows = [row(1, "kill")]
-    report.write(rows, [Result("kill", times=1, findings=[Finding("lost", "#1")])], "sqlite", page)
+    report.write(rows, [Result("kill", times=1, findings=[Finding("lost", "#1")], database="sqlite")], page)
     assert "**1 lost**" in lines(page)[0]
-    report.write(rows, [Result("kill", times=2)], "sqlite", page)
+    report.write(rows, [Result("kill", times=2, database="sqlite")], page)
     (line,) = lines(page)
     assert "| 2 | nothing |" in line
 
 
 def test_what_was_not_done_says_so(page: Path) -> None:
-    report.write([row(1, "kill")], [Result("kill", error="Waited in vain.\nmore")], "sqlite", page)
+    report.write([row(1, "kill")], [Result("kill", error="Waited in vain.\nmore", database="sqlite")], page)
     assert "not done to its end: Waited in vain. |" in lines(page)[0]
 
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 
 import docker.errors
+import docker.types
 
 from worker.connections.engine_http import EngineClient
 from worker.engine.aside import KEPT, KEPT_LABEL
@@ -16,7 +17,7 @@ def make_network(api: EngineClient, name: str, labels: Mapping[str, str]) -> Non
     wanted = dict(labels)
     subnet = _free_subnet(api) if wanted.get(KEPT_LABEL) == KEPT else ""
     if subnet:
-        ipam = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+        ipam = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)])
         try:
             _create(api, name, wanted, ipam)
         except docker.errors.APIError:
@@ -45,7 +46,9 @@ def _free_subnet(api: EngineClient) -> str:
     return subnets[0] if len(subnets) == 1 else ""
 
 
-def _create(api: EngineClient, name: str, labels: Mapping[str, str], ipam: Mapping[str, object] | None = None) -> None:
+def _create(
+    api: EngineClient, name: str, labels: Mapping[str, str], ipam: docker.types.IPAMConfig | None = None
+) -> None:
     try:
         api.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True, ipam=ipam)
     except docker.errors.APIError as error:

@@ -25,10 +25,10 @@ from deployments.container_settings import defaults  # noqa: E402
 from deployments.inventory import applications, hosts, placements, repositories  # noqa: E402
 from deployments.models import Application, Environment, Host, Operation, Placement, Role, User  # noqa: E402
 from deployments.states import OPERATION_OPEN  # noqa: E402
+from parts.faults.sight import ENVIRONMENT  # noqa: E402
 from parts.processes import wait_until  # noqa: E402
 
 HEALTH = {"kind": "http", "path": "/healthz", "port": 5000, "interval": 0.2, "passes": 2, "deadline": 8.0}
-ENVIRONMENT = "live"
 
 
 def begin() -> str:

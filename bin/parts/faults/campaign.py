@@ -6,7 +6,7 @@ import argparse
 import json
 import secrets
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from parts.faults import (
@@ -24,11 +24,10 @@ from parts.faults import (
     storms,
     versions,
 )
+from parts.faults.lanes import LANES, Job, Lanes
 from parts.faults.row import FULL, MOST_SHOWN, QUICK, Result, Row, Wanted
-from parts.faults.world import World
 from parts.leftovers import clear_leftovers
 from parts.part import remove_folder, temporary_folder
-from parts.processes import PartError
 from parts.screen import say
 from parts.supervisor import Interrupted, Supervisor
 
@@ -56,10 +55,49 @@ def main(arguments: list[str]) -> int:
         print(f"bin/faults: no row is called {', '.join(options.only)}; bin/faults --list shows all.")
         return 2
     seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
-    results = Campaign(options, scale, seed).run(rows)
-    if scale == FULL or options.write:
-        report.write(ROWS, results, options.database)
+    results = _run(options, scale, seed, jobs(rows, scale, options.database))
     return _report(results, seed, options.database)
+
+
+def jobs(rows: Sequence[Row], scale: str, database: str) -> list[Job]:
+    """Which row on which database, the long ones first; `both` is the one that all can be on, then the other."""
+    first = sorted((Job(row, "postgres" if database == "both" else database) for row in rows), key=_long)
+    if database != "both":
+        return first
+    return first + sorted((Job(row, "sqlite") for row in rows if row.both or scale == QUICK), key=_long)
+
+
+def _long(job: Job) -> tuple[bool, int]:
+    """Those that share a world go before the others: each of these needs one made for it."""
+    return job.row.own_world, -job.row.seconds
+
+
+def _run(options: argparse.Namespace, scale: str, seed: int, wanted: list[Job]) -> list[Result]:
+    """All of them; what was done until somebody pressed Ctrl-C. The page of the docs is written as they end."""
+    results: list[Result] = []
+
+    def done(result: Result) -> None:
+        results.append(result)
+        if scale == FULL or options.write:
+            report.write(ROWS, [result])
+
+    clear_leftovers()
+    folder = temporary_folder("faults")
+    say("faults", f"seed {seed}, {options.database}, {len(wanted)} rows, in {folder}")
+    amounts = Wanted(scale, options.times, options.deploys, options.servers)
+    with Supervisor() as supervisor, supervisor.signals():
+        try:
+            Lanes(folder, amounts, seed, done).run(wanted, max(1, min(options.lanes, len(wanted))))
+        except Interrupted as reason:
+            say("faults", f"interrupted by {reason}")
+            results.append(Result("interrupted", error=f"interrupted by {reason}"))
+    if not options.keep:
+        remove_folder(folder)
+    return sorted(results, key=lambda each: (_number(each.row), each.database))
+
+
+def _number(name: str) -> int:
+    return next((row.number for row in ROWS if row.name == name), 0)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -75,76 +113,34 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=2, help="how often each point of row 1, with --full (default: 2)")
     parser.add_argument("--deploys", type=int, default=150, help="in the storm of row 2 (default: 150)")
     parser.add_argument("--servers", type=int, default=4, help="in the storm of row 2 (default: 4)")
-    parser.add_argument("--database", choices=("sqlite", "postgres"), default="postgres", help="(default: postgres)")
+    parser.add_argument(
+        "--database",
+        choices=("sqlite", "postgres", "both"),
+        help="both: every row on PostgreSQL, then those on SQLite that make sense there (default: both with --full, else postgres)",
+    )
+    parser.add_argument(
+        "--lanes", type=int, default=LANES, help=f"rows side by side, each in a world of its own (default: {LANES})"
+    )
     parser.add_argument(
         "--write", action="store_true", help="write docs/reliability.md's lines of these rows, as --full does"
     )
     parser.add_argument("--keep", action="store_true", help="leave the folder with every log")
     parser.add_argument("--list", action="store_true", help="name the rows")
-    return parser.parse_args(arguments)
-
-
-class Campaign:
-    """Rows in one world after another."""
-
-    def __init__(self, options: argparse.Namespace, scale: str, seed: int) -> None:
-        self._options, self._seed = options, seed
-        self._wanted = Wanted(scale, options.times, options.deploys, options.servers)
-        self.results: list[Result] = []
-
-    def run(self, rows: list[Row]) -> list[Result]:
-        """All of them; what was done until somebody pressed Ctrl-C."""
-        clear_leftovers()
-        folder = temporary_folder("faults")
-        say("faults", f"seed {self._seed}, {self._options.database}, {len(rows)} rows, in {folder}")
-        with Supervisor() as supervisor, supervisor.signals():
-            try:
-                self._together(folder, [row for row in rows if not row.own_world])
-                for row in rows:
-                    if row.own_world:
-                        self._together(folder, [row])
-            except Interrupted as reason:
-                say("faults", f"interrupted by {reason}")
-                self.results.append(Result("interrupted", error=f"interrupted by {reason}"))
-        if not self._options.keep:
-            remove_folder(folder)
-        return self.results
-
-    def _together(self, folder: Path, rows: list[Row]) -> None:
-        """These in one world; a row that could not be done to its end gets no other after it there."""
-        left = list(rows)
-        while left:
-            world = World(folder / f"w{len(self.results) + 1}", postgres=self._options.database == "postgres")
-            try:
-                with world:
-                    self._in(world, left)
-            except (PartError, OSError) as error:  # of the world itself: its rows say what went wrong in them
-                say("faults", f"ERROR {error}\n{world.estiva.logs()}")
-                name = left.pop(0).name if left else "world"
-                self.results.append(Result(name, error=f"no world: {error}"[:2000]))
-
-    def _in(self, world: World, left: list[Row]) -> None:
-        """Row after row, until one breaks off."""
-        world.estiva.worker("look")
-        world.estiva.reconciler()
-        while left:
-            result = left[0].run(world, self._wanted, self._seed)
-            left.pop(0)
-            self.results.append(result)
-            if result.error:
-                print(world.estiva.logs(), flush=True)
-                return
+    options = parser.parse_args(arguments)
+    options.database = options.database or ("both" if options.full and not options.only else "postgres")
+    return options
 
 
 def _report(results: list[Result], seed: int, database: str) -> int:
     for result in results:
         for finding in result.findings[:MOST_SHOWN]:
-            print(f"{result.row}: {finding}")
+            print(f"{_key(result, database)}: {finding}")
+        if result.error:
+            print(f"{_key(result, database)}: not done to its end: {result.error}")
     ok = bool(results) and all(each.ok for each in results)
     if not ok:
-        print(
-            f"again with: bin/faults --seed {seed} " + " ".join(f"--only {each.row}" for each in results if not each.ok)
-        )
+        again = " ".join(sorted({f"--only {each.row}" for each in results if not each.ok}))
+        print(f"again with: bin/faults --seed {seed} --database {database} {again}")
     told: dict[str, Any] = {
         "faults": sum(each.times for each in results),
         "ok": ok,
@@ -152,7 +148,11 @@ def _report(results: list[Result], seed: int, database: str) -> int:
         "database": database,
         "seconds": round(sum(each.seconds for each in results)),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "rows": {each.row: each.told() for each in results},
+        "rows": {_key(each, database): each.told() for each in results},
     }
     print(json.dumps(told), flush=True)
     return 0 if ok else 1
+
+
+def _key(result: Result, database: str) -> str:
+    return f"{result.row} on sqlite" if database == "both" and result.database == "sqlite" else result.row

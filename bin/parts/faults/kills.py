@@ -202,6 +202,8 @@ ROWS = (
         "a worker killed before, during and after every call of every strategy",
         killed_everywhere,
         quick=True,
+        seconds=40,
+        both=True,
     ),
     Row(
         3,
@@ -209,7 +211,8 @@ ROWS = (
         "a worker frozen past its lease, and thawed after another took over",
         frozen_past_its_lease,
         quick=True,
+        both=True,
     ),
-    Row(4, "sigterm", "a worker told to stop in the middle of a deploy", told_to_stop, quick=True),
+    Row(4, "sigterm", "a worker told to stop in the middle of a deploy", told_to_stop, quick=True, both=True),
     Row(5, "only-worker", "the only worker dies", only_worker_dies),
 )

@@ -107,16 +107,26 @@ def holes(asked: list[Asked], *, since: float = 0.0) -> list[Hole]:
     found: list[Hole] = []
     good: Asked | None = None
     bad: list[Asked] = []
-    for each in asked:
+    answered = _first_answers(asked)
+    for order, each in enumerate(asked):
         if not each.ok:
             bad.append(each)
             continue
         if good and bad and bad[0].at >= since:
-            found.append(_hole(good, bad, each.until))
+            found.append(_hole(good, bad, answered[order]))
         good, bad = each, []
     if good and bad and bad[0].at >= since:
         found.append(_hole(good, bad, bad[-1].until))
     return found
+
+
+def _first_answers(asked: list[Asked]) -> list[float]:
+    """For each request, the first good answer to it or to one that was asked later: the next one asked may itself be slow."""
+    found, first = [], float("inf")
+    for each in reversed(asked):
+        first = min(first, each.until) if each.ok else first
+        found.append(first)
+    return found[::-1]
 
 
 def _hole(good: Asked, bad: list[Asked], end: float) -> Hole:

@@ -31,7 +31,7 @@ WORDS: Final = {
 }
 
 
-def write(rows: Sequence[Row], results: Sequence[Result], database: str, page: Path = PAGE) -> None:
+def write(rows: Sequence[Row], results: Sequence[Result], page: Path = PAGE) -> None:
     """Put these results into the page."""
     by_name = {row.name: row for row in rows}
     text = page.read_text()
@@ -40,7 +40,7 @@ def write(rows: Sequence[Row], results: Sequence[Result], database: str, page: P
     lines = {_key(line): line for line in table.splitlines() if line.startswith("| ") and line not in HEAD}
     for result in results:
         if result.row in by_name:
-            line = _line(by_name[result.row], result, database)
+            line = _line(by_name[result.row], result)
             lines[_key(line)] = line
     whole = [*HEAD, *(lines[key] for key in sorted(lines))]
     page.write_text(f"{before}{BEGIN}\n" + "\n".join(whole) + f"\n{END}{after}")
@@ -51,10 +51,18 @@ def _key(line: str) -> tuple[int, str, str]:
     return int(cells[0]), cells[1], cells[2]
 
 
-def _line(row: Row, result: Result, database: str) -> str:
+def _line(row: Row, result: Result) -> str:
     counted = judge.counts(result.findings)
     wrong = ", ".join(f"**{count} {WORDS[kind]}**" for kind, count in counted.items() if count)
     found = f"not done to its end: {result.error.splitlines()[0]}" if result.error else wrong or "nothing"
     measured = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in result.measured.items()) or "-"
-    cells = (row.number, row.about, database, result.times, found, measured, time.strftime("%Y-%m-%d", time.gmtime()))
+    cells = (
+        row.number,
+        row.about,
+        result.database,
+        result.times,
+        found,
+        measured,
+        time.strftime("%Y-%m-%d", time.gmtime()),
+    )
     return "| " + " | ".join(str(each).replace("|", "/") for each in cells) + " |"

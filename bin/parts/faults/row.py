@@ -32,6 +32,7 @@ class Result:
     measured: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
+    database: str = ""
 
     @property
     def ok(self) -> bool:
@@ -146,15 +147,19 @@ def seen(world: World, application: Application) -> Seen:
 
 @dataclass(frozen=True)
 class Row:
-    """`number` is its row in the list of faults; `work` does it. `quick` rows are part of `bin/faults --quick`."""
+    """`number` is its row in the list of faults; `work` does it. `quick` rows are part of `bin/faults --quick`.
+
+    `seconds` is about what it takes there, so that long ones begin first; `both` ones run on SQLite, too, with `--full`.
+    """
 
     number: int
     name: str
     about: str
     work: Callable[[Round], None]
     quick: bool = False
-    machines: int = 2
     own_world: bool = False
+    seconds: int = 15
+    both: bool = False
 
     def run(self, world: World, wanted: Wanted, seed: int) -> Result:
         """Do it and judge it; what goes wrong in the doing is the row's error."""

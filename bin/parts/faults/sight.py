@@ -15,6 +15,7 @@ from parts.faults.probing import Asked, Prober
 from parts.machine import Machine
 
 INSTALLATION = "estiva.installation"
+ENVIRONMENT = "live"
 SERVICE = "com.docker.compose.service"
 STOP_FIRST, START_FIRST = "stop-first", "start-first"
 

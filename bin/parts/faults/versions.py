@@ -34,7 +34,7 @@ class Bad:
 
 
 WAYS: Final = (
-    Bad("exits", "exits", r"exited at once with code 3", quick=True),
+    Bad("exits", "exits", r"exited (at once|after \d+ s) with code 3", quick=True),
     Bad("exits-late", "exits_late", r"exited after \d+ s with code 4", seconds=5),
     Bad(
         "never-healthy",
@@ -123,5 +123,6 @@ ROWS = (
         "a new version that exits, sickens, dies, listens elsewhere, lacks its program",
         no_good,
         quick=True,
+        seconds=60,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class World(Sight):
         self.record = Record(self.estiva.database_url)
         self.applications: dict[str, Application] = {}
         self.neighbour: World | None = None
+        self.ending = threading.Event()  # set: whoever waits is to give up
         self._count, self._current = machines, current
 
     def __enter__(self) -> World:
@@ -59,15 +61,21 @@ class World(Sight):
         else:
             self.registry, self.images = self.neighbour.registry, self.neighbour.images
         self._stack.callback(self.estiva.stop)
-        self.estiva.start()
-        self.backstage = Stage(self.folder, self.estiva.environment(secret=True))
-        self._stack.callback(self.backstage.close)
+        machines = [self._machine(order + 1, current=self._current and order % 2 == 1) for order in range(self._count)]
+        with ThreadPoolExecutor() as pool:  # who waits for a program leaves the machine to the others
+            booting = [pool.submit(each.start) for each in machines]
+            self.estiva.start()
+            self.backstage = Stage(self.folder, self.estiva.environment(secret=True))
+            self._stack.callback(self.backstage.close)
+            web = pool.submit(self.estiva.web)
+            token = self.backstage("begin")
+            for each in booting:
+                each.result()
+            web.result()
+        for machine in machines:
+            self.register(machine)
         self.ada = Visitor(self.estiva.url)
-        token = self.backstage("begin")
         ((self.installation,),) = self.record.rows("SELECT name FROM deployments_installation")
-        for order in range(self._count):
-            self.add_machine(current=self._current and order % 2 == 1)
-        self.estiva.web()
         self.ada.sign_in(token)
 
     @classmethod
@@ -81,13 +89,17 @@ class World(Sight):
 
     def add_machine(self, make: Callable[..., Machine] = Machine, **kind: Any) -> Machine:
         """One more server, registered and trusted."""
-        number = len(self.machines) + 1
+        machine = self._machine(len(self.machines) + 1, make, **kind)
+        machine.start()
+        self.register(machine)
+        return machine
+
+    def _machine(self, number: int, make: Callable[..., Machine] = Machine, **kind: Any) -> Machine:
+        """One that isn't started; it is ended with the world."""
         machine = make(
             f"web-{number}", self.folder / f"m{number}", self.network.add(), registries=self.network.subnet, **kind
         )
         self._stack.callback(machine.stop)
-        machine.start()
-        self.register(machine)
         return machine
 
     def register(self, machine: Machine) -> None:
@@ -203,11 +215,11 @@ class World(Sight):
 
     def wait(self, condition: Callable[[], bool], what: str, timeout: float) -> None:
         """As `wait_until`, less often, since each look is a question to the database."""
-        until, never = time.monotonic() + timeout, threading.Event()
+        until = time.monotonic() + timeout
         while not condition():
-            if time.monotonic() > until:
+            if time.monotonic() > until or self.ending.is_set():
                 raise PartError(f"Waited {timeout:g} s in vain: {what}.")
-            never.wait(0.1)
+            self.ending.wait(0.1)
 
 
 __all__ = ["START_FIRST", "STOP_FIRST", "Application", "World", "wait_until"]
