@@ -7,13 +7,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
-from deployments import builds, endings, hints, queue, releases, stalls, waves
+from deployments import builds, endings, hints, queue, releases, solitude, stalls, waves
 from deployments import engines as able
 from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
 from deployments.models import Deployment, OneOffRun, Operation, PlacementHost, Release, Target, Terminal
 from deployments.stalls import release_expired
-from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
+from deployments.states import DEPLOYMENT_OPEN, TARGET_WAITING, DeploymentStatus, OperationStatus, TargetStatus
 
 __all__ = [
     "LEASE",
@@ -32,7 +32,6 @@ __all__ = [
     "waiting_targets",
 ]
 
-CLAIMABLE: Final = (TargetStatus.QUEUED, TargetStatus.STALLED)
 MOST_WAITING: Final = 200
 _NONE: Final[frozenset[str]] = frozenset()
 
@@ -47,8 +46,8 @@ def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) 
     `engines` are those beside the holder: a Target that needs another one is not for it.
 
     Its turn comes when no older Deployment of the Placement is open, its wave has come and its image is built; a build's, when its builder
-    has a place free. The fence rises with each claim of this Placement on this server, so that what an earlier holder
-    still sends to the server misses.
+    has a place free. One beside which a worker fell silent is taken alone (`solitude`): so a process claims one thing after
+    the other. The fence rises with each claim of this Placement on this server, so that what an earlier holder still sends to the server misses.
     """
     try:
         with transaction.atomic():
@@ -60,6 +59,8 @@ def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) 
             if not able.needed_by_targets([target_id]).get(target_id, _NONE) <= set(engines):
                 raise _NotNow
             if builder is not None and not builds.is_free(builder):
+                raise _NotNow
+            if not solitude.fits_beside(held.target, holder):
                 raise _NotNow
             _begin_deployment(held.deployment)
             return _take(held.target, holder)
@@ -76,6 +77,8 @@ def claim_operation(operation_id: int, *, holder: str, engines: Collection[str] 
     waiting = Operation.objects.filter(pk=operation_id, status=OperationStatus.QUEUED, deadline_at__gt=Now())
     with transaction.atomic():
         if not able.needed_by_operations([operation_id]).get(operation_id, _NONE) <= set(engines):
+            return None
+        if not solitude.run_fits_beside(operation_id, holder):
             return None
         taken = waiting.update(
             status=OperationStatus.RUNNING,
@@ -179,7 +182,7 @@ def waiting_targets() -> list[int]:
         waves.may_begin(),
         ~Exists(older),
         Q(not_before=None) | Q(not_before__lte=Now()),
-        status__in=CLAIMABLE,
+        status__in=TARGET_WAITING,
     )
     return list(
         waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:MOST_WAITING]
@@ -208,7 +211,7 @@ def _check_turn(held: Held) -> None:
     due = Q(not_before=None) | Q(not_before__lte=Now())
     if (
         deployment.status not in DEPLOYMENT_OPEN
-        or target.status not in CLAIMABLE
+        or target.status not in TARGET_WAITING
         or older.exists()
         or builds.is_awaited(target)
         or target.wave > deployment.wave

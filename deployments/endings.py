@@ -157,7 +157,7 @@ def _close(ending: Ending, deployment: Deployment) -> None:
         stalled_reason="",
         outcome=dict(ending.outcome),
         published=list(ending.published),
-        gap_seconds=ending.gap,
+        gap_seconds=_gap(ending),
         serving_release=_seen_serving(ending, serving),
     )
     if not moved:
@@ -167,6 +167,11 @@ def _close(ending: Ending, deployment: Deployment) -> None:
     running.update(status=Step.Status.BROKEN_OFF, ended_at=Now())
     queue.changed_on_commit("host", target.host_id)
     builds.hint_after(target)
+
+
+def _gap(ending: Ending) -> float | None:
+    """What was measured stays on record where the last attempt measured nothing."""
+    return ending.target.gap_seconds if ending.gap is None else ending.gap
 
 
 def _seen_serving(ending: Ending, believed: Release | None) -> int | None:
@@ -222,7 +227,7 @@ def _record_end(deployment: Deployment, ending: Ending) -> AuditEntry:
         "release": deployment.release.number,
         "asked_by": deployment.requested_by_name,
         "worker": target.holder,
-        "gap_seconds": ending.gap,
+        "gap_seconds": _gap(ending),
         "why": ending.outcome.get("why", ""),
     }
     return audit.record(

@@ -90,6 +90,7 @@ TARGET_ENDS = frozenset(
     }
 )
 TARGET_OPEN = frozenset({_T.QUEUED, _T.RUNNING, _T.STALLED})
+TARGET_WAITING = frozenset({_T.QUEUED, _T.STALLED})  # nobody holds it
 TARGET_HELD = frozenset({_T.RUNNING, _T.STALLED})  # work on the server may have begun
 TARGET_MOVES: Mapping[TargetStatus, frozenset[TargetStatus]] = {
     _T.QUEUED: frozenset({_T.RUNNING, _T.CANCELLED, _T.SKIPPED}),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deployments import hooks, image_reference, releases, sources
+from deployments import hooks, image_reference, releases, sources, stalls
 from deployments.models import (
     Deployment,
     Host,
@@ -87,6 +87,7 @@ def target_brief(target_id: int, fence: int) -> Brief:
         keep_releases=kept_of(target, release.number),
         host_name=target.host_name,
         touched=target.touched,
+        give_up=stalls.is_last_attempt(target),
         before=before,
         after=after,
         hook_deadline=hook_deadline,

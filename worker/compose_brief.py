@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings as configured
 
-from deployments import releases
+from deployments import releases, stalls
 from deployments.compose_settings import defaults
 from deployments.models import Host, PlacementHost, Plan, Release, SecretVersion, Target
 from deployments.sealing import open_sealed
@@ -65,6 +65,7 @@ def compose_brief(target_id: int, fence: int) -> ComposeBrief:
         allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
         host_name=target.host_name,
         touched=target.touched,
+        give_up=stalls.is_last_attempt(target),
         approved=approved(release.source.get("powers", [])),
     )
     pinned = [image for each in (spec.wanted, spec.previous) if each is not None for _, image in each.images]

@@ -21,6 +21,7 @@ from worker.connections.signals import Signals
 from worker.engine.errors import LeaseLost
 from worker.flusher import Flusher
 from worker.live_tail import LiveTail
+from worker.solitude import Claiming
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +99,7 @@ class Keeper:
         self.name, self.role, self.capacity = name, role, capacity
         self.holder = f"{name}#{os.getpid()}"
         self.flusher, self.tail = Flusher(), LiveTail()
+        self.claiming = Claiming(uptime)
         self._beat_seconds, self._look_seconds = beat_seconds, look_seconds
         self._held: set[Held] = set()
         self._passed_on: list[tuple[str, int]] = []
@@ -140,6 +142,11 @@ class Keeper:
         return self._stop.is_set()
 
     # for a run
+
+    @property
+    def busy(self) -> bool:
+        """It holds something."""
+        return not self._idle.is_set()
 
     @contextmanager
     def holding(self, kind: Kind, claim: Claim, claimed_at: float) -> Iterator[Held]:

@@ -61,6 +61,10 @@ class LogBuffer:
         """The server is no longer as it was found."""
         self._batch.touched = True
 
+    def without_service(self, seconds: float) -> None:
+        """So long, in all, nothing served."""
+        self._batch.gap = seconds
+
     def take(self) -> Batch | None:
         """All that waits, to be written; None when nothing does."""
         if self._batch.empty:

@@ -55,6 +55,7 @@ class Batch:
     steps: list[StepChange] = field(default_factory=list)
     size: int = 0
     touched: bool = False
+    gap: float | None = None  # seconds without service in all, by this attempt and those before
     cut_at: int | None = None
     since: float = 0.0  # when the first line came, by `time.monotonic`
 
@@ -66,7 +67,7 @@ class Batch:
     @property
     def empty(self) -> bool:
         """Nothing to write."""
-        return not (self.lines or self.steps or self.touched or self.cut_at)
+        return not (self.lines or self.steps or self.touched or self.cut_at or self.gap is not None)
 
 
 def write(target_id: int, fence: int, batch: Batch) -> str:
@@ -98,6 +99,8 @@ def _guard(target_id: int, fence: int, batch: Batch) -> bool:
         changes["log_bytes"] = F("log_bytes") + batch.size
     if batch.touched:
         changes["touched"] = True
+    if batch.gap is not None:
+        changes["gap_seconds"] = batch.gap
     if batch.cut_at is not None:
         changes["log_cut_at"] = batch.cut_at
     if not held.filter(last_line=last_line).update(**changes):

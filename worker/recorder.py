@@ -66,9 +66,8 @@ class Recorder:
         self.target_id, self.fence = target_id, fence
         self._tail, self._patience, self._tell_lost = tail, patience, lost
         self._buffer_lock, self._write_lock = threading.Lock(), threading.Lock()
-        target = Target.objects.values("deployment_id", "placement_id", "last_line", "log_bytes", "log_cut_at").get(
-            pk=target_id
-        )
+        columns = ("deployment_id", "placement_id", "last_line", "log_bytes", "log_cut_at", "gap_seconds")
+        target = Target.objects.values(*columns).get(pk=target_id)
         self._deployment, self._placement = target["deployment_id"], target["placement_id"]
         is_cut = target["log_cut_at"] is not None
         self._buffer = LogBuffer(masker, target["last_line"], target["log_bytes"], is_cut=is_cut)
@@ -82,7 +81,7 @@ class Recorder:
         self.ended: dict[str, Any] | None = None
         self.observed: dict[str, Any] | None = None
         self.published: list[list[Any]] = []
-        self.gap: float | None = None
+        self.gap: float | None = target["gap_seconds"]  # what earlier attempts measured was time without service, too
         self.built: dict[str, Any] | None = None
         self.touched = False
         record_store.break_off_earlier(target_id, fence, self._buffer.now())
@@ -171,6 +170,7 @@ class Recorder:
         match event:
             case Gap():
                 self.gap = (self.gap or 0.0) + event.seconds
+                self._buffer.without_service(self.gap)
             case Observed(service=""):
                 self.observed, self.published = asdict(event), [list(each) for each in event.published]
             case Observed():

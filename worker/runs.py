@@ -33,7 +33,11 @@ def run(
         keeper.pass_on(queue.RUN_TARGET, target_id)
         return
     asked_at = uptime()
-    claim = claims.claim_target(target_id, holder=keeper.holder, engines=local_engine.held())
+    claim = keeper.claiming.claim_target(
+        target_id,
+        lambda: claims.claim_target(target_id, holder=keeper.holder, engines=local_engine.held()),
+        busy=keeper.busy,
+    )
     if claim is None:
         return
     log.info("target claimed", target=claim.id, fence=claim.fence)

@@ -170,6 +170,16 @@ def test_mutated_is_stored_before_the_engine_goes_on(recorder: Recorder) -> None
     assert recorder.touched
 
 
+def test_a_gap_that_was_measured_outlives_its_worker(claim: Claim) -> None:
+    feed(recorder_of(claim), Gap(1.5))
+    assert Target.objects.get().gap_seconds == 1.5
+    Target.objects.update(lease_until=Now() - timedelta(seconds=1))
+    stalls.release_expired()
+    later = recorder_of(claimed(Target.objects.get()))
+    feed(later, Gap(0.5))
+    assert (later.gap, Target.objects.get().gap_seconds) == (2.0, 2.0)
+
+
 def test_what_the_end_needs_is_kept(recorder: Recorder) -> None:
     observed = Observed("c", "id", "image", None, 3, "now", (("0.0.0.0", 80, 5000, "tcp"),))  # noqa: S104
     feed(recorder, Gap(1.5), observed, Ended(Verdict.SUCCEEDED, what="done", serving_release=3))

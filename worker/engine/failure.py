@@ -27,6 +27,15 @@ class StepFailed(Exception):
         )
 
 
+def given_up() -> StepFailed:
+    """For an attempt that only puts back what those before it changed."""
+    return StepFailed(
+        "Not tried a third time: two workers fell silent while they were at it.",
+        why="What a deploy makes its worker do can end it (the worker's memory is short, for example); chance is rarer.",
+        remedy="Look at the workers' own log and their memory, then deploy again.",
+    )
+
+
 def listed(words: Sequence[str]) -> str:
     """`a, b and c`."""
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

@@ -10,6 +10,7 @@ from worker.engine.forward import change
 from worker.engine.inventory import Inventory
 from worker.engine.restore import PAUSES, Restored, restore
 from worker.engine.run import Run, Steps, step
+from worker.engine.settle import stopped_at
 from worker.engine.takeover import held_inventory
 
 
@@ -30,6 +31,8 @@ def _needs_care(run: Run) -> Generator[Event, None, bool]:
         return run.spec.touched  # unknown: restoring will find out, or say that nothing is proven
     run.know_incumbent(inventory)
     run.past_return = inventory.past_return(run.identity)
+    if inventory.incumbent is not None and inventory.stopped_by_deploy:
+        run.gap_since = stopped_at(run, inventory.incumbent.container.finished_at)
     return inventory.needs_care
 
 

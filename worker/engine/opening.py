@@ -3,7 +3,8 @@
 from collections.abc import Generator
 
 from worker.engine.events import Event, Finding
-from worker.engine.failure import StepFailed
+from worker.engine.failure import StepFailed, given_up
+from worker.engine.inventory import Inventory
 from worker.engine.preflight import engine_finding, preflight
 from worker.engine.run import Run
 from worker.engine.settle import settle
@@ -11,7 +12,7 @@ from worker.engine.takeover import held_inventory
 
 
 def look_first(run: Run) -> Generator[Event, None, str]:
-    """Preflight; sets `run.facts`. A bad finding ends the deploy with nothing touched.
+    """Preflight; sets `run.facts`. A bad finding ends the deploy with nothing touched; so does an attempt that gives up.
 
     Where an earlier attempt has begun the change, only the engine is asked again: the rest was found good then, and
     turning back now would cost more than going on.
@@ -19,12 +20,16 @@ def look_first(run: Run) -> Generator[Event, None, str]:
     inventory = held_inventory(run.host, run.identity)
     run.know_incumbent(inventory)
     run.past_return = inventory.past_return(run.identity)
+    if run.spec.give_up and not run.past_return:
+        raise given_up()
+    seen: Inventory | None = inventory
     if inventory.needs_care:
         yield from settle(run)
+        seen = None
     if inventory.mine is not None:
         findings = yield from _ask_the_engine(run)
     else:
-        findings = yield from _ask_everything(run)
+        findings = yield from _ask_everything(run, seen)
     bad = [each for each in findings if each.result == "bad"]
     if bad:
         raise StepFailed(bad[0].message, why=_how_many(len(bad)), remedy=bad[0].remedy)
@@ -39,9 +44,9 @@ def _ask_the_engine(run: Run) -> Generator[Event, None, list[Finding]]:
     return [finding]
 
 
-def _ask_everything(run: Run) -> Generator[Event, None, list[Finding]]:
+def _ask_everything(run: Run, seen: Inventory | None) -> Generator[Event, None, list[Finding]]:
     findings: list[Finding] = []
-    looking = preflight(run.spec, run.host)
+    looking = preflight(run.spec, run.host, seen)
     while True:
         try:
             event = next(looking)

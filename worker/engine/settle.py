@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from worker.engine.errors import HostError
 from worker.engine.events import Line
 from worker.engine.failure import StepFailed
 from worker.engine.restore import bring_back, judge_incumbent
@@ -20,7 +21,7 @@ def settle(run: Run) -> Steps:
     old = inventory.incumbent
     if old is None or not inventory.stopped_by_deploy:
         return
-    run.gap_since = _stopped_at(run, old.container.finished_at)
+    run.gap_since = stopped_at(run, old.container.finished_at)
     if any(each.running for each in inventory.everything):
         return
     try:
@@ -36,13 +37,13 @@ def settle(run: Run) -> Steps:
         )
 
 
-def _stopped_at(run: Run, finished: str) -> float | None:
-    """When the old container stopped, on our clock, by the server's own; None when its times can't be read."""
+def stopped_at(run: Run, finished: str) -> float | None:
+    """When the old container stopped, on our clock, by the server's own; None where its times aren't known."""
     try:
         ended = datetime.fromisoformat(_short(finished))
         server_now = datetime.fromisoformat(_short(run.host.facts().server_time))
         return run.host.now() - max(0.0, (server_now - ended).total_seconds())
-    except (ValueError, TypeError):  # not a time, or one with and one without a zone
+    except (HostError, ValueError, TypeError):  # not told, not a time, or one with and one without a zone
         return None
 
 

@@ -169,7 +169,8 @@ class DeploySpec:
     `keep_releases` are the numbers of the Releases whose images stay (this one and its forerunners). `touched` says that
     an earlier attempt of this Target had begun to change the server (`Mutated`): where the server then can't be looked
     at, nothing is claimed to be as before. `before` and `after` are commands that run in containers of their own, for at
-    most `hook_deadline` seconds each: the one before anything is changed, the other once the new version serves.
+    most `hook_deadline` seconds each: the one before anything is changed, the other once the new version serves. `give_up`:
+    go no further, but put back what the attempts before have changed, where the old version is still there.
     """
 
     identity: Identity
@@ -180,6 +181,7 @@ class DeploySpec:
     pull_deadline: float = 1800.0
     host_name: str = ""
     touched: bool = False
+    give_up: bool = False
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     hook_deadline: float = 600.0

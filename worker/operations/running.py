@@ -73,7 +73,8 @@ def run(operation_id: int, keeper: Keeper) -> None:
         keeper.pass_on(queue.RUN_OPERATION, operation_id)
         return
     asked_at = uptime()
-    claim = claims.claim_operation(operation_id, holder=keeper.holder, engines=local_engine.held())
+    with keeper.claiming.one_at_a_time():
+        claim = claims.claim_operation(operation_id, holder=keeper.holder, engines=local_engine.held())
     if claim is None:
         return
     with keeper.holding("operation", claim, asked_at) as held:

@@ -16,7 +16,7 @@ from parts.faults.clicks import flush
 from parts.faults.estiva import Estiva
 from parts.faults.row import Round, Row, pick
 from parts.faults.visitor import Visitor
-from parts.faults.world import START_FIRST, Application
+from parts.faults.world import START_FIRST, Application, World
 from parts.processes import PartError, Process, descendants, kill_all
 
 MOST_ATTEMPTS: Final = 3
@@ -38,29 +38,42 @@ def out_of_memory(turn: Round) -> None:
 
 def _poisoned(turn: Round, nursery: Nursery, poison: Application, others: list[Application], number: int) -> None:
     world = turn.world
-    # before, since what was done is not done again: the next worker would not come by
+    # Before, since what was done is not done again: the next worker would not come by. And at the new version's container
+    # alone: where the old one can't be started either, nobody can bring it back.
     point = {"call": pick(turn.dice, ("create", "start")), "when": "before"}
     numbers = []
     for app in (poison, *others):
         world.change(app, world.images.page(f"memory{number}"))
         numbers.append(world.deploy(app))
+    about = _named_as(world, numbers[0])
     worker: Bred | None = None
     until = time.monotonic() + 240
     while not all(world.is_over(each) for each in numbers) and time.monotonic() < until:
         if worker is None or not worker.alive:
             world.record.let_leases_run_out()
             turn.did(0 if worker is None else 1)
-            worker = nursery.worker({**point, "about": poison.name})
+            worker = nursery.worker({**point, "about": about})
         time.sleep(0.2)
     share = world.record.of(numbers[0])[0]
     turn.expect(share.attempts <= MOST_ATTEMPTS, f"{share}")
-    turn.expect(share.status in ("needs_attention", "failed_untouched"), f"after {point}: {share}")
+    turn.expect(share.status in ("failed_restored", "needs_attention", "failed_untouched"), f"after {point}: {share}")
     turn.succeeded(*numbers[1:], timeout=5)
     if worker is not None:
         worker.kill()
     healthy = nursery.worker()
     turn.succeeded(world.deploy(poison))
     healthy.kill()
+
+
+def _named_as(world: World, deployment: int) -> str:
+    """How the names of this Deployment's own containers begin, up to the fence."""
+    rows = world.record.rows(
+        "SELECT a.name, e.name, r.number FROM deployments_deployment d JOIN deployments_release r ON r.id = d.release_id "
+        "JOIN deployments_placement p ON p.id = d.placement_id JOIN deployments_application a ON a.id = p.application_id "
+        f"JOIN deployments_environment e ON e.id = p.environment_id WHERE d.id = {deployment:d}"
+    )
+    application, environment, release = rows[0]
+    return f"{application}-{environment}-r{release}."
 
 
 def database_gone(turn: Round) -> None:
@@ -245,5 +258,5 @@ ROWS = (
         own_world=True,
     ),
     Row(6, "out-of-memory", "a deploy that no worker survives", out_of_memory),
-    Row(9, "database", "the database crashed, restarted, gone for a while", database_gone),
+    Row(9, "database", "the database crashed, restarted, gone for a while", database_gone, seconds=150, both=True),
 )

@@ -60,9 +60,10 @@ def on_podman(scenes: list[Scene]) -> list[Scene]:
     return [replace(scene, podman=True) for scene in scenes]
 
 
-def attempt(stage: Stage, host: FakeHost | None = None, target: int = 2) -> list[Event]:
+def attempt(stage: Stage, host: FakeHost | None = None, target: int = 2, *, give_up: bool = False) -> list[Event]:
     """One attempt of Target 2 that runs to its end; its steps are properly closed."""
-    events = list(deploy(stage.spec(2, target=target), host or FakeHost(stage.server)))
+    spec = replace(stage.spec(2, target=target), give_up=give_up)
+    events = list(deploy(spec, host or FakeHost(stage.server)))
     steps(events)
     return events
 

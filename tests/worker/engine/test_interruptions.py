@@ -28,7 +28,7 @@ from tests.worker.engine.scenes import (
 from tests.worker.engine.stage import Stage, interrupted
 from worker.connections.fake import FakeHost
 from worker.engine.errors import HostLost
-from worker.engine.events import Event
+from worker.engine.events import Event, Verdict
 from worker.engine.rollout import deploy
 
 pytestmark = pytest.mark.thorough
@@ -114,6 +114,25 @@ def test_lost_with_a_reboot_before_the_next_attempt(scene: Scene) -> None:
         end = last(attempt(stage))
         assert_settled(stage, scene.expected, where)
         assert_truthful(stage, end, where)
+
+
+@pytest.mark.parametrize("scene", [*REPLACING, *ALWAYS, *FIRST, *ON_PODMAN], ids=str)
+def test_one_that_gives_up_puts_back_what_there_is_a_way_back_from(scene: Scene) -> None:
+    for n, when in points(scene):
+        stage, where = scene.set(), f"{scene} lost {when} change {n}, given up"
+        assert cut(stage, n, when), where
+        way_back = any(each.body["Labels"]["estiva.release"] == "1" for each in stage.containers())
+        end = last(attempt(stage, give_up=True))
+        if not stage.serving():
+            assert not scene.incumbent, where
+            assert end.verdict in (Verdict.FAILED, Verdict.FAILED_UNTOUCHED), where
+            assert not stage.containers(), where
+            continue
+        assert_truthful(stage, end, where)
+        if way_back:
+            assert (stage.serving(), len(stage.containers())) == ([1], 1), where
+            assert_serves_after_reboot(stage, where)
+            assert "two workers fell silent" in end.what, where
 
 
 def test_an_attempt_that_is_cut_off_says_no_end() -> None:

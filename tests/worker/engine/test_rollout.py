@@ -313,6 +313,21 @@ def test_the_interrupted_gap_is_measured_by_the_servers_own_clock() -> None:
     assert ended(events).verdict == Verdict.SUCCEEDED
 
 
+def test_one_that_gives_up_measures_the_gap_that_it_found() -> None:
+    stage = Stage().serving_first()
+    stage.publish(2)
+    host = FakeHost(stage.server)
+    host.fail_after("stop", 1)
+    with pytest.raises(Exception, match="lost"):
+        stage.deploy(2, host)
+    stage.server.advance(30)
+    events = list(deploy(replace(stage.spec(2), give_up=True), FakeHost(stage.server)))
+    (gap,) = only(events, Gap)
+    assert isinstance(gap, Gap)
+    assert gap.seconds == pytest.approx(30, abs=0.5)
+    assert ended(events).verdict == Verdict.FAILED_RESTORED
+
+
 def test_a_chosen_host_port_is_reported() -> None:
     spec = ContainerSpec(ports=(PortSpec(5000),), health=HealthSpec(run_seconds=0.5))
     stage = Stage(container=spec).serving_first()

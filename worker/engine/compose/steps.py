@@ -14,7 +14,7 @@ from worker.engine.compose.settle import settle
 from worker.engine.compose.sight import Sight, look
 from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding, Line
-from worker.engine.failure import StepFailed
+from worker.engine.failure import StepFailed, given_up
 
 
 def look_first(run: ComposeRun) -> Generator[Event, None, str]:
@@ -23,6 +23,9 @@ def look_first(run: ComposeRun) -> Generator[Event, None, str]:
     if run.spec.touched and any(fence < run.identity.fence for fence in found):
         yield Line("An earlier attempt was interrupted here: taking over what it left.", level="warn")
         yield from take_fence(run)
+    if run.spec.give_up:
+        run.know(look(run.host, run.spec))
+        raise given_up()
     findings: list[Finding] = []
     looked = yield from _collecting(run, findings)
     run.facts, run.wanted, run.previous = looked.facts, looked.wanted, looked.previous

@@ -1,6 +1,7 @@
 """Deploys of a three-service application on the in-memory server."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -247,6 +248,24 @@ def test_a_killed_worker_is_followed_by_one_that_ends_well(serving: Stage) -> No
         end = ended(stage.deploy(2, three("2"), touched=touched))
         assert end.verdict == Verdict.SUCCEEDED, (n, end)
         assert stage.serving() == ALL_TWO, n
+
+
+def test_one_that_gives_up_brings_the_version_before_back(serving: Stage) -> None:
+    for n in range(1, 9):
+        stage = Stage()
+        stage.deploy(1, three())
+        stage.publish("web", "2")
+        host = FakeComposeHost(stage.server)
+        host.fail_after("changing", n)
+        said: list[Event] = []
+        interrupted(deploy_compose(stage.spec(2, three("2")), host), said, HostLost)
+        touched = any(isinstance(each, Mutated) for each in said)
+        spec = replace(stage.spec(2, three("2"), touched=touched), give_up=True)
+        end = ended(list(deploy_compose(spec, FakeComposeHost(stage.server))))
+        assert (end.verdict, end.serving_release) in (
+            (Verdict.FAILED_RESTORED if touched else Verdict.FAILED_UNTOUCHED, 1),
+        ), (n, end)
+        assert stage.serving() == ALL_ONE, n
 
 
 def test_the_fence_of_a_newer_holder_stops_a_stale_one_at_any_call(stage: Stage) -> None:
