@@ -1,13 +1,14 @@
 """`DockerHost`: the engine's door to a real server, through the Docker Engine API over SSH.
 
 Every call has a deadline, ends within ~50 ms of a signal, and raises only the errors of `worker.engine.errors`. An answer
-that was lost is `HostLost`: what the call did is then unknown. One thread uses a DockerHost.
+that was lost is `HostLost`: what the call did is then unknown. One thread uses a DockerHost; what it asks for `together`
+may be several calls at once.
 """
 
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import docker.errors
@@ -23,6 +24,7 @@ from worker.connections.pulling import PullTracker
 from worker.connections.shipping import EngineDoor, ImageSource
 from worker.connections.signals import Signals
 from worker.connections.socket_refusal import open_engine_socket
+from worker.connections.together import together
 from worker.connections.transport import ChannelRefused
 from worker.engine.container_host import (
     Container,
@@ -69,11 +71,17 @@ class DockerHost:
         """No `Cancelled` from now on."""
         self._session.signals.shield()
 
+    def together(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
+        """Each on a channel of its own."""
+        with translated(self._session):
+            _ = self._api  # made once, by this thread
+        return together(calls)
+
     # looking
     def facts(self) -> EngineFacts:
         """Version, platform, the server's clock."""
         with translated(self._session):
-            version, info = self._api.version(), self._api.info()
+            version, info = self._api.engine, self._api.info()
             if podman.is_podman(version):
                 return podman.facts(self._api, self._session, version, info)
             return inspected.facts(version, info)
@@ -112,7 +120,7 @@ class DockerHost:
         """Images with a tag that matches."""
         with translated(self._session):
             listed = self._api.images(filters={"reference": reference_filter})
-        found = (self.local_image(str(each["Id"])) for each in listed)
+        found = together([partial(self.local_image, str(each["Id"])) for each in listed])
         return [image for image in found if image is not None]
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
@@ -120,7 +128,7 @@ class DockerHost:
         wanted = [f"{name}={value}" for name, value in labels.items()]
         with translated(self._session):
             listed = self._api.containers(all=True, filters={"label": wanted})
-        found = (self.container(str(each["Id"])) for each in listed)
+        found = together([partial(self.container, str(each["Id"])) for each in listed])
         return [each for each in found if each is not None]
 
     def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:

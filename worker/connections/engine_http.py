@@ -3,6 +3,7 @@
 The SDK's own `ssh://` cannot pin a host key, cannot be interrupted and never recovers from a drop, so it isn't used.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -22,6 +23,7 @@ OUR_API_VERSION = "1.45"
 OLDEST_API_VERSION = "1.40"
 CALL_SECONDS = 60  # silence that an ordinary call bears
 STREAM_SECONDS = 120.0  # silence that a pull bears
+_KEPT = 8  # channels
 _BASE_URL = "http://docker:80"  # a name only: the adapter leads everything to the channel
 
 
@@ -49,7 +51,7 @@ class _ChannelPool(HTTPConnectionPool):
     """Keeps channels open between calls, so that a call costs one round trip."""
 
     def __init__(self, session: SshSession, socket_path: str) -> None:
-        super().__init__("docker", maxsize=4, block=False)
+        super().__init__("docker", maxsize=_KEPT, block=False)
         self._session, self._socket_path = session, socket_path
 
     def _new_conn(self) -> _ChannelConnection:
@@ -111,7 +113,8 @@ class EngineClient(docker.APIClient):
         self._auth_configs = AuthConfig({})
         self._general_configs: dict[str, Any] = {}
         self.mount("http://", _ChannelAdapter(session, socket_path))
-        known = str(self.version(api_version=False).get("ApiVersion", OLDEST_API_VERSION))
+        self.engine: Mapping[str, Any] = self.version(api_version=False)  # what it is stays for the length of a session
+        known = str(self.engine.get("ApiVersion", OLDEST_API_VERSION))
         self._version = _older(known, OUR_API_VERSION)
 
     if TYPE_CHECKING:  # without types in the stubs

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from worker.connections.fake_server import FakeServer
 from worker.connections.signals import Signals
@@ -136,3 +136,7 @@ class FakeConnection:
     def shield(self) -> None:
         """No `Cancelled` from now on."""
         self.signals.shield()
+
+    def together(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
+        """One after the other, so that each play goes the same way every time."""
+        return [call() for call in calls]

@@ -113,8 +113,9 @@ def sweep_stale(run: Run) -> Steps:
 
 def _join_networks(run: Run) -> Steps:
     """Those it isn't in: all but the first of a new one, or what an attempt left that ended between leaving and joining."""
-    container = run.host.container(run.candidate)
-    for network in run.spec.container.networks if container is not None else ():
+    wanted = run.spec.container.networks
+    container = run.host.container(run.candidate) if wanted else None
+    for network in wanted:
         if container is not None and network.name not in container.networks:
             _join(run, network, with_aliases=run.strategy == "stop-first")
             yield Line(f"{run.candidate} joined network {network.name}.")
@@ -152,7 +153,7 @@ def promote(run: Run) -> Generator[Event, None, Proof | None]:
     if not is_fixed(run):
         doing = f"The restart policy of {run.candidate} could not be set"
         attempt(doing, run.host.set_restart_policy, run.candidate, spec.restart, spec.restart_retries)
-    container = run.host.container(run.candidate)
+    container = run.host.container(run.candidate) if spec.networks else None
     if container is None:
         return None
     unnamed = [each for each in spec.networks if not set(each.aliases) <= _aliases(container, each)]

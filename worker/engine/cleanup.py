@@ -6,6 +6,7 @@ Nothing here fails a deploy that was seen to succeed: what can't be removed is s
 from collections.abc import Callable, Generator
 from typing import ParamSpec, TypeVar
 
+from worker.engine.at_once import at_once
 from worker.engine.container_host import LocalImage
 from worker.engine.errors import HostError
 from worker.engine.events import Event, Line
@@ -20,14 +21,20 @@ _P = ParamSpec("_P")
 
 def clean_up(run: Run) -> Generator[Event, None, str]:
     """Remove every other container of this Placement, volumes never; then old images of ours."""
-    inventory = held_inventory(run.host, run.identity, run.incumbent_id)
+    inventory, images = at_once(
+        run.host,
+        lambda: held_inventory(run.host, run.identity, run.incumbent_id),
+        lambda: _old_images(run),
+    )
     removed = 0
     for each in inventory.everything:
         if each.name != run.candidate:
             removed += yield from remove_container(run, each)
-    images = yield from _tidily(run, "Old images could not be listed", _old_images, run) or []
-    for image, tags in images or []:
-        yield from _drop(run, image, tags)
+    if isinstance(images, HostError):
+        yield Line(f"Old images could not be listed: {images.message}", level="warn")
+    else:
+        for image, tags in images:
+            yield from _drop(run, image, tags)
     return f"{removed} container{'' if removed == 1 else 's'} removed"
 
 
@@ -56,12 +63,19 @@ def _tidily(
         return None
 
 
-def _old_images(run: Run) -> list[tuple[LocalImage, list[str]]]:
-    """Images with tags of ours for Releases that aren't kept. A number above all kept ones belongs to somebody newer."""
+def _old_images(run: Run) -> list[tuple[LocalImage, list[str]]] | HostError:
+    """Images with tags of ours for Releases that aren't kept. A number above all kept ones belongs to somebody newer.
+
+    A refusal is an answer here: it spoils nothing else.
+    """
     prefix = run.identity.kept_tag.rpartition(":")[0] + ":"
     keep = {*run.spec.keep_releases, run.identity.release}
     found = []
-    for image in run.host.local_images(prefix + "*"):
+    try:
+        images = run.host.local_images(prefix + "*")
+    except HostError as error:
+        return error
+    for image in images:
         numbers = {tag: tag.removeprefix(prefix) for tag in image.repo_tags if tag.startswith(prefix)}
         old = [
             tag

@@ -6,7 +6,7 @@ Every call has a deadline and raises only the errors of `worker.engine.errors`: 
 Containers are always addressed **by name**: names bear the fence, so a stale holder's calls meet 404 or 409.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -182,6 +182,10 @@ class ContainerHost(Protocol):
 
     def shield(self) -> None:
         """From now on `Cancelled` is not raised any more (the engine is restoring); `LeaseLost` still is."""
+        ...
+
+    def together(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
+        """Calls to this host that don't depend on each other, at the same time where it can: see `worker.engine.at_once`."""
         ...
 
     # looking

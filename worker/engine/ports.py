@@ -21,12 +21,21 @@ def holders(port: PortSpec, published: Published) -> list[str]:
     )
 
 
-def check_ports(host: ContainerHost, ports: Sequence[PortSpec], ours: frozenset[str], server: str) -> Iterator[Finding]:
+def published_ports(host: ContainerHost, ports: Sequence[PortSpec]) -> Published:
+    """Who holds which port on the server; nobody is asked where none of these is a host port."""
+    return host.all_published_ports() if _fixed(ports) else ()
+
+
+def check_ports(
+    host: ContainerHost, ports: Sequence[PortSpec], ours: frozenset[str], server: str, published: Published
+) -> Iterator[Finding]:
     """One finding per published host port. `ours` are the Placement's own containers, which will give theirs up."""
-    fixed = [port for port in ports if port.host_port is not None]
-    published = host.all_published_ports() if fixed else ()
-    for port in fixed:
+    for port in _fixed(ports):
         yield _check(host, port, holders(port, published), ours, server)
+
+
+def _fixed(ports: Sequence[PortSpec]) -> list[PortSpec]:
+    return [port for port in ports if port.host_port is not None]
 
 
 def _check(host: ContainerHost, port: PortSpec, held_by: list[str], ours: frozenset[str], server: str) -> Finding:

@@ -4,14 +4,15 @@ import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from worker.engine.container_host import ContainerHost, EngineFacts, LocalImage, Platform, RemoteImage
+from worker.engine.at_once import at_once
+from worker.engine.container_host import Container, ContainerHost, EngineFacts, LocalImage, Platform, RemoteImage
 from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding
 from worker.engine.failure import listed
 from worker.engine.inventory import Inventory, take_inventory
 from worker.engine.lacking import lacking
 from worker.engine.podman import podman_findings, podman_misfits
-from worker.engine.ports import check_ports
+from worker.engine.ports import check_ports, published_ports
 from worker.engine.rootless import rootless_findings
 from worker.engine.spec import DeploySpec
 from worker.engine.strategy import Strategy, inherited, replacement
@@ -34,22 +35,27 @@ class Preflight:
     reasons: tuple[str, ...]
 
 
-def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, Preflight]:
+def preflight(
+    spec: DeploySpec, host: ContainerHost, known: Inventory | None = None
+) -> Generator[Event, None, Preflight]:
     """Look at everything and change nothing; a `Finding` for each check. Which of them are fatal is the caller's
-    choice.
+    choice. `known` is what was seen of the Placement a moment ago.
     """
     server = spec.host_name or "the server"
-    facts = host.facts()
+    (facts, space), inventory, (present, held), holder = at_once(
+        host,
+        lambda: _engine(host),
+        lambda: known or take_inventory(host, spec.identity),
+        lambda: (_present(spec, host), published_ports(host, spec.container.ports)),
+        lambda: _holder(spec, host),
+    )
     yield engine_finding(facts, server)
     yield from podman_findings(facts, server)
-    inventory = take_inventory(host, spec.identity)
-    local, remote, findings = _image(spec, host, facts, server)
+    local, remote, findings = _image(spec, host, facts, server, present)
     yield from findings
-    yield disk_finding(
-        host.disk_free(facts.root_folder), already_here=local is not None, folder=facts.root_folder, server=server
-    )
-    yield from check_ports(host, spec.container.ports, inventory.names, server)
-    yield from _names(spec, host, inventory, server)
+    yield disk_finding(space, already_here=local is not None, folder=facts.root_folder, server=server)
+    yield from check_ports(host, spec.container.ports, inventory.names, server, held)
+    yield from _names(spec, holder, inventory, server)
     yield from _restart(spec, server)
     yield from lacking(spec.container.options, facts, server)
     yield from podman_misfits(spec.container, facts, server)
@@ -59,6 +65,28 @@ def preflight(spec: DeploySpec, host: ContainerHost) -> Generator[Event, None, P
     strategy, reasons = replacement(spec.container, sorted(carried))
     digest = spec.image.digest or (remote.digest if remote else None)
     return Preflight(facts, inventory, local, remote, digest, strategy, reasons)
+
+
+def _engine(host: ContainerHost) -> tuple[EngineFacts, tuple[int, int] | None]:
+    """What it is, and (free, total) bytes where it keeps images."""
+    facts = host.facts()
+    return facts, host.disk_free(facts.root_folder)
+
+
+def _present(spec: DeploySpec, host: ContainerHost) -> LocalImage | None:
+    """The image, where it is on the server already."""
+    return None if _unborn(spec) else host.local_image(spec.image.image_id or spec.image.reference)
+
+
+def _unborn(spec: DeploySpec) -> bool:
+    """It is built first."""
+    return spec.image.arrives and not (spec.image.image_id or spec.image.digest)
+
+
+def _holder(spec: DeploySpec, host: ContainerHost) -> Container | None:
+    """Whoever has our container's name."""
+    name = spec.identity.container_name
+    return host.container(name) if _NAME.fullmatch(name) else None
 
 
 def engine_finding(facts: EngineFacts, server: str) -> Finding:
@@ -117,12 +145,10 @@ def platform_finding(
 
 
 def _image(
-    spec: DeploySpec, host: ContainerHost, facts: EngineFacts, server: str
+    spec: DeploySpec, host: ContainerHost, facts: EngineFacts, server: str, local: LocalImage | None
 ) -> tuple[LocalImage | None, RemoteImage | None, list[Finding]]:
     """Local by digest: no question to the registry. Else the registry is asked through the server's own engine."""
     reference, chosen = spec.image.image_id or spec.image.reference, spec.container.options.platform
-    unborn = spec.image.arrives and not (spec.image.image_id or spec.image.digest)
-    local = None if unborn else host.local_image(reference)
     if chosen and local is not None and [local.os, local.architecture] != chosen.split("/")[:2]:
         local = None  # the platform that was chosen is still to be pulled
     if local is not None and (spec.image.digest or spec.image.image_id):
@@ -131,7 +157,7 @@ def _image(
             platform_finding((Platform(local.os, local.architecture),), facts, reference, server, chosen),
         ]
         return local, None, found
-    if unborn or spec.image.image_id:
+    if _unborn(spec) or spec.image.image_id:
         return None, None, [_not_here_yet(spec, server)]
     if "distribution" in facts.lacks:
         return local, None, [_not_askable(local, reference, facts, server)]
@@ -179,7 +205,7 @@ def _unreachable(error: HostError, local: LocalImage | None, reference: str, ser
     return Finding("image", "bad", f"{said} {error.why}".rstrip(), remedy)
 
 
-def _names(spec: DeploySpec, host: ContainerHost, inventory: Inventory, server: str) -> Iterator[Finding]:
+def _names(spec: DeploySpec, holder: Container | None, inventory: Inventory, server: str) -> Iterator[Finding]:
     name = spec.identity.container_name
     if not _NAME.fullmatch(name):
         yield Finding(
@@ -189,8 +215,7 @@ def _names(spec: DeploySpec, host: ContainerHost, inventory: Inventory, server: 
             "Use letters, digits, '.', '-' and '_' in the names of application and environment.",
         )
         return
-    holder = None if name in inventory.names else host.container(name)
-    if holder is not None:
+    if holder is not None and name not in inventory.names:
         yield Finding(
             "name",
             "warn",

@@ -18,7 +18,7 @@ def verify(run: Run) -> Generator[Event, None, str]:
     """Retire the old container, then inspect the new one afresh. Only after this a deploy has succeeded."""
     yield from _retire(run)
     container = _seen(run)
-    yield observed(run.host, container, run.identity.release, run.spec.image.digest)
+    yield observed_of(container, run.identity.release, run.image, run.spec.image.digest)
     yield Line(f"{container.name} runs release {run.identity.release}, image {container.image_id[:19]}….", level="good")
     return "the intended image was seen running"
 

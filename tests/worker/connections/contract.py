@@ -8,6 +8,7 @@ import pytest
 from parts.sample_image import Behaviour
 from worker.connections.signals import Signals
 from worker.engine.aside import KEPT, KEPT_LABEL
+from worker.engine.at_once import at_once
 from worker.engine.container_host import Container, ContainerHost, Follow, LogLine
 from worker.engine.errors import Cancelled, Conflict, HostError, LeaseLost, NotFound
 
@@ -180,6 +181,21 @@ class ContainerHostContract:
     def test_what_is_not_there_is_not_found(self, world: World, call: Callable[[ContainerHost], object]) -> None:
         with pytest.raises(NotFound):
             call(world.host)
+
+    def test_calls_made_together_are_answered_in_their_order(self, world: World) -> None:
+        host, reference = world.host, pulled(world)
+        host.create("web", body(reference))
+        facts, web, nobody, image = at_once(
+            host,
+            host.facts,
+            lambda: seen(host, "web"),
+            lambda: host.container("nobody"),
+            lambda: host.local_image(reference),
+        )
+        assert (facts.os_type, web.name, nobody) == ("linux", "web", None)
+        assert image is not None
+        with pytest.raises(NotFound):
+            at_once(host, host.facts, lambda: host.start("nobody"))
 
     def test_a_published_port_is_held_by_one(self, world: World) -> None:
         host, reference, port = world.host, pulled(world), world.free_port()
