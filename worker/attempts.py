@@ -145,6 +145,7 @@ class Attempt(ABC, Generic[B]):
         if self.target.attempts > 1:
             recorder.say(f"Attempt {self.target.attempts}, by {self.keeper.name}.", "warn")
         recorder.say(f"Connecting to {where.host_name} at {where.in_words}.")
+        self.keeper.flusher.hurry()  # the first line: whoever clicked waits for it
         host = self.opened.enter_context(opening)
         facts = host.facts()
         seen = f"{facts.name}, {facts.os_type}/{facts.architecture}"

@@ -27,7 +27,7 @@ class Flusher:
     def __init__(self) -> None:
         self._watched: list[Ticking] = []
         self._changed = threading.Condition()
-        self._stopped = False
+        self._stopped = self._hurried = False
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
 
     def start(self) -> None:
@@ -41,6 +41,12 @@ class Flusher:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def hurry(self) -> None:
+        """Write what waits now, not at the next tick: somebody looks at an empty page."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
 
     @contextmanager
     def watching(self, recorder: Ticking) -> Iterator[None]:
@@ -66,7 +72,8 @@ class Flusher:
                 self._changed.wait_for(lambda: self._stopped or bool(self._watched))
                 if self._stopped:
                     return
-                self._changed.wait_for(lambda: self._stopped, timeout=TICK_SECONDS)
+                self._changed.wait_for(lambda: self._stopped or self._hurried, timeout=TICK_SECONDS)
+                self._hurried = False
                 watched = list(self._watched)
             for each in watched:
                 self._tick(each)
