@@ -92,6 +92,8 @@ def test_a_beat_writes_it_down() -> None:
     measured.count("log_lines")
     presence.beat("deploy@one", "deploy")
     second = WorkerProcess.objects.get().measured
+    assert first is not None
+    assert second is not None
     assert second["counts"]["log_lines"][""] == first["counts"]["log_lines"][""] + 1
 
 
