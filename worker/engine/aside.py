@@ -19,7 +19,7 @@ KEPT_LABEL = "estiva.addresses"  # on a network: its containers can be given add
 KEPT = "kept"
 _PREFIX = "formerly-"
 _LINGER = (
-    1.0  # seconds: for what was asked, and for who found the address just before; a lost packet is sent again within
+    1.2  # seconds: for what was asked, and for who found the address just before; what got lost is sent again after 1
 )
 
 

@@ -20,8 +20,13 @@ class Bred:
     """One such worker."""
 
     def __init__(self, pid: int, name: str, log: Path) -> None:
-        self.pid, self.name, self.log = pid, name, log
+        self._pid, self.name, self.log = pid, name, log
         self._started = start_time(pid)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._pid
 
     @property
     def alive(self) -> bool:
@@ -50,8 +55,8 @@ class Bred:
 class Nursery:
     """Use as a context manager."""
 
-    def __init__(self, estiva: Estiva) -> None:
-        self._estiva = estiva
+    def __init__(self, estiva: Estiva, mark: str = "n") -> None:
+        self._estiva, self._mark = estiva, mark  # of its workers' names, where there are several nurseries
         self._numbers = count(1)
         self._bred: list[Bred] = []
         with (estiva.folder / "nursery.log").open("ab") as log:
@@ -70,8 +75,8 @@ class Nursery:
     def worker(self, point: dict[str, Any] | None = None, *, queue: str = "deploy", concurrency: int = 8) -> Bred:
         """A worker that takes messages; with a `point`, one that dies there."""
         number = next(self._numbers)
-        name = f"{queue}-n{number}@faults"
-        log = self._estiva.folder / f"{queue}-n{number}.log"
+        name = f"{queue}-{self._mark}{number}@faults"
+        log = self._estiva.folder / f"{queue}-{self._mark}{number}.log"
         order = {"queue": queue, "name": name, "concurrency": concurrency, "log": str(log), "point": point}
         if self._child.stdin is None or self._child.stdout is None:
             raise PartError("The nursery is closed.")
@@ -90,6 +95,10 @@ class Nursery:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End them all."""
         for one in self._bred:
             if one.alive:
                 one.send(signal.SIGCONT)

@@ -25,7 +25,7 @@ DELAY, JITTER, LOSS = 300, 100, 5
 def cable_trouble(turn: Round) -> None:
     """Cut, half open, then slow: finished, or stalled in time; and never done twice."""
     world = turn.world
-    worker = world.estiva.worker()
+    worker = world.worker()
     machine = world.add_machine()
     app = turn.application("app", [machine])
     world.deployed(app)

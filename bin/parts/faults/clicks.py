@@ -26,7 +26,7 @@ def broker_gone(turn: Round) -> None:
     world = turn.world
     valkey = world.estiva.valkey
     app = turn.application("app")
-    worker = world.estiva.worker()
+    worker = world.worker()
     world.deployed(app)
     world.probe(app)
     ways: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
@@ -82,7 +82,7 @@ def connections_killed(turn: Round) -> None:
     """CLIENT KILL of every connection again and again, while deploys run."""
     world = turn.world
     apps = [turn.application(f"app{number}") for number in range(3)]
-    worker = world.estiva.worker()
+    worker = world.worker()
     for number in [world.deploy(app) for app in apps]:
         world.ended(number)
     world.probe(*apps)
@@ -119,7 +119,7 @@ def web_killed(turn: Round) -> None:
     """The broker frozen, so that the web is caught between its commit and its message; killed there."""
     world = turn.world
     apps = [turn.application(f"app{number}") for number in range(turn.amount(1, 4))]
-    worker = world.estiva.worker()
+    worker = world.worker()
     for app in apps:
         world.deployed(app)
     world.probe(*apps)
@@ -163,7 +163,7 @@ def many_people(turn: Round) -> None:
     world = turn.world
     count = turn.amount(6, 50)
     app = turn.application("app")
-    worker = world.estiva.worker(concurrency=16)
+    worker = world.worker(concurrency=16)
     world.deployed(app)
     world.probe(app)
     people = [world.visitor(f"person{number}@example.com") for number in range(count)]

@@ -84,7 +84,7 @@ def _free(machine: SmallMachine) -> int:
 def disk_trouble(turn: Round) -> None:
     """Full before the plan, in the pull, at the create; without inodes; read-only. Then with room again: it deploys."""
     world = turn.world
-    worker = world.estiva.worker()
+    worker = world.worker()
     machine = world.add_machine(SmallMachine)
     assert isinstance(machine, SmallMachine)  # noqa: S101 - for the type checker
     app = turn.application("app", [machine])

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 from parts.environment import ROOT, WORTHLESS_KEYS
 from parts.part import remember
@@ -21,6 +22,17 @@ from parts.valkey import Valkey
 BIN = Path(sys.executable).parent
 PRIVATE_KEY = "ESTIVA_SEALING_PRIVATE_KEY"
 ROOT_IS_FINE_HERE = "ignore:You're running the worker with superuser privileges"
+
+
+class Running(Protocol):
+    """A process of Estiva's."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    def kill(self) -> None:
+        """SIGKILL, awaited."""
 
 
 class Estiva:
@@ -129,7 +141,7 @@ class Estiva:
         """Those of a kind (`web`, `deploy`, `look`, `reconciler`) that run."""
         return [each for name, each in self.processes.items() if name.rstrip("0123456789") == kind and each.alive]
 
-    def end(self, process: Process) -> None:
+    def end(self, process: Running) -> None:
         """SIGKILL it and what it started, and wait until they are gone."""
         below = descendants(process.pid)
         process.kill()
@@ -178,16 +190,16 @@ class Estiva:
 
 def until_ready(process: Process) -> None:
     """Wait until a worker takes messages."""
-    wait_until(lambda: " ready." in process.log.read_text(errors="replace"), f"{process.argv[-1]} ready", timeout=60)
+    process.wait_ready(lambda: " ready." in process.log.read_text(errors="replace"), timeout=60)
 
 
-def freeze(process: Process) -> None:
+def freeze(process: Running) -> None:
     """SIGSTOP, awaited."""
     os.kill(process.pid, signal.SIGSTOP)
     wait_until(lambda: _state(process.pid) == "T", "the process stops")
 
 
-def thaw(process: Process) -> None:
+def thaw(process: Running) -> None:
     """SIGCONT."""
     os.kill(process.pid, signal.SIGCONT)
 

@@ -89,7 +89,7 @@ def frozen_past_its_lease(turn: Round) -> None:
     world = turn.world
     app = turn.application("app")
     steps = ("pull", "replace", "health", "cleanup")
-    first = world.estiva.worker()
+    first = world.worker()
     world.deployed(app)
     world.probe(app)
     for number in range(turn.amount(1, 12)):
@@ -99,7 +99,7 @@ def frozen_past_its_lease(turn: Round) -> None:
         world.until_step(clicked, steps[turn.dice.randrange(1, 3)] if number else "health")
         freeze(first)
         world.record.let_leases_run_out()
-        second = world.estiva.worker()
+        second = world.worker()
         turn.expect(world.ended(clicked) == "succeeded", f"{world.record.of(clicked)}")
         before = _as_it_is(turn, app)
         thaw(first)
@@ -164,7 +164,7 @@ def only_worker_dies(turn: Round) -> None:
     """SIGKILL of the only worker, no help but the reconciler's: stalled within 45 s, and why; ended when one returns."""
     world = turn.world
     apps = [turn.application(f"app{number}") for number in range(2)]
-    worker = world.estiva.worker()
+    worker = world.worker()
     for app in apps:
         world.deployed(app)
     world.probe(*apps)
@@ -173,7 +173,7 @@ def only_worker_dies(turn: Round) -> None:
     world.estiva.end(worker)
 
 
-def _die_once(turn: Round, apps: list[Application], worker: Process) -> Process:
+def _die_once(turn: Round, apps: list[Application], worker: Bred) -> Bred:
     world = turn.world
     numbers = []
     for app in apps:
@@ -188,7 +188,7 @@ def _die_once(turn: Round, apps: list[Application], worker: Process) -> Process:
     turn.expect(SILENT in share.stalled_reason, f"the reason is {share.stalled_reason!r}")
     page = world.ada.open(f"/deployments/{numbers[0]}/").text
     turn.expect(SILENT in page, "the page doesn't say what it waits for")
-    after = world.estiva.worker()
+    after = world.worker()
     for number in numbers:
         turn.expect(world.ended(number) == "succeeded", f"{world.record.of(number)}")
     turn.did()

@@ -24,7 +24,7 @@ WAYS: Final[dict[str, tuple[Rule, str]]] = {
 def registry_trouble(turn: Round) -> None:
     """Each way once a round, the image always a new one."""
     world = turn.world
-    worker = world.estiva.worker()
+    worker = world.worker()
     app = turn.application("app")
     world.deployed(app)
     world.probe(app)

@@ -71,7 +71,7 @@ def _frozen_for_a_while(machine: Machine) -> None:
 
 def _blow_by_blow(turn: Round, moments: tuple[str, ...], blows: dict[str, Callable[[Machine], None]]) -> None:
     world = turn.world
-    worker = world.estiva.worker()
+    worker = world.worker()
     kinds: dict[str, dict[str, Any]] = {"plain": {}, "live": {"live_restore": True}}
     machines = {name: world.add_machine(**kind) for name, kind in kinds.items()}
     apps = {name: turn.application(name, [machine]) for name, machine in machines.items()}

@@ -63,12 +63,13 @@ WAYS: Final = (
 def no_good(turn: Round) -> None:
     """Each way in each strategy, beside one another; then one that ignores SIGTERM is replaced."""
     world = turn.world
-    worker = world.estiva.worker(concurrency=16)
+    worker = world.worker(concurrency=16)
     ways = [way for way in WAYS if way.quick] if turn.amount(1, 0) else list(WAYS)
     for round_number in range(turn.amount(1, 3)):
         for strategy in (STOP_FIRST, START_FIRST):
             _try(turn, ways, strategy, round_number)
     _ignores_term(turn)
+    _beside_each_other(turn)
     world.estiva.end(worker)
 
 
@@ -114,6 +115,19 @@ def _ignores_term(turn: Round) -> None:
     world.change(app, world.images.page("2"))
     turn.succeeded(world.deploy(app))
     turn.did()
+
+
+def _beside_each_other(turn: Round) -> None:
+    """Good versions, start-first, asked all the while: nobody is to notice, though the old one drops what it does when it ends."""
+    world = turn.world
+    for count in range(turn.amount(1, 2)):
+        app = turn.application(f"beside{count}", [world.machines[-1]], strategy=START_FIRST, **SETTINGS)
+        world.deployed(app)
+        world.probe(app)
+        for number in range(turn.amount(2, 15)):
+            world.change(app, world.images.page(str(1 + number % 3)))
+            turn.succeeded(world.deploy(app))
+            turn.did()
 
 
 ROWS = (

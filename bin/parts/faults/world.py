@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from parts.faults.breed import Bred, Nursery
 from parts.faults.estiva import Estiva
 from parts.faults.events import Watch
 from parts.faults.images import Images, Pushed, WorldRegistry
@@ -67,6 +68,8 @@ class World(Sight):
             self.estiva.start()
             self.backstage = Stage(self.folder, self.estiva.environment(secret=True))
             self._stack.callback(self.backstage.close)
+            self.nursery = Nursery(self.estiva, "w")
+            self._stack.callback(self.nursery.close)
             web = pool.submit(self.estiva.web)
             token = self.backstage("begin")
             for each in booting:
@@ -117,6 +120,10 @@ class World(Sight):
             key=machine.sshd.host_key_line(),
         )
         machine.sshd.authorize(key)
+
+    def worker(self, *, concurrency: int = 8) -> Bred:
+        """A worker that takes messages, forked from one that had imported everything: the same program, sooner."""
+        return self.nursery.worker(concurrency=concurrency)
 
     # people's side
 
