@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from deployments import builds, endings, hints, queue, releases, solitude, stalls, waves
+from deployments import builds, endings, hints, queue, releases, solitude, stalls, turns
 from deployments import engines as able
 from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
@@ -172,29 +172,17 @@ def hand_back_operation(claim: Claim, *, reason: str = "") -> bool:
 
 def waiting_targets() -> list[int]:
     """The Targets whose turn it is and that nobody holds, those hinted longest ago first; at most `MOST_WAITING`."""
-    older = Deployment.objects.filter(
-        placement=OuterRef("placement_id"), pk__lt=OuterRef("deployment_id"), status__in=DEPLOYMENT_OPEN
-    )
-    building = Target.objects.filter(deployment=OuterRef("deployment_id"), role=Target.Role.BUILD)
-    unbuilt = building.exclude(status=TargetStatus.SUCCEEDED)
-    waiting = Target.objects.filter(
-        Q(role=Target.Role.BUILD) | ~Exists(unbuilt),
-        waves.may_begin(),
-        ~Exists(older),
-        Q(not_before=None) | Q(not_before__lte=Now()),
-        status__in=TARGET_WAITING,
-    )
-    return list(
-        waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:MOST_WAITING]
-    )
+    return _hinted_longest_ago(turns.targets())
 
 
 def waiting_operations() -> list[int]:
     """The Operations that nobody holds yet, those hinted longest ago first; at most `MOST_WAITING`."""
-    waiting = Operation.objects.filter(status=OperationStatus.QUEUED, deadline_at__gt=Now())
-    return list(
-        waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:MOST_WAITING]
-    )
+    return _hinted_longest_ago(turns.operations())
+
+
+def _hinted_longest_ago(waiting: QuerySet[Target] | QuerySet[Operation]) -> list[int]:
+    ordered = waiting.order_by(F("hinted_at").asc(nulls_first=True), "pk")
+    return list(ordered.values_list("pk", flat=True)[:MOST_WAITING])
 
 
 def mark_hinted(target_ids: Iterable[int] = (), operation_ids: Iterable[int] = ()) -> None:

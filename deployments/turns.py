@@ -7,7 +7,7 @@ from django.db.models.functions import Coalesce, Greatest, Now
 
 from deployments import waves
 from deployments.models import Deployment, Operation, Step, Target
-from deployments.states import DEPLOYMENT_OPEN, OperationStatus, TargetStatus
+from deployments.states import DEPLOYMENT_OPEN, TARGET_WAITING, OperationStatus, TargetStatus
 
 
 def targets() -> "QuerySet[Target]":
@@ -22,7 +22,7 @@ def targets() -> "QuerySet[Target]":
         waves.may_begin(),
         ~Exists(older),
         Q(not_before=None) | Q(not_before__lte=Now()),
-        status__in=(TargetStatus.QUEUED, TargetStatus.STALLED),
+        status__in=TARGET_WAITING,
     )
 
 
