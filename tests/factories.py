@@ -14,6 +14,7 @@ from django.utils import timezone
 from deployments import container_settings
 from deployments.models import (
     Application,
+    Attention,
     Deployment,
     Environment,
     Grant,
@@ -163,9 +164,12 @@ def deployment(of: Release, **fields: Any) -> Deployment:
 
 def target(of: Deployment, on: Host, status: TargetStatus = TargetStatus.QUEUED, **fields: Any) -> Target:
     """A server's share of a Deployment."""
-    return Target.objects.create(
+    made = Target.objects.create(
         deployment=of, placement=of.placement, host=on, host_name=on.name, status=status, **fields
     )
+    if status == TargetStatus.NEEDS_ATTENTION:
+        Attention.objects.create(target=made, placement=of.placement, host=on, opened_at=timezone.now())
+    return made
 
 
 def step(of: Target, key: str = "pull", **fields: Any) -> Step:

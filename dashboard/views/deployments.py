@@ -8,11 +8,12 @@ from django.utils.translation import gettext as _
 from dashboard.access import ACT, ACTING, EVERYONE, Request, get_deployment, seen_by
 from dashboard.downloads import streamed_text
 from dashboard.forms.history import HistoryForm
-from deployments import audit, permissions, requests, waves
+from deployments import attention, audit, permissions, requests, waves
 from deployments.errors import Refused
 from deployments.models import Target
 from deployments.queries import history as histories
 from deployments.queries import log
+from deployments.queries.attention_page import attention_page, dealt_by
 from deployments.queries.deployment_page import deployment_page
 from deployments.queries.deployment_rows import STEP_TITLES
 from deployments.queries.placement_page import settings_in_words
@@ -34,9 +35,14 @@ def detail(request: Request, deployment: int) -> HttpResponse:
     row = get_deployment(request, deployment)
     fragments = {"head": "deployments/_head.html", "steps": "deployments/_steps.html"}
     template = fragments.get(request.GET.get("fragment", ""), "deployments/detail.html")
+    page = deployment_page(row)
+    if page.left_doubt and "fragment" not in request.GET:
+        attention.look_if_stale(row)
     context = {
         "deployment": row,
-        "page": deployment_page(row),
+        "page": page,
+        "attention": attention_page(row) if page.left_doubt else None,
+        "deals_with": dealt_by(row),
         "settings": settings_in_words(row.release),
         "may_act": permissions.may_act(request.user, row.placement),
     }

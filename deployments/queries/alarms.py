@@ -1,12 +1,15 @@
 """What burns: servers out of reach or changed, servers that need somebody, stalled work, no worker."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from deployments.figures import living_workers
-from deployments.models import Attention, Deployment, Host, PlacementHost, Target, User
+from deployments.models import Deployment, Host, PlacementHost, Target, User
 from deployments.permissions import sees_everything, visible_deployments, visible_hosts, visible_placements
+from deployments.queries.attention_page import Doubt
 from deployments.queries.drift_page import unknown_containers
 from deployments.queries.health import warnings
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
@@ -26,11 +29,11 @@ class Alarm:
     deployment: int | None = None
 
 
-def alarms_for(user: User) -> list[Alarm]:
-    """Loudest first, in a constant number of queries."""
+def alarms_for(user: User, doubts: Iterable[Doubt]) -> list[Alarm]:
+    """Loudest first, in a constant number of queries; `doubts` are those of the visible Placements, that are shown anyway."""
     return [
         *_host_alarms(user),
-        *_target_alarms(user),
+        *_target_alarms(user, doubts),
         *_health_alarms(user),
         *_gate_alarms(user),
         *_behind_alarms(user),
@@ -65,17 +68,20 @@ def _health_alarms(user: User) -> list[Alarm]:
     return sorted(found, key=lambda alarm: alarm.tone != "bad")
 
 
-def _target_alarms(user: User) -> list[Alarm]:
+def _target_alarms(user: User, doubts: Iterable[Doubt]) -> list[Alarm]:
     """What stalls, and what a Deployment left in doubt as long as nobody has dealt with it."""
-    stalled = Target.objects.filter(status=TargetStatus.STALLED, placement__application__archived_at=None)
-    doubts = Attention.objects.filter(way="", placement__application__archived_at=None)
+    later = Target.objects.filter(
+        placement=OuterRef("placement"),
+        host=OuterRef("host"),
+        role=OuterRef("role"),
+        pk__gt=OuterRef("pk"),
+        status=TargetStatus.SUCCEEDED,
+    )
+    stalled = Target.objects.filter(~Exists(later), status=TargetStatus.STALLED)
+    stalled = stalled.filter(placement__application__archived_at=None).select_related("deployment").order_by("-pk")
     if not sees_everything(user):
         stalled = stalled.filter(deployment__in=visible_deployments(user))
-        doubts = doubts.filter(placement__in=visible_placements(user))
-    rows = [
-        *stalled.select_related("deployment").order_by("-pk")[:MOST],
-        *(each.target for each in doubts.select_related("target__deployment").order_by("-target_id")[:MOST]),
-    ]
+    rows = [*stalled[:MOST], *(each.row.target for each in doubts)]
     return [_of_target(each) for each in sorted(rows, key=lambda row: -row.pk)[:MOST]]
 
 

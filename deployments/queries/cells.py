@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from deployments.models import Deployment, Placement, PlacementHost, Release, Step, Target
+from deployments.queries.attention_page import Doubt, open_doubts
 from deployments.states import DEPLOYMENT_OPEN, TARGET_ENDS, DeploymentStatus, HostState, TargetStatus
 
 FAILED: Final = frozenset({DeploymentStatus.FAILED, DeploymentStatus.NEEDS_ATTENTION})
@@ -70,6 +71,7 @@ class Cell:
     motion: Motion | None = None
     latest: Deployment | None = None
     pills: list[Pill] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -81,8 +83,18 @@ def cells_of(placements: Iterable[Placement]) -> dict[int, Cell]:
     """Each Placement's Cell by its id, in a constant number of queries."""
     by_id = {placement.pk: placement for placement in placements}
     seats = _seats(by_id)
-    latest, motions = _latest(by_id), _motions(by_id)
-    return {key: _cell(placement, seats[key], latest.get(key), motions.get(key)) for key, placement in by_id.items()}
+    latest, motions, doubts = _latest(by_id), _motions(by_id), _doubts(by_id)
+    return {
+        key: _cell(placement, seats[key], latest.get(key), motions.get(key), doubts[key])
+        for key, placement in by_id.items()
+    }
+
+
+def _doubts(keys: Iterable[int]) -> defaultdict[int, list[Doubt]]:
+    found: defaultdict[int, list[Doubt]] = defaultdict(list)
+    for each in open_doubts(list(keys)):
+        found[each.row.placement_id].append(each)
+    return found
 
 
 def _seats(keys: Iterable[int]) -> defaultdict[int, list[PlacementHost]]:
@@ -134,10 +146,16 @@ def _worked_on(build: Target | None, targets: list[Target]) -> list[int]:
     return [target.pk for target in (*([build] if build else []), *targets)]
 
 
-def _cell(placement: Placement, seats: list[PlacementHost], latest: Deployment | None, motion: Motion | None) -> Cell:
+def _cell(
+    placement: Placement,
+    seats: list[PlacementHost],
+    latest: Deployment | None,
+    motion: Motion | None,
+    doubts: list[Doubt],
+) -> Cell:
     running = _running(seats)
     since = max((seat.running_since for seat in seats if seat.running_since), default=None)
-    state, label, pills = _standing(seats, running, latest)
+    state, label, pills = _standing(seats, running, latest, doubts)
     by = _brought_by(seats, running) or (latest.requested_by_name if latest else "")
     upcoming = None
     if motion is not None:
@@ -155,6 +173,7 @@ def _cell(placement: Placement, seats: list[PlacementHost], latest: Deployment |
         motion,
         latest,
         pills,
+        doubts,
     )
 
 
@@ -174,20 +193,23 @@ def _brought_by(seats: list[PlacementHost], running: Release | None) -> str:
 
 
 def _standing(
-    seats: list[PlacementHost], running: Release | None, latest: Deployment | None
+    seats: list[PlacementHost], running: Release | None, latest: Deployment | None, doubts: list[Doubt]
 ) -> tuple[str, str, list[Pill]]:
     """What is so while nothing moves: the worst of it gives the state, the rest are pills."""
     pills = [
         Pill(_short(seat.drift if len(seats) == 1 else f"{seat.host.name}: {seat.drift}"), "warn")
         for seat in seats
-        if seat.drift
+        if seat.drift and seat.host_id not in {each.row.host_id for each in doubts}
     ]
     away = [seat.host.name for seat in seats if seat.host.state in _OUT_OF_REACH]
     if away:
         pills.append(Pill(_("%(servers)s out of reach") % {"servers": ", ".join(away)}, "bad"))
     if len({seat.running_release_id for seat in seats}) > 1:
         pills.append(Pill(_("servers differ"), "warn"))
-    if latest is not None and latest.status in FAILED:
+    if doubts:
+        said = _("in doubt: %(servers)s") % {"servers": ", ".join(sorted({each.server for each in doubts}))}
+        return "needs_attention", str(DeploymentStatus.NEEDS_ATTENTION.label), [Pill(_short(said), "bad"), *pills]
+    if latest is not None and latest.status == DeploymentStatus.FAILED:
         serves = Pill(_("old version serves") if running else _("nothing serves"), "bad")
         return str(latest.status), str(latest.get_status_display()), [serves, *pills]
     if any(seat.drift for seat in seats):

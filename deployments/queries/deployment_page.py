@@ -120,6 +120,11 @@ class DeploymentPage:
         return next((f"{target.label}:L{step.first_line}" for target, step in failed if step and step.first_line), "")
 
     @property
+    def left_doubt(self) -> bool:
+        """What serves on one of its servers was not known at its end."""
+        return any(each.status == TargetStatus.NEEDS_ATTENTION for each in self.failures)
+
+    @property
     def on_release(self) -> int:
         """How many servers were seen on this Deployment's Release."""
         number = self.deployment.release.number

@@ -8,6 +8,7 @@ from django.db.models import Count, Q, QuerySet
 from deployments import engines
 from deployments.inventory import jumping
 from deployments.models import Environment, Host, Operation, Placement, PlacementHost, Target
+from deployments.queries.attention_page import Doubt, open_doubts
 from deployments.queries.drift_page import Unknown, unknown_containers
 from deployments.states import HostState
 
@@ -43,11 +44,13 @@ class HostPage:
     behind: list[str] = field(default_factory=list)
     workers: list[str] = field(default_factory=list)  # those beside it that are alive, for who sees everything
     unknown: list[Unknown] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)  # what a Deployment left so, and nobody has dealt with
 
     @property
     def drifted(self) -> list[PlacementHost]:
-        """What differs from the record."""
-        return [seat for seat in self.seats if seat.drift]
+        """What differs from the record; of what is in doubt that is said elsewhere."""
+        doubted = {each.row.placement_id for each in self.doubts}
+        return [seat for seat in self.seats if seat.drift and seat.placement_id not in doubted]
 
 
 def host_list(visible: QuerySet[Host], placements: QuerySet[Placement], *, retired: bool = False) -> list[HostRow]:
@@ -87,6 +90,7 @@ def host_page(host: Host, visible: QuerySet[Placement], *, everything: bool) -> 
         list(host.behind.filter(retired_at=None).values_list("name", flat=True)) if everything else [],
         list(engines.living(host.engine_id).values_list("name", flat=True)) if everything and host.is_beside else [],
         unknown_containers([host])[host.pk] if everything else [],
+        open_doubts(visible, host=host),
     )
 
 

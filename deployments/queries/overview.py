@@ -71,7 +71,11 @@ def overview(user: User) -> Overview:
     ]
     visible = visible_deployments(user)
     return Overview(
-        environments, rows, alarms_for(user), list(visible.select_related("release")[:LATELY]), rhythm(visible)
+        environments,
+        rows,
+        alarms_for(user, [doubt for cell in cells.values() for doubt in cell.doubts]),
+        list(visible.select_related("release")[:LATELY]),
+        rhythm(visible),
     )
 
 

@@ -83,7 +83,7 @@ def test_a_server_without_samples_has_empty_charts(host: Host) -> None:
 @pytest.mark.parametrize(("free", "tone"), [(11, None), (9, "warn"), (4, "bad")])
 def test_little_disk_warns_on_the_overview(host: Host, free: int, tone: str | None) -> None:
     Host.objects.filter(pk=host.pk).update(disk_free=free, disk_total=100)
-    found = alarms_for(make.ana())
+    found = alarms_for(make.ana(), [])
     assert [each.tone for each in found] == ([tone] if tone else [])
     assert [(each.host, each.title) for each in found] == ([(host, "web-1 runs out of disk.")] if tone else [])
 
@@ -117,7 +117,7 @@ def test_a_load_that_lasts_warns_on_the_overview(
     for number, load in enumerate(loads):
         at(monkeypatch, now - timedelta(minutes=5 * (len(loads) - 1 - number)))
         host_samples.record(host.pk, Seen(load=load, cores=cores))
-    found = alarms_for(make.ana())
+    found = alarms_for(make.ana(), [])
     assert [(each.tone, each.host, each.title) for each in found] == (
         [("warn", host, "web-1 is overloaded.")] if warned else []
     )
