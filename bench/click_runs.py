@@ -1,6 +1,6 @@
 """`bin/bench click`'s single clicks: one person, one server, nothing else going on; and the floor beside each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,7 @@ def clicks(world: World, rounds: int) -> Clicks:
 
     def click(number: int) -> float:
         plan = world.ada.ask_plan(app.name, "live")
-        clicked = tab.click(plan, tab.plan(plan))
+        clicked = tab.click(plan, tab.plan(plan), last_line(world))
         return _note(world, found, clicked, is_counted=number >= 0)
 
     ways = {"floor": lambda _: local.deploy([seat], pushed.reference), "click": click}
@@ -61,12 +61,17 @@ def _note(world: World, found: Clicks, clicked: Clicked, *, is_counted: bool) ->
         found.lost += lost + share.last_line - max(clicked.numbers, default=0)
         found.doubled += doubled
         found.clicked.append(clicked)
-        for name, seconds in _parts(world, clicked).items():
+        for name, seconds in moments(world, clicked).items():
             found.parts.setdefault(name, []).append(seconds)
     return share.ended - clicked.sent_at
 
 
-def _parts(world: World, clicked: Clicked) -> Mapping[str, float]:
+def last_line(world: World) -> Callable[[int], int]:
+    """How many lines a Deployment has on record."""
+    return lambda deployment: sum(each.last_line for each in world.record.of(deployment))
+
+
+def moments(world: World, clicked: Clicked) -> Mapping[str, float]:
     """Where the time went by the record, in seconds since the form was sent."""
     ((requested, started),) = _moments(
         world, "SELECT d.requested_at, t.started_at FROM deployments_target t", clicked.deployment

@@ -11,13 +11,13 @@ import socket
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from parts.processes import PartError, wait_until
 
 SECONDS = 60
-QUIET = 0.3  # nothing more comes after that
+QUIET = 10.0  # nothing more comes after that
 IDLE = 1.0  # a server closes a connection that says nothing for a little longer than that
 COALESCE = 0.1  # the page's scripts gather news for so long before they fetch a part of it again
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
@@ -89,8 +89,11 @@ class Tab:
             raise PartError(f"the click led to {status} {path}: {text[:500]}")
         return int(path.strip("/").rpartition("/")[2])
 
-    def click(self, plan: str, fields: dict[str, str]) -> Clicked:
-        """Send the form, follow it to the deployment's page, watch its log until the first line is here, then until it is over."""
+    def click(self, plan: str, fields: dict[str, str], last_line: Callable[[int], int]) -> Clicked:
+        """Send the form, follow it to the deployment's page, watch its log until the first line is here, then until it is over.
+
+        `last_line` tells how many lines a Deployment that is over has on record.
+        """
         clicked = Clicked(sent_at=time.time())
         began = time.monotonic()
         clicked.deployment = self.send(plan, fields)
@@ -105,7 +108,7 @@ class Tab:
         with Stream(self._connect(), self._headers, clicked.deployment, target, last) as stream:
             if last:  # the page's scripts fetch what the record holds beside the stream
                 self._record(clicked, began, path, target, last)
-            self._until_over(clicked, began, path, stream)
+            self._until_over(clicked, began, path, stream, last_line)
         return clicked
 
     def _record(self, clicked: Clicked, began: float, path: str, target: int, last: int) -> None:
@@ -113,7 +116,9 @@ class Tab:
         clicked.where, clicked.first_line = "record", time.monotonic() - began
         clicked.numbers += [row[0] for row in json.loads(text)["lines"] if row[0] <= last]
 
-    def _until_over(self, clicked: Clicked, began: float, path: str, stream: "Stream") -> None:
+    def _until_over(
+        self, clicked: Clicked, began: float, path: str, stream: "Stream", last_line: Callable[[int], int]
+    ) -> None:
         for at, event, data in stream.events():
             clicked.stream = clicked.stream or at - began
             if event == "log":
@@ -124,7 +129,7 @@ class Tab:
                 _, _, text = self._ask("GET", f"{path}?fragment=head")
                 if (head := _HEAD.search(text)) and not head[2]:
                     clicked.seen_done = time.monotonic() - began
-                    clicked.numbers += stream.rest()
+                    clicked.numbers += stream.rest(clicked.numbers, last_line(clicked.deployment))
                     return
         raise PartError(f"the live stream of {path} ended before the deployment did")
 
@@ -183,16 +188,21 @@ class Stream:
                 news = following
             yield news
 
-    def rest(self) -> list[int]:
-        """The numbers of the lines that still come: the record may know of the end a moment before the stream does."""
+    def rest(self, met: list[int], last: int) -> list[int]:
+        """The numbers of the lines that still come until `last` did, which may be never; the record may know of the end a moment
+        before the stream does."""
         numbers: list[int] = []
-        while True:
+        until = time.monotonic() + QUIET
+        while max(met[-1:] + numbers[-1:], default=0) < last and time.monotonic() < until:
             try:
                 news = self._news.get(timeout=QUIET)
             except queue.Empty:
-                return numbers
-            if news is not None and news[1] == "log":
+                break
+            if news is None:
+                break
+            if news[1] == "log":
                 numbers += [row[0] for row in json.loads(news[2])["lines"]]
+        return numbers
 
     def _read(self) -> None:
         try:

@@ -26,21 +26,24 @@ class Postgres(ProcessPart):
         super().__init__(folder)
         self.port = port or free_port()
         self.user = "postgres" if os.geteuid() == 0 else getpass.getuser()
+        self.also = ""  # another address of this machine to listen at, for the /24 that it is in
         self.log = self.folder / "postgres.log"
         self._data = self.folder / "data"
         self.process = Process(["postgres"], log=self.log)
 
-    def url(self, database: str = "postgres") -> str:
+    def url(self, database: str = "postgres", address: str = "127.0.0.1") -> str:
         """The address of one of its databases, as in ESTIVA_DATABASE_URL."""
-        return f"postgres://{ROLE}@127.0.0.1:{self.port}/{database}"
+        return f"postgres://{ROLE}@{address}:{self.port}/{database}"
 
     def start(self) -> None:
         """Make the cluster the first time (a second or so), start it, wait until it takes connections."""
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
+        if self.also:
+            self._let_in(f"{self.also}/24")
         settings = {
             **FAST_SETTINGS,
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": f"127.0.0.1,{self.also}".rstrip(","),
             "port": str(self.port),
             "unix_socket_directories": "",
         }
@@ -66,6 +69,12 @@ class Postgres(ProcessPart):
         except PartError:
             return False
         return True
+
+    def _let_in(self, network: str) -> None:
+        rules, line = self._data / "pg_hba.conf", f"host all all {network} trust\n"
+        if line not in rules.read_text():
+            with rules.open("a") as file:
+                file.write(line)
 
     def _initialise(self) -> None:
         self._data.mkdir(mode=0o700, exist_ok=True)

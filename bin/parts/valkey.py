@@ -20,6 +20,7 @@ class Valkey(ProcessPart):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.also: tuple[str, int] | None = None  # an address and port of this machine to listen at, beside the socket
         self.socket = sockets_folder(self.folder) / "valkey.sock"
         self.log = self.folder / "valkey.log"
         self.process = Process([str(program())], log=self.log)
@@ -40,6 +41,8 @@ class Valkey(ProcessPart):
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }
+        if self.also:
+            settings |= {"bind": self.also[0], "port": str(self.also[1]), "protected-mode": "no"}
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
         self.socket.unlink(missing_ok=True)
         self.process = Process([str(program()), *words], log=self.log)
