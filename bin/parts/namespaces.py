@@ -33,6 +33,12 @@ class Namespace:
         for chain in ("INPUT", "OUTPUT"):
             run(self.inside(["iptables", "-I", chain, "!", "-i" if chain == "INPUT" else "-o", "lo", "-j", "DROP"]))
 
+    def reset(self) -> None:
+        """Answer every TCP packet to and from it with a reset, as firewalls that forgot a connection do; `mend` ends it."""
+        for chain in ("INPUT", "OUTPUT"):
+            match = ["-p", "tcp", "!", "-i" if chain == "INPUT" else "-o", "lo"]
+            run(self.inside(["iptables", "-I", chain, *match, "-j", "REJECT", "--reject-with", "tcp-reset"]))
+
     def mend(self) -> None:
         """Let packets pass again."""
         for chain in ("INPUT", "OUTPUT"):

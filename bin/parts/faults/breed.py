@@ -72,12 +72,14 @@ class Nursery:
             )
         remember(estiva.folder, self._child.pid)
 
-    def worker(self, point: dict[str, Any] | None = None, *, queue: str = "deploy", concurrency: int = 8) -> Bred:
+    def worker(
+        self, point: dict[str, Any] | None = None, *, queue: str = "deploy", concurrency: int = 8, **more: Any
+    ) -> Bred:
         """A worker that takes messages; with a `point`, one that dies there."""
         number = next(self._numbers)
         name = f"{queue}-{self._mark}{number}@faults"
         log = self._estiva.folder / f"{queue}-{self._mark}{number}.log"
-        order = {"queue": queue, "name": name, "concurrency": concurrency, "log": str(log), "point": point}
+        order = {"queue": queue, "name": name, "concurrency": concurrency, "log": str(log), "point": point, **more}
         if self._child.stdin is None or self._child.stdout is None:
             raise PartError("The nursery is closed.")
         self._child.stdin.write(json.dumps(order) + "\n")

@@ -1,4 +1,4 @@
-"""Row 13: the network between worker and server: every packet dropped for a while, a connection half open, a slow and lossy line."""
+"""Row 13: the network between worker and server: connections reset, every packet dropped for a while, a connection half open, a slow line."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def cable_trouble(turn: Round) -> None:
     world.deployed(app)
     world.probe(app)
     with Gate(world.registry) as gate:
+        for count in range(turn.amount(2, 12)):
+            _reset(turn, app, machine, gate, count)
         for count in range(turn.amount(1, 4)):
             _cut(turn, app, machine, gate, count)
         for count in range(turn.amount(1, 3)):
@@ -56,6 +58,23 @@ def _cut(turn: Round, app: Application, machine: Machine, gate: Gate, count: int
         machine.namespace.mend()
         gate.rule = None
     _ends(turn, app, number, began)
+
+
+def _reset(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
+    """Both ends are told that there is no such connection, and nobody gets a new one for a while."""
+    world = turn.world
+    number = each_moment(turn, app, gate, f"cable-reset{count}", pick(turn.dice, ("pull", "replace", "health")))
+    began = time.time()
+    machine.namespace.reset()
+    turn.did()
+    try:
+        time.sleep(turn.dice.choice((0.2, 1, 3)))
+    finally:
+        machine.namespace.mend()
+        gate.rule = None
+    _ends(turn, app, number, began)
+    world.wait(lambda: world.serves(app), f"{app.name} serves", 60)
+    app.broken[-1] = (began, time.time())
 
 
 def _slow(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
@@ -124,4 +143,12 @@ def _plug(machine: Machine, bridge: str, *, out: str, into: tuple[str, str]) -> 
     run(["ip", "neigh", "flush", "dev", bridge])
 
 
-ROWS = (Row(13, "cable", "a server's network cut, half open, slow (300 ± 100 ms) and lossy (5 %)", cable_trouble),)
+ROWS = (
+    Row(
+        13,
+        "cable",
+        "a server's connections reset, its network cut, half open, slow (300 ± 100 ms) and lossy (5 %)",
+        cable_trouble,
+        seconds=600,
+    ),
+)

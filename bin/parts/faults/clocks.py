@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -11,12 +12,15 @@ from typing import Final
 
 from parts import packages
 from parts.faults.row import Round, Row
-from parts.faults.world import Application
+from parts.faults.shifted import ShiftedSocket
+from parts.faults.world import START_FIRST, STOP_FIRST, Application
+from parts.part import sockets_folder
 from parts.processes import PartError, Process
 
 LIBRARY: Final = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketimeMT.so.1")
 TOLERANCE: Final = 5.0
 OFF: Final = 300
+GAP: Final = 60.0  # far less than a day
 
 
 def wrong_clocks(turn: Round) -> None:
@@ -86,4 +90,58 @@ def _off(at: float, begin: float, end: float) -> float:
     return max(0.0, begin - at, at - end)
 
 
-ROWS = (Row(18, "clocks", "workers and the reconciler with clocks five minutes wrong", wrong_clocks),)
+def server_days_off(turn: Round) -> None:
+    """One server's clock a day ahead, another's a day behind: deploys go as ever, in both orders, and lines stay in their order."""
+    world = turn.world
+    worker = world.worker()
+    with contextlib.ExitStack() as stack:
+        apps: list[Application] = []
+        for days in (1, -1):
+            machine = world.boot()
+            socket = sockets_folder(machine.engine.folder) / "other-day.sock"
+            stack.enter_context(ShiftedSocket(socket, machine.engine.socket, days=days))
+            world.register(machine, socket)
+            where = "ahead" if days > 0 else "behind"
+            apps += [turn.application(f"{where}-{how}", [machine], strategy=how) for how in (STOP_FIRST, START_FIRST)]
+        for app in apps:
+            world.deployed(app)
+        world.probe(*apps)
+        for number in range(turn.amount(2, 6)):
+            for app in apps:
+                manner = ("plain", "slow_start", "exits")[number % 3]
+                world.change(app, world.images.page(f"day-{manner}{number}", manner, seconds=2))
+            clicked = [world.deploy(app) for app in apps]
+            for app, each in zip(apps, clicked, strict=True):
+                _on_the_other_day(turn, app, each, good=number % 3 < 2)
+                turn.did()
+    world.estiva.end(worker)
+
+
+def _on_the_other_day(turn: Round, app: Application, number: int, *, good: bool) -> None:
+    world = turn.world
+    status = world.ended(number)
+    (share,) = world.record.of(number)
+    turn.expect(status == ("succeeded" if good else "failed"), f"{share}")
+    turn.expect((share.gap or 0.0) < GAP, f"a gap of {share.gap} s is on record: {share}")
+    lasted = share.ended - share.started
+    turn.expect(0 <= lasted < GAP, f"{share} is said to have lasted {lasted:.0f} s")
+    turn.expect(share.attempts == 1, f"its lease was lost: {share}")
+    off = [
+        abs(line[1] / 1000 - time.time())
+        for _, _, _, lines in world.record.chunks().get(share.id, [])
+        for line in lines
+    ]
+    turn.note("log_lines_off_by_seconds", round(max(off, default=0.0)))
+
+
+ROWS = (
+    Row(18, "clocks", "workers and the reconciler with clocks five minutes wrong", wrong_clocks, seconds=60),
+    Row(
+        18,
+        "server-clock",
+        "servers whose clocks are a day ahead and a day behind",
+        server_days_off,
+        own_world=True,
+        seconds=60,
+    ),
+)

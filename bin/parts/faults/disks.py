@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from parts.faults.events import Event
 from parts.faults.gate import Gate, always
 from parts.faults.row import Round, Row
 from parts.faults.world import Application
@@ -98,6 +101,7 @@ def disk_trouble(turn: Round) -> None:
             _before(turn, app, machine, "1", lambda: fill(machine, leave=0), FULL)  # whose image is there: no pull
             _before(turn, app, machine, f"disk-inodes{number}", lambda: use_up_inodes(machine), r"inode")
             _while_pulling(turn, app, machine, gate, f"disk-pull{number}")
+            _between_create_and_start(turn, app, machine)
     _read_only(turn, app, machine)
     world.estiva.end(worker)
 
@@ -127,6 +131,38 @@ def _while_pulling(turn: Round, app: Application, machine: SmallMachine, gate: G
         world.ended(number, timeout=150)
         _told(turn, number, tag, FULL)
     finally:
+        make_room(machine)
+    _deploys_again(turn, app)
+
+
+def _between_create_and_start(turn: Round, app: Application, machine: SmallMachine) -> None:
+    """The engine is held as it tells of the create, and finds its disk full when it goes on."""
+    world = turn.world
+    watch, done = world.watches[machine.name], threading.Event()
+
+    def fill_now(event: Event) -> None:
+        if event.action == "create" and not done.is_set():
+            os.kill(machine.engine.process.pid, signal.SIGSTOP)
+            try:
+                fill(machine, leave=0)
+            finally:
+                os.kill(machine.engine.process.pid, signal.SIGCONT)
+                done.set()
+
+    world.change(app, world.images.page("1"))  # whose image is there
+    watch.told = fill_now
+    try:
+        number = world.deploy(app)
+        status = world.ended(number, timeout=150)
+        turn.expect(done.is_set(), "the create was not seen")
+        (share,) = world.record.of(number)
+        turn.add(f"full_at_the_start_{share.status}", 1)
+        if status != "succeeded":  # an engine that needs no room for it starts it all the same
+            _told(turn, number, "between create and start", FULL)
+        else:
+            turn.did()
+    finally:
+        watch.told = None
         make_room(machine)
     _deploys_again(turn, app)
 

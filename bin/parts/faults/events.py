@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +55,7 @@ class Watch:
         self._connection: http.client.HTTPConnection | None = None
         self._thread = threading.Thread(target=self._loop, name=f"events of {server}", daemon=True)
         self.broken = 0
+        self.told: Callable[[Event], None] | None = None  # of each, at once, on this thread
 
     def start(self) -> None:
         """Begin."""
@@ -99,7 +100,10 @@ class Watch:
             return
         action = str(told["Action"])
         event = Event(at / 1e9, self._server, action, str(actor["ID"]), str(labels.get("name", "")), labels)
+        known = (at, event.container, action) in self._events
         self._events[(at, event.container, action)] = event
+        if self.told is not None and not known:
+            self.told(event)
 
 
 class _Unix(http.client.HTTPConnection):

@@ -32,7 +32,7 @@ exits_late) sleep "$wait_for"; echo "page: fatal: nobody answers" >&2; exit 4 ;;
 never_healthy) rm /tmp/www/healthz ;;
 chatty) seq 1 "${SAMPLE_LINES:-5000}" | sed 's/.*/page: loaded record & of the start-up index/' ;;
 binary) n=0; while [ $n -lt 200 ]; do printf 'page: broken \\377\\376 \\303 line %s\\n' $n; n=$((n + 1)); done ;;
-no_newline) n=0; while [ $n -lt 100 ]; do printf 'page: still %s ' $n; n=$((n + 1)); sleep 0.05; done; echo ;;
+no_newline) n=0; while [ $n -lt "${SAMPLE_TIMES:-100}" ]; do printf 'page: still %s ' $n; n=$((n + 1)); sleep 0.05; done; echo ;;
 long_line) head -c 50000000 /dev/zero | tr '\\0' x; echo ;;
 floods) yes 'page: a line of a flood, which says nothing new and never ends, as such lines are' | head -c 100000000 ;;
 ignores_term) echo "page: ready"; exec httpd -f -p "$port" -h /tmp/www ;;

@@ -55,6 +55,7 @@ def floods(turn: Round) -> None:
     """Each kind of flood while the new version starts: no gap, no repeat, little memory, a viewer hardly behind."""
     world = turn.world
     kinds = ["chatty", "binary", "no_newline"] + ([] if turn.amount(1, 0) else ["long_line", "floods"])
+    times = str(turn.amount(100, 1500))  # twenty a second
     app = turn.application("app", health={"deadline": DEADLINE})
     worker = world.estiva.worker()
     world.deployed(app)
@@ -62,7 +63,7 @@ def floods(turn: Round) -> None:
     (web,) = world.estiva.alive("web")
     pids = {"worker": worker.pid, "web": descendants(web.pid)[0]}
     for kind in kinds:
-        image = world.images.page(f"log-{kind}", kind, variables={"SAMPLE_LINES": "10000"})
+        image = world.images.page(f"log-{kind}", kind, variables={"SAMPLE_LINES": "10000", "SAMPLE_TIMES": times})
         world.change(app, image)
         with Memory(pids) as memory:
             _watched(turn, app, kind, image)
@@ -138,6 +139,6 @@ def viewers(turn: Round) -> None:
 
 
 ROWS = (
-    Row(19, "log", "floods, endless lines, broken characters", floods),
+    Row(19, "log", "floods, endless lines, broken characters", floods, seconds=300),
     Row(20, "viewers", "many viewers, each dropped and back at random", viewers),
 )

@@ -3,23 +3,26 @@
 `python -m parts.faults.nursery` reads one JSON order a line: {queue, name, concurrency, log, point} and answers with the worker's process
 id. Such a worker is the same program as `celery -A worker.celery worker`. With a `point` it dies by SIGKILL before, during or after a
 chosen call to a server: {index: which changing call, from 0} or {call: its name, about: part of what it is given}, and when:
-before|during|after.
+before|during|after. With a `pull_deadline` its deploys give a pull so many seconds instead of half an hour.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import sys
 from typing import Any
 
+import worker.brief
 import worker.celery  # sets Django up
 import worker.tasks
 from parts.faults.nursery_points import CHANGING, LOOKING, Doom
 from worker.connections.building import DockerBuildHost
 from worker.connections.compose import ComposeDockerHost
 from worker.connections.docker import DockerHost
+from worker.engine.spec import DeploySpec
 
 
 def doom(point: dict[str, Any]) -> None:
@@ -41,6 +44,9 @@ def be_worker(order: dict[str, Any]) -> None:
         os.dup2(ours, theirs)
     if order.get("point"):
         doom(order["point"])
+    if order.get("pull_deadline"):
+        hurried = functools.partial(DeploySpec, pull_deadline=float(order["pull_deadline"]))
+        setattr(worker.brief, DeploySpec.__name__, hurried)
     flags = ["-P", "threads", "-c", str(order["concurrency"]), "-Q", order["queue"], "-n", order["name"]]
     sys.argv = ["celery", "--quiet", "-A", "worker.celery", "worker", *flags]
     worker.celery.app.worker_main(["worker", *flags, "--without-gossip", "--without-mingle"])

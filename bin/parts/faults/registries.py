@@ -13,6 +13,7 @@ from parts.faults.row import Round, Row
 from parts.faults.world import Application
 
 CANCEL_SECONDS: Final = 10.0
+PULL_SECONDS: Final = 6.0  # instead of half an hour
 WAYS: Final[dict[str, tuple[Rule, str]]] = {
     "500-always": (always("blobs", status=500), r"500|registry"),
     "token-expired": (always("blobs", status=401), r"unauthori[sz]ed|refuse|authentication|credentials"),
@@ -36,6 +37,10 @@ def registry_trouble(turn: Round) -> None:
             _slow(turn, gate, app, f"registry-slow{number}")
             _moved_tag(turn, app, f"registry-moved{number}")
             _deleted(turn, app, f"registry-deleted{number}")
+        world.estiva.end(worker)
+        worker = world.worker(pull_deadline=PULL_SECONDS)
+        for number in range(turn.amount(1, 3)):
+            _outlasts(turn, gate, app, f"registry-deadline{number}")
     world.estiva.end(worker)
 
 
@@ -99,6 +104,27 @@ def _slow(turn: Round, gate: Gate, app: Application, tag: str) -> None:
     turn.expect(status == "cancelled", f"{tag}: {world.record.of(number)}")
     turn.expect(time.monotonic() - began < turn.patience(CANCEL_SECONDS), "the cancel of a slow pull took too long")
     gate.rule = None
+    turn.did()
+
+
+def _outlasts(turn: Round, gate: Gate, app: Application, tag: str) -> None:
+    """A pull that takes longer than its deadline: broken off in words, and the next one, with the registry well, goes through."""
+    world = turn.world
+    image = gate.through(_fresh(turn, tag))
+    world.change(app, image)
+    plan, fingerprint = _planned(turn, app)
+    gate.rule = always("blobs", rate=1000)
+    began = time.monotonic()
+    number = _click(turn, app, plan, fingerprint)
+    world.ended(number, timeout=120)
+    took = time.monotonic() - began
+    gate.rule = None
+    (share,) = world.record.of(number)
+    turn.expect(share.status == "failed_untouched", f"{tag}: {share}")
+    told = str(share.outcome.get("what", ""))
+    turn.expect("took longer than" in told, f"{tag} was told as: {told}")
+    turn.expect(took < turn.patience(PULL_SECONDS + CANCEL_SECONDS), f"{tag} was broken off after {took:.0f} s")
+    turn.succeeded(world.deploy(app))
     turn.did()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import sqlite3
 import threading
 import time
@@ -17,6 +18,7 @@ from parts.faults.estiva import Estiva
 from parts.faults.row import Round, Row, pick
 from parts.faults.visitor import Visitor
 from parts.faults.world import START_FIRST, Application, World
+from parts.machine import Machine
 from parts.processes import PartError, Process, descendants, kill_all
 
 MOST_ATTEMPTS: Final = 3
@@ -176,7 +178,7 @@ def storm(turn: Round) -> None:
         for _ in range(turn.amount(1, 2)):
             keeper.keep(world.estiva.reconciler)
         ending = threading.Event()
-        breaker = threading.Thread(target=_break, args=(turn, keeper, ending), daemon=True)
+        breaker = threading.Thread(target=_break, args=(turn, keeper, apps, ending), daemon=True)
         breaker.start()
         share = -(-turn.deploys // len(apps))
         with ThreadPoolExecutor(len(apps)) as pool:
@@ -210,7 +212,7 @@ def _clicks(turn: Round, app: Application, count: int, seed: int) -> int:
     return lost
 
 
-def _break(turn: Round, keeper: Keeper, ending: threading.Event) -> None:
+def _break(turn: Round, keeper: Keeper, apps: list[Application], ending: threading.Event) -> None:
     """Something, every few seconds, until told to end."""
     world, dice = turn.world, turn.dice
     valkey = world.estiva.valkey
@@ -240,6 +242,7 @@ def _break(turn: Round, keeper: Keeper, ending: threading.Event) -> None:
         restarted_broker,
         lambda: flush(valkey),
         lambda: pick(dice, machine).sshd.kill_connections(),
+        lambda: _resets(dice, pick(dice, machine), apps, ending),
     ]
     if world.estiva.postgres is not None:
         blows.append(lambda: take_database_away(world.estiva, 0))
@@ -249,6 +252,19 @@ def _break(turn: Round, keeper: Keeper, ending: threading.Event) -> None:
             turn.did()
 
 
+def _resets(dice: random.Random, machine: Machine, apps: list[Application], ending: threading.Event) -> None:
+    """For a moment every connection with a server is answered with a reset, those of its pages' visitors too."""
+    began = time.time()
+    machine.namespace.reset()
+    try:
+        ending.wait(dice.choice((0.2, 1, 3)))
+    finally:
+        machine.namespace.mend()
+        for app in apps:
+            if machine in app.servers:
+                app.broken.append((began, time.time()))
+
+
 ROWS = (
     Row(
         2,
@@ -256,6 +272,8 @@ ROWS = (
         "deploys on many servers while everything of Estiva's is killed, frozen, flushed and cut",
         storm,
         own_world=True,
+        seconds=500,
+        both=True,
     ),
     Row(6, "out-of-memory", "a deploy that no worker survives", out_of_memory),
     Row(9, "database", "the database crashed, restarted, gone for a while", database_gone, seconds=150, both=True),

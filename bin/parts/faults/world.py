@@ -92,9 +92,14 @@ class World(Sight):
 
     def add_machine(self, make: Callable[..., Machine] = Machine, **kind: Any) -> Machine:
         """One more server, registered and trusted."""
+        machine = self.boot(make, **kind)
+        self.register(machine)
+        return machine
+
+    def boot(self, make: Callable[..., Machine] = Machine, **kind: Any) -> Machine:
+        """One more server that nobody knows yet."""
         machine = self._machine(len(self.machines) + 1, make, **kind)
         machine.start()
-        self.register(machine)
         return machine
 
     def _machine(self, number: int, make: Callable[..., Machine] = Machine, **kind: Any) -> Machine:
@@ -105,8 +110,8 @@ class World(Sight):
         self._stack.callback(machine.stop)
         return machine
 
-    def register(self, machine: Machine) -> None:
-        """Make it known to Estiva, and watch what its engine does from now on."""
+    def register(self, machine: Machine, socket: Path | None = None) -> None:
+        """Make it known to Estiva, and watch what its engine does from now on; `socket` is where Estiva asks it, if elsewhere."""
         self.machines.append(machine)
         self.watches[machine.name] = Watch(machine.name, machine.engine)
         self.watches[machine.name].start()
@@ -116,14 +121,14 @@ class World(Sight):
             name=machine.name,
             address=machine.address,
             user=machine.sshd.user,
-            socket=str(machine.engine.socket),
+            socket=str(socket or machine.engine.socket),
             key=machine.sshd.host_key_line(),
         )
         machine.sshd.authorize(key)
 
-    def worker(self, *, concurrency: int = 8) -> Bred:
+    def worker(self, *, concurrency: int = 8, **more: Any) -> Bred:
         """A worker that takes messages, forked from one that had imported everything: the same program, sooner."""
-        return self.nursery.worker(concurrency=concurrency)
+        return self.nursery.worker(concurrency=concurrency, **more)
 
     # people's side
 
