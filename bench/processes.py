@@ -1,6 +1,7 @@
 """What the processes of an installation take of this machine, read from the kernel."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def taken(folder: Path, role: str) -> Taken:
         stat = _read(pid, "stat").rpartition(b")")[2].split()
         ticks += (int(stat[11]) + int(stat[12])) / 100 if stat else 0.0
     return Taken(memory / 1024, threads, ticks)
+
+
+def ports(pid: int) -> set[int]:
+    """The local ports of a process's TCP connections."""
+    sockets: set[str] = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            sockets.add(str(each.readlink()))
+    rows = [line.split() for line in _read(pid, "net/tcp").decode().splitlines()[1:]]
+    return {int(row[1].partition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in sockets}
 
 
 def _running() -> Iterator[tuple[int, str]]:

@@ -1,0 +1,215 @@
+"""Five hundred people who watch one deploy, on one web process: what they cost it, and how late a line of the container reaches each.
+
+The container says some lines a second, each with the moment of its writing; every viewer has a stream of its own, from the first line. The
+time is long enough for everybody's rights to be looked up again.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench import processes
+from bench.frame import Row, show
+from bench.servers import Servers, servers
+from parts.environment import ROOT
+from parts.faults.visitor import Visitor
+from parts.processes import PartError, wait_until
+from parts.supervisor import Interrupted
+
+AIMS = {
+    "memory_mb": 60.0,
+    "threads": 12.0,
+    "connections": 0.0,
+    "lost": 0.0,
+    "doubled": 0.0,
+}
+EACH = 25  # streams of one person: Estiva lets nobody have many more
+RATE = 10  # lines a second
+RUN_SECONDS = 600  # as long as the new version has to run: longer than anybody watches
+LOOKS_EVERY = 0.25
+_TARGETS = "SELECT id FROM deployments_target WHERE deployment_id = {:d}"
+
+
+@dataclass
+class Samples:
+    """What the web process took, look by look."""
+
+    memory_mb: list[float] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
+    connections: list[int] = field(default_factory=list)
+
+    def take(self, made: Servers) -> None:
+        """One look."""
+        now = processes.taken(made.estiva.folder, "web")
+        self.memory_mb.append(now.memory_mb)
+        self.threads.append(now.threads)
+        self.connections.append(_connections(made))
+
+
+def _connections(made: Servers) -> int:
+    """How many of PostgreSQL's connections end in the web's processes, by the ports that its own view of them names."""
+    rows = made.record.rows("SELECT client_port FROM pg_stat_activity WHERE client_port > 0")
+    pids = processes.pids(made.estiva.folder, "web")
+    return len({int(port) for (port,) in rows} & {port for pid in pids for port in processes.ports(pid)})
+
+
+@contextmanager
+def _feed(fifo: Path, lines: int, go: threading.Event, over: threading.Event) -> Iterator[None]:
+    """Write so many lines into the pipe once `go` is set; its end stays open until `over` is."""
+    os.mkfifo(fifo)
+
+    def write() -> None:
+        with fifo.open("w", buffering=1) as pipe:  # waits for the reader
+            go.wait()
+            begun = time.monotonic()
+            for number in range(1, lines + 1):
+                over.wait(max(0.0, begun + number / RATE - time.monotonic()))
+                pipe.write(f"line {number} at {time.time():.4f} .\n")
+            over.wait()
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        go.set()
+
+
+def measure(count: int, seconds: int) -> dict[str, Any]:
+    """`idle` and `watched`: samples; `heard`: what the viewers saw."""
+    with servers(1) as made:
+        people = [_person(made, number) for number in range(-(-count // EACH))]
+        folder, go, over = made.folder / "feed", threading.Event(), threading.Event()
+        folder.mkdir()
+        lines = RATE * seconds
+        with _feed(folder / "pipe", lines, go, over):
+            deployment, target = _begin(made, folder)
+            told = {
+                "url": made.estiva.url,
+                "cookies": [each.cookies for each in people],
+                "watch": f"deployment:{deployment}",
+                "from": f"t{target}:0",
+                "last": f"line {lines} at ",
+                "lines": lines,
+                "seconds": seconds + 60,
+            }
+            _watched(
+                made, {**told, "count": EACH, "last": "", "seconds": 10}, Samples(), threading.Event()
+            )  # a warm-up
+            idle, watched = Samples(), Samples()
+            for _ in range(8):
+                idle.take(made)
+                time.sleep(LOOKS_EVERY)
+            heard = _watched(made, {**told, "count": count}, watched, go)
+    return {"idle": idle, "watched": watched, "heard": heard, "lines": lines}
+
+
+def _person(made: Servers, number: int) -> Visitor:
+    one = Visitor(made.estiva.url)
+    one.sign_in(made.backstage("token", email=f"viewer{number}@example.com"))
+    return one
+
+
+def _begin(made: Servers, folder: Path) -> tuple[int, int]:
+    """A deploy that goes on for as long as it is watched: its number, and its target's."""
+    settings = {
+        "entrypoint": ["/bin/busybox"],
+        "command": ["cat", "/feed/pipe"],
+        "binds": [{"source": str(folder), "path": "/feed"}],
+        "health": {"kind": "running", "run_seconds": RUN_SECONDS, "deadline": RUN_SECONDS + 60},
+    }
+    made.place("talk", made.images.page("1").reference, 1, settings)
+    number = made.person.deploy("talk")
+    step = f"SELECT 1 FROM deployments_step WHERE key = 'health' AND target_id IN ({_TARGETS.format(number)})"
+    wait_until(lambda: bool(made.record.rows(step)), "the new version was not started", timeout=120)
+    (share,) = made.record.of(number)
+    return number, share.id
+
+
+def _watched(made: Servers, told: dict[str, Any], samples: Samples, go: threading.Event) -> dict[str, Any]:
+    """Let viewers look, and look at the web meanwhile; what they saw."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.audience"],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            asked, told_back = child.stdin, child.stdout
+            assert asked is not None
+            assert told_back is not None
+            asked.write(f"{json.dumps(told)}\n")
+            asked.flush()
+            if told_back.readline().strip() != "ON":
+                raise PartError("The viewers could not begin; the reason stands above.")
+            print(f"{told['count']} viewers look on", flush=True)
+            go.set()
+            result: list[str] = []
+            reading = threading.Thread(target=lambda: result.append(told_back.read()), daemon=True)
+            reading.start()
+            while reading.is_alive():
+                samples.take(made)
+                reading.join(LOOKS_EVERY)
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode != 0 or not result[0].startswith("RESULT "):
+        raise PartError("The viewers failed; the reason stands above.")
+    return dict(json.loads(result[0].removeprefix("RESULT ")))
+
+
+def table(told: dict[str, Any]) -> tuple[list[Row], dict[str, float]]:
+    """The rows of the table and the figures."""
+    idle, watched, heard = told["idle"], told["watched"], told["heard"]
+    late = heard["latency_ms"]
+    problems = heard["problems"]
+    figures = {
+        "memory_mb": max(watched.memory_mb) - median(idle.memory_mb),
+        "threads": float(max(watched.threads) - median(idle.threads)),
+        "connections": float(median(watched.connections) - median(idle.connections)),
+        "latency_p50_ms": late["p50"],
+        "latency_p99_ms": late["p99"],
+        "lost": float(heard["lost"]),
+        "doubled": float(heard["doubled"]),
+    }
+    most = f"{median(idle.memory_mb):.0f} MB idle, {max(watched.memory_mb):.0f} at most"
+    rows = [
+        Row("line to viewer, half of them", late["p50"] / 1000, f"{told['lines']} lines, {RATE} a second"),
+        Row("line to viewer, 99 of 100", late["p99"] / 1000, most),
+        Row(
+            "line to viewer, the latest",
+            late["most"] / 1000,
+            f"connections at most {max(watched.connections)}, for moments",
+        ),
+    ]
+    rows += [Row(f"viewers that failed: {len(problems)}", 0.0, problems[0])] if problems else []
+    return rows, figures
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure and print; the exit code."""
+    parser = argparse.ArgumentParser(prog="bin/bench viewers", description=__doc__)
+    parser.add_argument("--viewers", type=int, default=500, help="how many (default: 500)")
+    parser.add_argument("--seconds", type=int, default=75, help="how long the container talks (default: 75)")
+    given = parser.parse_args(words)
+    try:
+        rows, figures = table(measure(given.viewers, given.seconds))
+    except Interrupted as reason:
+        print(f"bin/bench viewers: interrupted by {reason}")
+        return 1
+    show("viewers", f"{given.viewers} viewers of one deploy, one web process", rows, figures, AIMS)
+    return 0
