@@ -125,11 +125,23 @@ class DockerHost:
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Inspected; one that vanishes meanwhile is left out."""
+        found = together([partial(self.container, str(each["Id"])) for each in self._listed(labels)])
+        return [each for each in found if each is not None]
+
+    def names(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """As the engine lists them; one that vanishes meanwhile may be left out."""
+        found = (inspected.own_name(each) or self._name_of(str(each["Id"])) for each in self._listed(labels))
+        return [name for name in found if name]
+
+    def _name_of(self, container_id: str) -> str:
+        found = self.container(container_id)
+        return found.name if found is not None else ""
+
+    def _listed(self, labels: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
         wanted = [f"{name}={value}" for name, value in labels.items()]
         with translated(self._session):
-            listed = self._api.containers(all=True, filters={"label": wanted})
-        found = together([partial(self.container, str(each["Id"])) for each in listed])
-        return [each for each in found if each is not None]
+            listed: Sequence[Mapping[str, Any]] = self._api.containers(all=True, filters={"label": wanted})
+        return listed
 
     def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:
         """Of every running container on the server, ours or not."""

@@ -113,6 +113,15 @@ class FakeHost(FakeConnection):
 
         return self._call("containers", (dict(labels),), look)
 
+    def names(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """Of those that carry all the labels."""
+
+        def look() -> list[str]:
+            every = self.server.containers.values()
+            return [each.name for each in every if labels.items() <= each.body.get("Labels", {}).items()]
+
+        return self._call("names", (dict(labels),), look)
+
     def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:
         """Of every running container."""
 

@@ -152,6 +152,12 @@ def _mount(found: Json) -> Mount:
     )
 
 
+def own_name(listed: Json) -> str:
+    """From `/containers/json`: the name that isn't one of a link to it; "" where the list gives none."""
+    names = (str(each).removeprefix("/") for each in listed.get("Names") or ())
+    return next((name for name in names if name and "/" not in name), "")
+
+
 def published_ports(listed: Sequence[Json]) -> list[tuple[str, int, str, str]]:
     """From `/containers/json`: (host address, host port, protocol, container name)."""
     return sorted(

@@ -207,6 +207,10 @@ class ContainerHost(Protocol):
         """Inspected containers, running or not, that carry all these labels; one that vanishes meanwhile is left out."""
         ...
 
+    def names(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """The names of the containers, running or not, that carry all these labels: one question, however many they are."""
+        ...
+
     def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:
         """(host address, host port, protocol, container name) of every running container on the server."""
         ...

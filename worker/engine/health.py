@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
+from worker.engine.at_once import at_once
 from worker.engine.container_host import Container, ContainerHost, Follow
 from worker.engine.errors import HostError
 from worker.engine.events import Event, Line, Progress, StepKey
@@ -18,6 +19,7 @@ from worker.engine.spec import HealthSpec
 
 _TICK = 0.1
 _BURST = 200  # lines between two looks that are more than a container's ordinary talk
+_QUIET = 4  # waits of 50 ms with less: an engine with much else to do sends a burst in pieces
 _CATCH_UP = 10.0  # for one that never stops talking like that
 
 
@@ -53,7 +55,6 @@ def watch(host: ContainerHost, watched: Watched) -> Generator[Event, None, Proof
     """Ask until it is proven, has exited, or the deadline passes. Its output goes into the log meanwhile."""
     ears = _Ears(host, watched)
     try:
-        yield from ears.open()
         return (yield from _Watch(host, watched, ears).run())
     finally:
         ears.close()
@@ -72,8 +73,9 @@ class _Watch:
 
     def run(self) -> Generator[Event, None, Proof]:
         yield self._progress()
+        said, container = at_once(self.host, self.ears.open, self._look)
+        yield from said
         while True:
-            container = self.host.container(self.watched.name)
             yield from self.ears.lines()
             if container is None or (not container.running and container.status != "restarting"):
                 yield from self.ears.rest()
@@ -87,6 +89,10 @@ class _Watch:
                 yield from self.ears.lines()
                 return self._proof(container, timed_out=not self.answer.final)
             self.host.wait(min(_TICK, max(self.health.interval, 0.01)))
+            container = self._look()
+
+    def _look(self) -> Container | None:
+        return self.host.container(self.watched.name)
 
     def _judge(self, container: Container) -> Generator[Event, None, None]:
         if container.restart_count != self.restarts or container.status == "restarting":
@@ -160,13 +166,15 @@ class _Ears:
         self.stream: Follow | None = None
         self.count = 0
 
-    def open(self) -> Generator[Event, None, None]:
-        if not self.watched.audible:
-            return
-        try:
-            self.stream = self.host.follow(self.watched.name)
-        except HostError as error:
-            yield Line(f"The output of {self.watched.name} can't be followed: {error.message}", level="warn")
+    def open(self) -> list[Line]:
+        """Begin to listen; what is to be said of it."""
+        if self.watched.audible:
+            try:
+                self.stream = self.host.follow(self.watched.name)
+            except HostError as error:
+                said = f"The output of {self.watched.name} can't be followed: {error.message}"
+                return [Line(said, level="warn")]
+        return []
 
     def lines(self) -> Generator[Event, None, int]:
         came = self.stream.available() if self.stream is not None else ()
@@ -192,9 +200,11 @@ class _Ears:
         """What it had said by now and is still on its way: after a burst the network and the log are behind the container."""
         until = self.host.now() + _CATCH_UP
         heard = yield from self.lines()
-        while heard >= _BURST and self.host.now() < until:
+        quiet = 0 if heard >= _BURST else _QUIET
+        while quiet < _QUIET and self.host.now() < until:
             self.host.wait(0.05)
             heard = yield from self.lines()
+            quiet = 0 if heard >= _BURST else quiet + 1
 
     def close(self) -> None:
         if self.stream is not None:

@@ -173,11 +173,6 @@ def _claim(each: Owned, identity: Identity) -> tuple[bool, bool, bool, bool, boo
     return each.running and proven, each.running and recorded, recorded, proven, each.running, each.fence, each.release
 
 
-def higher_fence(found: Iterable[Owned], fence: int) -> Owned | None:
-    """One that a newer holder has already taken over, if any."""
-    return next((each for each in found if each.fence > fence), None)
-
-
 def lower_fences(found: Iterable[Owned], fence: int) -> list[Owned]:
     """Those that an older holder named (or somebody by hand)."""
     return [each for each in found if FENCE_UNKNOWN <= each.fence < fence]

@@ -2,8 +2,11 @@
 
 from collections.abc import Generator
 
+from worker.engine.at_once import at_once
 from worker.engine.candidate import adopt_or_create, start, sweep_stale
+from worker.engine.errors import Cancelled, HostError
 from worker.engine.events import Event, Line
+from worker.engine.failure import StepFailed
 from worker.engine.fixed_policy import fit, hold, is_fixed
 from worker.engine.inventory import Inventory
 from worker.engine.run import Run, Steps, attempt
@@ -19,7 +22,7 @@ def replace(run: Run) -> Generator[Event, None, str]:
     run.know_incumbent(inventory)
     carried = inherited(inventory.incumbent.container if inventory.incumbent else None, run.image, run.spec.container)
     yield from _choose(run, inventory, carried)
-    yield from adopt_or_create(run, inventory, carried)
+    yield from _make(run, inventory, carried)
     yield from sweep_stale(run)
     if run.strategy == "stop-first":
         yield from _make_way(run, inventory)
@@ -44,14 +47,32 @@ def _choose(run: Run, inventory: Inventory, carried: dict[str, str]) -> Steps:
     yield Line(f"{run.strategy.capitalize()}: {'; '.join(reasons)}.")
 
 
-def _make_way(run: Run, inventory: Inventory) -> Steps:
-    """Stop what could collide. Before the old one is stopped its policy becomes "always": an engine that restarts
+def _make(run: Run, inventory: Inventory, carried: dict[str, str]) -> Steps:
+    """The new one. Where the old one has to stop for it, that gets the policy "always" meanwhile: an engine that restarts
     starts a container that was stopped by hand under that policy only, and then something serves again.
     """
     old = inventory.incumbent
+    if run.strategy != "stop-first" or old is None or not old.running:
+        yield from adopt_or_create(run, inventory, carried)
+        return
+    said: list[Event] = []
+    try:
+        at_once(
+            run.host, lambda: said.extend(adopt_or_create(run, inventory, carried)), lambda: hold(run, old, "always")
+        )
+    except (Cancelled, HostError, StepFailed) as trouble:
+        yield from said
+        if run.candidate and not isinstance(trouble, Cancelled):
+            yield from sweep_stale(run)  # was it a newer holder who took the old one's name away?
+        raise
+    yield from said
+
+
+def _make_way(run: Run, inventory: Inventory) -> Steps:
+    """Stop what could collide."""
+    old = inventory.incumbent
     if old is not None and old.running:
         grace = old.stop_timeout(run.spec.container.stop_timeout)
-        hold(run, old, "always")
         yield Line(f"Stopping {old.name} (it gets {grace} s). From here nothing serves until the new version is up.")
         run.incumbent_stopped = True
         if run.gap_since is None:

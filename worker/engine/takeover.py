@@ -4,12 +4,13 @@ A worker that lost its lease without knowing it still addresses the old names, a
 still do is create a container under a name of its own fence, so one looks again after the first change, and sweeps.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from worker.engine.container_host import ContainerHost
-from worker.engine.errors import Conflict, HostError, LeaseLost, NewerFence, NotFound
-from worker.engine.inventory import Inventory, higher_fence, lower_fences, take_inventory
-from worker.engine.names import fenced
+from worker.engine.errors import Conflict, HostError, NewerFence, NotFound
+from worker.engine.inventory import Inventory, labels_of, lower_fences, take_inventory
+from worker.engine.names import fence_of, fenced
 from worker.engine.spec import Identity
 
 _ROUNDS = 20  # each round lost means that another worker renamed at the same moment: it does so a few times at most
@@ -44,11 +45,15 @@ def take_over(host: ContainerHost, identity: Identity, incumbent_id: str = "") -
 def held_inventory(host: ContainerHost, identity: Identity, incumbent_id: str = "") -> Inventory:
     """Look, and make sure that nobody newer holds this Placement on this server: else `LeaseLost`."""
     inventory = take_inventory(host, identity, incumbent_id)
-    newer = higher_fence(inventory.everything, identity.fence)
-    if newer is not None:
-        highest = max(each.fence for each in inventory.everything)
-        raise NewerFence(f"{newer.name} bears a newer fence than {identity.fence}.", highest)
+    fences = {each.name: each.fence for each in inventory.everything}
+    if any(fence > identity.fence for fence in fences.values()):
+        raise _newer(fences, identity)
     return inventory
+
+
+def _newer(fences: Mapping[str, int], identity: Identity) -> NewerFence:
+    name, highest = max(fences.items(), key=lambda each: each[1])
+    return NewerFence(f"{name} bears a newer fence than {identity.fence}.", highest)
 
 
 def sweep(host: ContainerHost, identity: Identity, own: str) -> list[str]:
@@ -57,13 +62,12 @@ def sweep(host: ContainerHost, identity: Identity, own: str) -> list[str]:
     If it turns out that we are the stale one, our own container `own` goes (its name bears our fence: a newer holder
     who adopted it has renamed it), and `LeaseLost` is raised.
     """
-    try:
-        inventory = held_inventory(host, identity)
-    except LeaseLost:
+    fences = {name: fence_of(name) for name in host.names(labels_of(identity))}
+    if any(fence > identity.fence for fence in fences.values()):
         discard(host, own)
-        raise
-    stale = lower_fences(inventory.everything, identity.fence)
-    return [each.name for each in stale if discard(host, each.name)]
+        raise _newer(fences, identity)
+    stale = [name for name, fence in fences.items() if fence < identity.fence]
+    return [name for name in stale if discard(host, name)]
 
 
 def discard(host: ContainerHost, name: str) -> bool:

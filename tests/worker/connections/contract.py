@@ -344,6 +344,8 @@ class ContainerHostContract:
         host.start("two")
         found = host.containers({"estiva.installation": "test"})
         assert sorted(each.name for each in found) == ["one", "two"]
+        assert sorted(host.names({"estiva.installation": "test"})) == ["one", "two"]
+        assert host.names({"estiva.installation": "test", "estiva.placement": "3"}) == []
         (only,) = host.containers({"estiva.installation": "test", "estiva.placement": "2"})
         assert (only.name, only.running) == ("two", True)
 
