@@ -141,3 +141,24 @@ class PlanClick(Asked):
     fingerprint: str
     note: str = Field(default="", max_length=500)
     leave_out: list[str] = Field(default=[], max_length=1000)
+
+
+class AskedWayOut(Asked):
+    """A way out of a doubt, for these servers alone."""
+
+    servers: list[str] = Field(max_length=1000)
+    reason: str = Field(default="", max_length=300)
+
+
+class SeenServer(Asked):
+    """A server, and the fingerprint of what was shown of it."""
+
+    server: str
+    fingerprint: str
+
+
+class AskedAsIs(Asked):
+    """Taking what is there as it is."""
+
+    servers: list[SeenServer] = Field(max_length=1000)
+    reason: str = Field(default="", max_length=300)

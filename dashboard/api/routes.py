@@ -11,7 +11,7 @@ from ninja import NinjaAPI
 from ninja.operation import Operation
 
 from dashboard.access import open_to_all
-from dashboard.api import deploys, placements, servers, things
+from dashboard.api import attention, deploys, placements, servers, things
 from dashboard.api.bodies import BodyParser
 from dashboard.api.errors import NOTHING, add_handlers, answer
 from dashboard.api.shapes import Failed
@@ -37,7 +37,7 @@ def _api() -> NinjaAPI:
         title="Estiva", version="1", description=_DESCRIPTION, docs_url=None, openapi_url=None, parser=BodyParser()
     )
     add_handlers(api)
-    for each in (things, servers, placements, deploys):
+    for each in (things, servers, placements, deploys, attention):
         api.add_router("", each.router)
     return api
 

@@ -217,6 +217,67 @@ class WholeDeployment(DeploymentShape):
     log: str
 
 
+class DeploymentsShape(Schema):
+    """Deployments that were asked for."""
+
+    deployments: list[DeploymentShape]
+
+
+class SeenContainer(Schema):
+    """A container, as last seen; `answer` is what it said when it was asked by its own Release's health check."""
+
+    name: str
+    release: int
+    service: str
+    image: str
+    image_id: str
+    status: str
+    running: bool
+    health: str
+    serves: bool
+    answer: str
+    published: list[tuple[str, int, int, str]]
+
+
+class HeldPort(Schema):
+    """A port of the server that is wanted, and the containers that hold it."""
+
+    port: str
+    holders: list[str]
+
+
+class DoubtShape(Schema):
+    """One server that was left in doubt. `way` is "" while nobody has dealt with it; `matches` the Release on record that
+    serves; `recorded_release` what taking it as it is wrote down."""
+
+    server: str
+    since: datetime
+    seen_at: datetime | None
+    fingerprint: str
+    said: str
+    is_looking: bool
+    is_settling: bool
+    failure: str
+    matches: int | None
+    before: int | None
+    containers: list[SeenContainer]
+    ports: list[HeldPort]
+    way: str
+    dealt_at: datetime | None
+    dealt_by: str
+    reason: str
+    dealt_with: int | None
+    recorded_release: int | None
+
+
+class AttentionShape(Schema):
+    """All of a Deployment."""
+
+    deployment: int
+    servers: list[DoubtShape]
+    page: str
+
+
 class PlannedServer(Schema):
     """How a server was found."""
 

@@ -18,6 +18,7 @@ from deployments.models import (
     Target,
     Variable,
 )
+from deployments.queries.attention_page import AttentionPage, Doubt
 from deployments.states import DEPLOYMENT_OPEN, OPERATION_OPEN
 
 _BECOMES = {
@@ -154,6 +155,40 @@ def whole_deployment(row: Deployment) -> dict[str, Any]:
         "changes": row.changes,
         "targets": [_target(each) for each in targets],
         "log": address("api_deployment_log", row.pk),
+    }
+
+
+def attention(page: AttentionPage) -> dict[str, Any]:
+    """What a Deployment left in doubt."""
+    number = page.deployment.pk
+    return {
+        "deployment": number,
+        "servers": [_doubt(each) for each in page.doubts],
+        "page": address("deployment_attention" if page.doubts else "deployment", number),
+    }
+
+
+def _doubt(each: Doubt) -> dict[str, Any]:
+    row, failed = each.row, each.failed
+    return {
+        "server": each.server,
+        "since": row.opened_at,
+        "seen_at": row.seen_at,
+        "fingerprint": each.shown,
+        "said": each.verdict,
+        "is_looking": each.is_looking,
+        "is_settling": each.is_settling,
+        "failure": " ".join(str(failed[name]) for name in ("what", "why", "remedy") if failed.get(name)),
+        "matches": each.matched,
+        "before": each.before.number if each.before else None,
+        "containers": each.containers,
+        "ports": each.ports,
+        "way": row.way,
+        "dealt_at": row.dealt_at,
+        "dealt_by": row.dealt_by_name,
+        "reason": row.reason,
+        "dealt_with": row.dealt_with_id,
+        "recorded_release": row.release.number if row.release else None,
     }
 
 

@@ -69,6 +69,11 @@ TABLE: dict[str, tuple[str, dict[str, Row]]] = {
     "api_deployment_log": ("deployments/{deployment}/log", {"GET": READ}),
     "api_deployment_cancel": ("deployments/{deployment}/cancel", {"POST": ACT}),
     "api_deployment_go_on": ("deployments/{deployment}/go-on", {"POST": ACT}),
+    "api_deployment_attention": ("deployments/{deployment}/attention", {"GET": READ}),
+    "api_deployment_look": ("deployments/{deployment}/attention/look", {"POST": ACT}),
+    "api_deployment_resume": ("deployments/{deployment}/attention/resume", {"POST": ACT}),
+    "api_deployment_restore": ("deployments/{deployment}/attention/restore", {"POST": ACT}),
+    "api_deployment_as_is": ("deployments/{deployment}/attention/as-is", {"POST": ACT}),
 }
 OPEN = {"api_openapi", "api_nothing"}
 BODIES: dict[tuple[str, str], Any] = {
@@ -83,6 +88,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("api_variables", "PUT"): {"name": "GREETING", "value": "hello"},
     ("api_plan_deploy", "POST"): {"fingerprint": "made-up"},
     ("api_rollback", "POST"): {"release": 1},
+    ("api_deployment_resume", "POST"): {"servers": ["web-1"]},
+    ("api_deployment_restore", "POST"): {"servers": ["web-1"]},
+    ("api_deployment_as_is", "POST"): {"servers": [{"server": "web-1", "fingerprint": "made-up"}]},
 }
 SEEN = (*SCOPES, "bruno", "foreign", "dora", "carla", "narrowed")
 CASES = [
