@@ -149,6 +149,6 @@ ROWS = (
         "cable",
         "a server's connections reset, its network cut, half open, slow (300 ± 100 ms) and lossy (5 %)",
         cable_trouble,
-        seconds=600,
+        long=900,
     ),
 )

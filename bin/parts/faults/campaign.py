@@ -33,6 +33,8 @@ from parts.supervisor import Interrupted, Supervisor
 
 DESCRIPTION = "The fault campaign: nothing lost, nothing twice, never down. As root, on servers in network namespaces of their own."
 GROUPS = (kills, sources, clicks, versions, registries, servers, storms, neighbours, disks, clocks, lines, cables)
+PARTS_ON_SQLITE = 4
+MINUTES = 65
 ROWS: tuple[Row, ...] = tuple(sorted((row for group in GROUPS for row in group.ROWS), key=lambda row: row.number))
 
 
@@ -61,15 +63,16 @@ def main(arguments: list[str]) -> int:
 
 def jobs(rows: Sequence[Row], scale: str, database: str) -> list[Job]:
     """Which row on which database, the long ones first; `both` is the one that all can be on, then the other."""
-    first = sorted((Job(row, "postgres" if database == "both" else database) for row in rows), key=_long)
+
+    def place(row: Row) -> tuple[bool, int]:
+        """Those that share a world go before the others: each of these needs one made for it."""
+        return row.own_world, -(row.seconds if scale == QUICK else row.long)
+
+    ordered = sorted(rows, key=place)
+    first = [Job(row, "postgres" if database == "both" else database) for row in ordered]
     if database != "both":
         return first
-    return first + sorted((Job(row, "sqlite") for row in rows if row.both or scale == QUICK), key=_long)
-
-
-def _long(job: Job) -> tuple[bool, int]:
-    """Those that share a world go before the others: each of these needs one made for it."""
-    return job.row.own_world, -job.row.seconds
+    return first + [Job(row, "sqlite", PARTS_ON_SQLITE) for row in ordered if row.both or scale == QUICK]
 
 
 def _run(options: argparse.Namespace, scale: str, seed: int, wanted: list[Job]) -> list[Result]:
@@ -78,7 +81,7 @@ def _run(options: argparse.Namespace, scale: str, seed: int, wanted: list[Job]) 
 
     def done(result: Result) -> None:
         results.append(result)
-        if scale == FULL or options.write:
+        if (scale == FULL or options.write) and not result.skipped:
             report.write(ROWS, [result])
 
     clear_leftovers()
@@ -87,7 +90,8 @@ def _run(options: argparse.Namespace, scale: str, seed: int, wanted: list[Job]) 
     amounts = Wanted(scale, options.times, options.deploys, options.servers)
     with Supervisor() as supervisor, supervisor.signals():
         try:
-            Lanes(folder, amounts, seed, done).run(wanted, max(1, min(options.lanes, len(wanted))))
+            until = time.monotonic() + 60 * options.minutes if options.minutes else None
+            Lanes(folder, amounts, seed, done, until).run(wanted, max(1, min(options.lanes, len(wanted))))
         except Interrupted as reason:
             say("faults", f"interrupted by {reason}")
             results.append(Result("interrupted", error=f"interrupted by {reason}"))
@@ -119,6 +123,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         help="both: every row on PostgreSQL, then those on SQLite that make sense there (default: both with --full, else postgres)",
     )
     parser.add_argument(
+        "--minutes",
+        type=int,
+        help="no row begins later; those left are named, and the exit code is 1 (default: 65 with --full)",
+    )
+    parser.add_argument(
         "--lanes", type=int, default=LANES, help=f"rows side by side, each in a world of its own (default: {LANES})"
     )
     parser.add_argument(
@@ -128,6 +137,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the rows")
     options = parser.parse_args(arguments)
     options.database = options.database or ("both" if options.full and not options.only else "postgres")
+    options.minutes = options.minutes or (MINUTES if options.full and not options.only else 0)
     return options
 
 

@@ -199,6 +199,14 @@ ROWS = (
         both=True,
     ),
     Row(8, "client-kill", "every connection to the broker killed again and again", connections_killed, quick=True),
-    Row(10, "web", "the web killed between a click's commit and its message", web_killed, quick=True, both=True),
+    Row(
+        10,
+        "web",
+        "the web killed between a click's commit and its message",
+        web_killed,
+        quick=True,
+        long=800,
+        both=True,
+    ),
     Row(11, "crowd", "many people deploy one application at once", many_people, quick=True, both=True),
 )

@@ -203,6 +203,7 @@ ROWS = (
         killed_everywhere,
         quick=True,
         seconds=40,
+        long=630,
         both=True,
     ),
     Row(
@@ -214,5 +215,5 @@ ROWS = (
         both=True,
     ),
     Row(4, "sigterm", "a worker told to stop in the middle of a deploy", told_to_stop, quick=True, both=True),
-    Row(5, "only-worker", "the only worker dies", only_worker_dies),
+    Row(5, "only-worker", "the only worker dies", only_worker_dies, long=230),
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -20,10 +21,11 @@ TO_END_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Job:
-    """A row on a database."""
+    """A row on a database, and which part of what is wanted of it."""
 
     row: Row
     database: str
+    parts: int = 1
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Lanes:
     wanted: Wanted
     seed: int
     done: Callable[[Result], None]
+    until: float | None = None  # on the monotonic clock: no row begins later
     ending: threading.Event = field(default_factory=threading.Event)
     _left: deque[Job] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,7 +80,7 @@ class Lanes:
         job: Job | None = under_way[0]
         while job is not None:
             under_way[:] = [job]
-            result = job.row.run(world, self.wanted, self.seed)
+            result = job.row.run(world, replace(self.wanted, parts=job.parts), self.seed)
             if self.ending.is_set():
                 return
             under_way.clear()
@@ -90,6 +93,8 @@ class Lanes:
     def _next(self, after: Job | None = None) -> Job | None:
         """The next one; `after` another, only what may share its world."""
         with self._lock:
+            if self.until is not None and time.monotonic() > self.until:
+                self._give_up()
             if self.ending.is_set() or (after is not None and after.row.own_world):
                 return None
             for each in self._left:
@@ -97,6 +102,11 @@ class Lanes:
                     self._left.remove(each)
                     return each
         return None
+
+    def _give_up(self) -> None:
+        for each in self._left:
+            self.done(Result(each.row.name, error="no time was left for it", database=each.database, skipped=True))
+        self._left.clear()
 
     def _tell(self, job: Job, result: Result) -> None:
         result.database = job.database

@@ -139,6 +139,6 @@ def viewers(turn: Round) -> None:
 
 
 ROWS = (
-    Row(19, "log", "floods, endless lines, broken characters", floods, seconds=300),
+    Row(19, "log", "floods, endless lines, broken characters", floods, long=400),
     Row(20, "viewers", "many viewers, each dropped and back at random", viewers),
 )

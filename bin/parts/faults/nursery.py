@@ -15,7 +15,6 @@ import signal
 import sys
 from typing import Any
 
-import worker.brief
 import worker.celery  # sets Django up
 import worker.tasks
 from parts.faults.nursery_points import CHANGING, LOOKING, Doom
@@ -46,7 +45,7 @@ def be_worker(order: dict[str, Any]) -> None:
         doom(order["point"])
     if order.get("pull_deadline"):
         hurried = functools.partial(DeploySpec, pull_deadline=float(order["pull_deadline"]))
-        setattr(worker.brief, DeploySpec.__name__, hurried)
+        setattr(sys.modules["worker.brief"], DeploySpec.__name__, hurried)
     flags = ["-P", "threads", "-c", str(order["concurrency"]), "-Q", order["queue"], "-n", order["name"]]
     sys.argv = ["celery", "--quiet", "-A", "worker.celery", "worker", *flags]
     worker.celery.app.worker_main(["worker", *flags, "--without-gossip", "--without-mingle"])

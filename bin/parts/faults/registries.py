@@ -162,4 +162,4 @@ def _deleted(turn: Round, app: Application, tag: str) -> None:
     turn.did()
 
 
-ROWS = (Row(16, "registry", "a registry that fails, lags, lies or forgets", registry_trouble),)
+ROWS = (Row(16, "registry", "a registry that fails, lags, lies or forgets", registry_trouble, long=250),)

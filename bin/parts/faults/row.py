@@ -33,6 +33,7 @@ class Result:
     seconds: float = 0.0
     error: str = ""
     database: str = ""
+    skipped: bool = False  # it was not even begun
 
     @property
     def ok(self) -> bool:
@@ -48,12 +49,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Wanted:
-    """How much is wanted: `times` each point of row 1, `deploys` on `servers` in the storm of row 2."""
+    """How much is wanted: `times` each point of row 1, `deploys` on `servers` in the storm of row 2; of all that one part in `parts`."""
 
     scale: str = QUICK
     times: int = 2
     deploys: int = 150
     servers: int = 4
+    parts: int = 1
 
 
 class Round:
@@ -61,14 +63,15 @@ class Round:
 
     def __init__(self, world: World, row: Row, wanted: Wanted, dice: random.Random) -> None:
         self.world, self.row, self.dice = world, row, dice
-        self.scale, self.times = wanted.scale, wanted.times
-        self.deploys, self.servers = wanted.deploys, wanted.servers
+        self.scale, self.times = wanted.scale, -(-wanted.times // wanted.parts)
+        self.deploys, self.servers = wanted.deploys // wanted.parts, wanted.servers
+        self._parts = wanted.parts
         self.result = Result(row.name)
         self.applications: list[Application] = []
 
     def amount(self, quick: int, full: int) -> int:
         """How many, in this scale."""
-        return quick if self.scale == QUICK else full
+        return quick if self.scale == QUICK else full if full <= quick else max(quick, full // self._parts)
 
     def application(self, suffix: str, *args: Any, **more: Any) -> Application:
         """One of this row's own, judged at its end."""
@@ -149,7 +152,8 @@ def seen(world: World, application: Application) -> Seen:
 class Row:
     """`number` is its row in the list of faults; `work` does it. `quick` rows are part of `bin/faults --quick`.
 
-    `seconds` is about what it takes there, so that long ones begin first; `both` ones run on SQLite, too, with `--full`.
+    `seconds` is about what it takes there, and `long` with `--full`, so that long ones begin first; `both` ones run on SQLite,
+    too, with `--full`.
     """
 
     number: int
@@ -159,6 +163,7 @@ class Row:
     quick: bool = False
     own_world: bool = False
     seconds: int = 15
+    long: int = 120
     both: bool = False
 
     def run(self, world: World, wanted: Wanted, seed: int) -> Result:

@@ -98,6 +98,8 @@ def _blow_by_blow(turn: Round, moments: tuple[str, ...], blows: dict[str, Callab
 
 
 ROWS = (
-    Row(12, "sshd", "sshd killed, restarted, the server rebooted: mid-pull, mid-log, mid-replace", sshd_killed),
-    Row(15, "engine", "the engine restarted, killed, frozen, with live-restore and without", engine_broken),
+    Row(
+        12, "sshd", "sshd killed, restarted, the server rebooted: mid-pull, mid-log, mid-replace", sshd_killed, long=300
+    ),
+    Row(15, "engine", "the engine restarted, killed, frozen, with live-restore and without", engine_broken, long=300),
 )

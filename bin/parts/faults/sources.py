@@ -121,4 +121,4 @@ def _compose_anew(turn: Round, app: Application, count: int) -> None:
     )
 
 
-ROWS = (Row(1, "kill-source", "a worker killed in builds and in what Compose does", killed_sources),)
+ROWS = (Row(1, "kill-source", "a worker killed in builds and in what Compose does", killed_sources, long=600),)

@@ -272,9 +272,9 @@ ROWS = (
         "deploys on many servers while everything of Estiva's is killed, frozen, flushed and cut",
         storm,
         own_world=True,
-        seconds=500,
+        long=500,
         both=True,
     ),
     Row(6, "out-of-memory", "a deploy that no worker survives", out_of_memory),
-    Row(9, "database", "the database crashed, restarted, gone for a while", database_gone, seconds=150, both=True),
+    Row(9, "database", "the database crashed, restarted, gone for a while", database_gone, long=200, both=True),
 )

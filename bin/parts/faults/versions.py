@@ -137,6 +137,7 @@ ROWS = (
         "a new version that exits, sickens, dies, listens elsewhere, lacks its program",
         no_good,
         quick=True,
-        seconds=60,
+        seconds=70,
+        long=250,
     ),
 )
