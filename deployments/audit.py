@@ -7,7 +7,7 @@ also shows that the newest ones are gone. The chain's head is locked last in eve
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -36,6 +36,7 @@ __all__ = [
 
 _HEAD: Final = 1
 _MOST_PROBLEMS: Final = 50
+_AT_ONCE: Final = 1000
 _SIGNED: Final = (
     "number",
     "actor_id",
@@ -149,7 +150,7 @@ def verify(noted: str = "") -> Verification:
     at_head = "" if head is None or head.number else head.mac
     remembered = _read_noted(noted, problems) if noted else None
     seen_noted = remembered is None or remembered.number == 0
-    for entry in AuditEntry.objects.order_by("number").iterator(chunk_size=1000):
+    for entry in _walk():
         if entry.number != expected:
             problems.append(f"Entries {expected} to {entry.number - 1} are missing.")
         if entry.previous_mac != previous and entry.number == expected:
@@ -168,6 +169,15 @@ def verify(noted: str = "") -> Verification:
         problems.append(f"Entry {remembered.number}, which the noted head names, is missing.")
     shown = tuple(problems[:_MOST_PROBLEMS])
     return Verification(ok=not problems, problems=shown, number=expected - 1, head=_signed(head))
+
+
+def _walk() -> Iterator[AuditEntry]:
+    """All entries by their number, in queries of their own: a cursor outside of a transaction does not pass a pooler of transactions."""
+    entries = AuditEntry.objects.order_by("number")
+    page = list(entries[:_AT_ONCE])
+    while page:
+        yield from page
+        page = list(entries.filter(number__gt=page[-1].number)[:_AT_ONCE])
 
 
 def _problems_of_head(head: AuditHead | None, walked: int, mac: str) -> list[str]:

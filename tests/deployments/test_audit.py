@@ -293,3 +293,12 @@ def test_no_secret_reaches_the_trail() -> None:
 
     assert "PRIVATE KEY" not in text
     assert "host.register" in text
+
+
+def test_a_long_trail_is_walked_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_AT_ONCE", 2)
+    for number in range(5):
+        audit.record(ANA, "host.update", ("host", number, "web-1"))
+    assert (audit.verify().ok, audit.verify().number) == (True, 5)
+    AuditEntry.objects.filter(number=4).delete()
+    assert not audit.verify().ok
