@@ -1,7 +1,7 @@
 """Who works on what: claim by compare-and-swap, beat, hand back. The database's clock is the only one."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
@@ -13,7 +13,7 @@ from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
 from deployments.models import Deployment, OneOffRun, Operation, PlacementHost, Release, Target, Terminal
 from deployments.stalls import release_expired
-from deployments.states import DEPLOYMENT_OPEN, TARGET_WAITING, DeploymentStatus, OperationStatus, TargetStatus
+from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
 
 __all__ = [
     "LEASE",
@@ -63,7 +63,7 @@ def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) 
             if not solitude.fits_beside(held.target, holder):
                 raise _NotNow
             _begin_deployment(held.deployment)
-            return _take(held.target, holder)
+            return _take(held, holder)
     except (_NotNow, IntegrityError):
         # A violated constraint says the same as a failed check, only later: another run of this Placement holds it.
         return None
@@ -192,19 +192,8 @@ def mark_hinted(target_ids: Iterable[int] = (), operation_ids: Iterable[int] = (
 
 
 def _check_turn(held: Held) -> None:
-    deployment, target = held.deployment, held.target
-    older = Deployment.objects.filter(
-        placement=deployment.placement_id, pk__lt=deployment.pk, status__in=DEPLOYMENT_OPEN
-    )
-    due = Q(not_before=None) | Q(not_before__lte=Now())
-    if (
-        deployment.status not in DEPLOYMENT_OPEN
-        or target.status not in TARGET_WAITING
-        or older.exists()
-        or builds.is_awaited(target)
-        or target.wave > deployment.wave
-        or not Target.objects.filter(due, pk=target.pk).exists()
-    ):
+    """In one question: a worker far from the database pays for each."""
+    if held.deployment.status not in DEPLOYMENT_OPEN or not turns.targets().filter(pk=held.target.pk).exists():
         raise _NotNow
 
 
@@ -225,9 +214,10 @@ def _begin_deployment(deployment: Deployment) -> None:
         raise _NotNow
 
 
-def _take(target: Target, holder: str) -> Claim:
-    fence = _next_fence(target)
-    first: dict[str, Any] = {} if target.attempts else {"replaced": _running_there(target)}
+def _take(held: Held, holder: str) -> Claim:
+    target = held.target
+    fence, running = _next_fence(target)
+    first: dict[str, Any] = {} if target.attempts else {"replaced": running}
     taken = move_target(
         target,
         TargetStatus.RUNNING,
@@ -243,24 +233,21 @@ def _take(target: Target, holder: str) -> Claim:
     if not taken:
         raise _NotNow
     queue.changed_on_commit("deployment", target.deployment_id, target.placement_id)
-    return Claim(target.pk, fence, holder, role="build" if target.role == Target.Role.BUILD else "deploy")
+    role: Literal["build", "deploy"] = "build" if target.role == Target.Role.BUILD else "deploy"
+    return Claim(target.pk, fence, holder, role=role, source=str(held.deployment.release.source.get("kind") or ""))
 
 
-def _running_there(target: Target) -> Release | None:
-    """What serves on the server as the Target begins."""
+def _next_fence(target: Target) -> tuple[int, Release | None]:
+    """The fence, and what serves on the server as the Target begins.
+
+    A build changes nothing that serves, and its builder needs no seat: its fence is its own.
+    """
     if target.role == Target.Role.BUILD:
-        return None
-    seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
-    return seats.select_related("running_release").get().running_release
-
-
-def _next_fence(target: Target) -> int:
-    """A build changes nothing that serves, and its builder needs no seat: its fence is its own."""
-    if target.role == Target.Role.BUILD:
-        return target.fence + 1
+        return target.fence + 1, None
     seats = PlacementHost.objects.filter(placement=target.placement_id, host=target.host_id)
     seats.update(fence=F("fence") + 1)
-    return seats.values_list("fence", flat=True).get()
+    seat = seats.select_related("running_release").get()
+    return seat.fence, seat.running_release
 
 
 def _prolong(model: type[Target] | type[Operation], holder: str, claims: Collection[Claim]) -> set[tuple[int, int]]:

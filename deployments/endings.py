@@ -128,14 +128,16 @@ def close_targets(deployment: Deployment, ends: Sequence[Ending]) -> Closed:
 
 def record_ends(closed: Closed) -> None:
     """Write the entries of what `close_targets` did, and count it."""
-    counts: dict[tallies.Key, tallies.Count] = {}
+    acts = [_end_of(closed.deployment, ending) for ending in closed.endings]
+    entries = audit.record_all([*acts, *([_end_of_all(closed.deployment)] if closed.deployment_ended else [])])
+    if not entries:
+        return
+    at, counts = entries[0].at, dict[tallies.Key, tallies.Count]()
     for ending in closed.endings:
-        at = _record_end(closed.deployment, ending).at
         key = tallies.Key(tallies.TARGETS_ENDED, ending.status)
         so_far = counts.get(key, tallies.Count(0))
         counts[key] = tallies.Count(so_far.times + 1, so_far.seconds + _seconds(ending.target.started_at, at))
     if closed.deployment_ended:
-        at = _record_deployment_end(closed.deployment).at
         key = tallies.Key(tallies.DEPLOYMENTS_ENDED, closed.deployment.status)
         counts[key] = tallies.Count(1, _seconds(closed.deployment.requested_at, at))
     tallies.add(counts)
@@ -219,7 +221,7 @@ def hint_next(placement_id: int) -> None:
         hints.target_on_commit(target_id)
 
 
-def _record_end(deployment: Deployment, ending: Ending) -> AuditEntry:
+def _end_of(deployment: Deployment, ending: Ending) -> audit.Act:
     target = ending.target
     after = {
         "server": target.host_name,
@@ -230,7 +232,7 @@ def _record_end(deployment: Deployment, ending: Ending) -> AuditEntry:
         "gap_seconds": _gap(ending),
         "why": ending.outcome.get("why", ""),
     }
-    return audit.record(
+    return audit.Act(
         ESTIVA,
         "target.end",
         ("target", target.pk, f"#{deployment.pk} on {target.host_name}"),
@@ -240,10 +242,10 @@ def _record_end(deployment: Deployment, ending: Ending) -> AuditEntry:
     )
 
 
-def _record_deployment_end(deployment: Deployment) -> AuditEntry:
+def _end_of_all(deployment: Deployment) -> audit.Act:
     good = deployment.status in {DeploymentStatus.SUCCEEDED, DeploymentStatus.CANCELLED}
     name = f"#{deployment.pk} {deployment.application_name} → {deployment.environment_name}"
-    return audit.record(
+    return audit.Act(
         ESTIVA,
         "deployment.end",
         ("deployment", deployment.pk, name),

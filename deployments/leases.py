@@ -29,6 +29,7 @@ class Claim:
     holder: str
     kind: Literal["target", "operation"] = "target"
     role: Literal["build", "deploy"] = "deploy"  # of a Target
+    source: str = ""  # what a Target's Release is made from; "" for an image of a registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ def lock_placement(placement_id: int) -> Placement:
 
 
 def lock_target(target_id: int) -> Held | None:
-    """Lock the Deployment, then the Target; None when there is no such Target. Needs a transaction."""
-    deployment_id = Target.objects.filter(pk=target_id).values_list("deployment_id", flat=True).first()
-    if deployment_id is None:
+    """Lock the Deployment, its Release read with it, then the Target; None when there is no such Target. Needs a transaction."""
+    deployments = Deployment.objects.select_for_update(no_key=True, of=("self",)).select_related("release")
+    deployment = deployments.filter(targets__pk=target_id).first()
+    if deployment is None:
         return None
-    deployment = Deployment.objects.select_for_update(no_key=True).get(pk=deployment_id)
     target = Target.objects.select_for_update(no_key=True).get(pk=target_id)
     return Held(deployment, target)
 

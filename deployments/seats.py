@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db.models.functions import Now
+
 from deployments import clock, releases
 from deployments.models import Deployment, PlacementHost, Release, Target
 from deployments.states import TargetStatus
@@ -79,7 +81,7 @@ def _now_serves(seat: PlacementHost, target: Target, number: int | None) -> None
 
 
 def _now_runs(seat: PlacementHost, release: Release | None, target: Target | None) -> None:
-    seat.running_release, seat.running_target, seat.running_since = release, target, clock.now()
+    seat.running_release, seat.running_target, seat.running_since = release, target, Now()
     seat.drift, seat.drift_at = "", None
 
 

@@ -20,9 +20,8 @@ BATCH_BYTES: Final = 64_000
 class LogBuffer:
     """One Target's lines since the last write. `last_line`, `size` (bytes) and `is_cut` are where the log stands so far."""
 
-    def __init__(self, masker: Masker, last_line: int, size: int, *, is_cut: bool) -> None:
-        self._masker = masker
-        self._clock = DatabaseClock.read()
+    def __init__(self, masker: Masker, clock: DatabaseClock, last_line: int, size: int, *, is_cut: bool) -> None:
+        self._masker, self._clock = masker, clock
         self._batch = Batch(first=last_line + 1)
         self._size, self._cut = size, is_cut
         self.step = "connect"

@@ -78,8 +78,9 @@ def write(target_id: int, fence: int, batch: Batch) -> str:
     lines = encode_lines(batch.lines)
     with transaction.atomic():
         written = _guard(target_id, fence, batch)
+        is_first = bool(batch.lines) and not written  # else its steps may be there already, too
         for change in batch.steps:
-            _write_step(target_id, fence, change)
+            _write_step(target_id, fence, change, is_first=is_first)
         if batch.lines and not written:
             LogChunk.objects.create(
                 target_id=target_id, first_line=batch.first, last_line=batch.last, fence=fence, lines=lines
@@ -90,29 +91,25 @@ def write(target_id: int, fence: int, batch: Batch) -> str:
 def _guard(target_id: int, fence: int, batch: Batch) -> bool:
     """Move the Target's counters while we hold it. True when these lines were written by a commit whose answer was lost."""
     held = Target.objects.filter(pk=target_id, fence=fence, status=TargetStatus.RUNNING, lease_until__gt=Now())
-    last_line = held.values_list("last_line", flat=True).select_for_update().first()
-    if last_line is None:
-        raise LeaseLost(f"Target {target_id} is no longer held with fence {fence}.")
-    written = bool(batch.lines) and last_line == batch.last
     changes: dict[str, Any] = {"last_line": batch.last}
-    if not written:
-        changes["log_bytes"] = F("log_bytes") + batch.size
     if batch.touched:
         changes["touched"] = True
     if batch.gap is not None:
         changes["gap_seconds"] = batch.gap
     if batch.cut_at is not None:
         changes["log_cut_at"] = batch.cut_at
-    if not held.filter(last_line=last_line).update(**changes):
+    if held.filter(last_line=batch.first - 1).update(**changes, log_bytes=F("log_bytes") + batch.size):
+        return False
+    if not (batch.lines and held.filter(last_line=batch.last).update(**changes)):
         raise LeaseLost(f"Target {target_id} is no longer held with fence {fence}.")
-    return written
+    return True
 
 
-def _write_step(target_id: int, fence: int, change: StepChange) -> None:
+def _write_step(target_id: int, fence: int, change: StepChange, *, is_first: bool) -> None:
     steps = Step.objects.filter(target_id=target_id, fence=fence, key=change.key)
     match change:
         case StepOpened():
-            if not steps.filter(started_at=change.at).exists():
+            if is_first or not steps.filter(started_at=change.at).exists():
                 Step.objects.create(
                     target_id=target_id, fence=fence, key=change.key, started_at=change.at, first_line=change.first_line
                 )

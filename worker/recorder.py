@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 import structlog
 from django.db import connection
+from django.db.models.functions import Now
 
 from deployments.models import Target
 from worker import record_store
+from worker.clock import DatabaseClock
 from worker.engine.errors import LeaseLost
 from worker.engine.events import (
     Built,
@@ -66,11 +68,13 @@ class Recorder:
         self.target_id, self.fence = target_id, fence
         self._tail, self._patience, self._tell_lost = tail, patience, lost
         self._buffer_lock, self._write_lock = threading.Lock(), threading.Lock()
-        columns = ("deployment_id", "placement_id", "last_line", "log_bytes", "log_cut_at", "gap_seconds")
-        target = Target.objects.values(*columns).get(pk=target_id)
+        columns = ("deployment_id", "placement_id", "last_line", "log_bytes", "log_cut_at", "gap_seconds", "attempts")
+        asked_at = time.monotonic()
+        target = Target.objects.annotate(now=Now()).values(*columns, "now").get(pk=target_id)
         self._deployment, self._placement = target["deployment_id"], target["placement_id"]
         is_cut = target["log_cut_at"] is not None
-        self._buffer = LogBuffer(masker, target["last_line"], target["log_bytes"], is_cut=is_cut)
+        clock = DatabaseClock(target["now"], asked_at)
+        self._buffer = LogBuffer(masker, clock, target["last_line"], target["log_bytes"], is_cut=is_cut)
         self._writing: Batch | None = None
         self._open: StepKey | None = None
         self._observed_in: StepKey | None = None
@@ -84,7 +88,8 @@ class Recorder:
         self.gap: float | None = target["gap_seconds"]  # what earlier attempts measured was time without service, too
         self.built: dict[str, Any] | None = None
         self.touched = False
-        record_store.break_off_earlier(target_id, fence, self._buffer.now())
+        if target["attempts"] > 1:
+            record_store.break_off_earlier(target_id, fence, self._buffer.now())
 
     # what the engine's thread calls
 

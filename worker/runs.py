@@ -3,7 +3,7 @@
 import structlog
 
 from deployments import claims, queue
-from deployments.models import Placement, Target
+from deployments.models import Placement
 from worker import local_engine
 from worker.attempts import Attempt, cancelled_before
 from worker.brief import Brief, target_brief
@@ -13,8 +13,7 @@ from worker.compose_builds import ComposeBuildAttempt
 from worker.engine.errors import Cancelled
 from worker.engine.events import StepEnded
 from worker.engine.rollout import deploy
-from worker.keeper import Held, Keeper, uptime
-from worker.patience import patiently
+from worker.keeper import Keeper, uptime
 from worker.recorder import Recorder
 from worker.servers import BuildOpener, ComposeOpener, Opener, open_builder, open_compose, open_server
 
@@ -42,7 +41,7 @@ def run(
         return
     log.info("target claimed", target=claim.id, fence=claim.fence)
     with keeper.holding("target", claim, asked_at) as held:
-        is_compose = _kind(held) == Placement.Source.COMPOSE
+        is_compose = claim.source == Placement.Source.COMPOSE
         if claim.role == "build" and is_compose:
             ComposeBuildAttempt(held, keeper, opener, build_opener, compose_opener).carry_out()
         elif claim.role == "build":
@@ -51,12 +50,6 @@ def run(
             ComposeAttempt(held, keeper, opener, compose_opener).carry_out()
         else:
             DeployAttempt(held, keeper, opener).carry_out()
-
-
-def _kind(held: Held) -> str:
-    """What the Release is made from; "" for an image of a registry."""
-    found = Target.objects.filter(pk=held.claim.id).values_list("deployment__release__source__kind", flat=True)
-    return patiently(lambda: found.get() or "", held.signals.patience)
 
 
 class DeployAttempt(Attempt[Brief]):
