@@ -3,7 +3,10 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+RESULT = "BENCH_RESULT"  # in the environment: where `bin/bench all` wants to read what was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ def show(
     print(f"  (machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}{'; ' if noise else ''}{noise})\n")
     rounded = {figure: value if isinstance(value, str) else round(value, 3) for figure, value in figures.items()}
     print(json.dumps({"bench": name, "figures": rounded}), flush=True)
+    if RESULT in os.environ:
+        found = {"title": title, "rows": [asdict(row) for row in rows], "figures": rounded, "noise": noise}
+        Path(os.environ[RESULT]).write_text(json.dumps({**found, "aims": aims, "at_least": at_least or {}}))
 
 
 def _verdict(value: float, most: float | None, least: float | None) -> str:

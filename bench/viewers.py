@@ -104,10 +104,7 @@ def measure(count: int, seconds: int) -> dict[str, Any]:
                 "lines": lines,
                 "seconds": seconds + 60,
             }
-            _watched(
-                made, {**told, "count": EACH, "last": "", "seconds": 10}, Samples(), threading.Event()
-            )  # a warm-up
-            idle, watched = Samples(), Samples()
+            idle, watched = Samples(), Samples()  # idle: people have signed in, nobody has watched anything yet
             for _ in range(8):
                 idle.take(made)
                 time.sleep(LOOKS_EVERY)
