@@ -36,6 +36,9 @@ class AuditEntry(models.Model):
             models.Index(fields=("action", "-number"), name="audit_action"),
             models.Index(fields=("actor_id", "-number"), name="audit_actor"),
             models.Index(fields=("object_kind", "object_id", "-number"), name="audit_object"),
+            models.Index(fields=("object_id", "-number"), name="audit_key"),
+            models.Index(fields=("object_kind", "-number"), name="audit_kind"),
+            models.Index(fields=("outcome", "-number"), name="audit_outcome"),
             models.Index(fields=("at",), name="audit_time"),
         )
 

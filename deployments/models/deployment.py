@@ -113,7 +113,10 @@ class Deployment(models.Model):
             models.Index(fields=("placement", "-id"), name="deployment_placement"),
             models.Index(fields=("status", "-id"), name="deployment_status"),
             models.Index(fields=("requested_by", "-id"), name="deployment_person"),
-            models.Index(fields=("requested_at",), name="deployment_time"),
+            models.Index(fields=("requested_at", "status", "placement"), name="deployment_time"),
+            models.Index(fields=("application_name", "environment_name", "-id"), name="deployment_application"),
+            models.Index(fields=("environment_name", "-id"), name="deployment_environment"),
+            models.Index(fields=("requested_by_name", "-id"), name="deployment_asker"),
             models.Index(fields=("id",), condition=Q(status__in=sorted(DEPLOYMENT_OPEN)), name="deployment_open"),
         )
 
@@ -180,6 +183,7 @@ class Target(models.Model):
                 fields=("status", "lease_until"), condition=Q(status__in=sorted(TARGET_OPEN)), name="target_open"
             ),
             models.Index(fields=("host", "-id"), name="target_host"),
+            models.Index(fields=("host_name", "-deployment"), name="target_server"),
             models.Index(fields=("placement", "host", "ended_at"), name="target_when"),
         )
 
