@@ -6,13 +6,14 @@ import contextlib
 import os
 import re
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from parts import packages
+from parts.engine_api import EngineApi
 from parts.faults.row import Round, Row
-from parts.faults.shifted import ShiftedSocket
+from parts.faults.shifted import DAY, ShiftedSocket
 from parts.faults.world import START_FIRST, STOP_FIRST, Application
 from parts.part import sockets_folder
 from parts.processes import PartError, Process
@@ -100,6 +101,11 @@ def server_days_off(turn: Round) -> None:
             machine = world.boot()
             socket = sockets_folder(machine.engine.folder) / "other-day.sock"
             stack.enter_context(ShiftedSocket(socket, machine.engine.socket, days=days))
+            told = str(EngineApi(socket).json("GET", "/info")["SystemTime"])
+            off = datetime.fromisoformat(told[:19]).replace(tzinfo=UTC).timestamp() - time.time()
+            turn.expect(
+                abs(off - days * DAY) < OFF, f"the server's clock was to be {days:+d} days off, and is {off:.0f} s"
+            )
             world.register(machine, socket)
             where = "ahead" if days > 0 else "behind"
             apps += [turn.application(f"{where}-{how}", [machine], strategy=how) for how in (STOP_FIRST, START_FIRST)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from parts.faults import judge
 from parts.faults.images import Images, Pushed
-from parts.faults.row import Round, Row
+from parts.faults.row import SETTLED_SECONDS, Round, Row, seen
 from parts.faults.world import START_FIRST, STOP_FIRST, Application
 from parts.processes import PartError
 
@@ -128,6 +130,11 @@ def _beside_each_other(turn: Round) -> None:
             world.change(app, world.images.page(str(1 + number % 3)))
             turn.succeeded(world.deploy(app))
             turn.did()
+        time.sleep(SETTLED_SECONDS)
+        dropped = judge.broken_off(seen(world, app))
+        turn.expect(not dropped, f"{dropped} requests were broken off as old versions of {app.name} ended", "outage")
+        asked = sum(len(each) for each in world.asked(app).values())
+        turn.add("asked_in_start_first_deploys", asked)
 
 
 ROWS = (
