@@ -86,6 +86,7 @@ class Attempt(ABC, Generic[B]):
         self.recorder: Recorder | None = None
         self.masker = Masker(())
         self.opened = ExitStack()
+        self.facts: EngineFacts | None = None  # once connected
 
     @abstractmethod
     def brief(self) -> B:
@@ -147,7 +148,7 @@ class Attempt(ABC, Generic[B]):
         recorder.say(f"Connecting to {where.host_name} at {where.in_words}.")
         self.keeper.flusher.hurry()  # the first line: whoever clicked waits for it
         host = self.opened.enter_context(opening)
-        facts = host.facts()
+        self.facts = facts = host.facts()
         seen = f"{facts.name}, {facts.os_type}/{facts.architecture}"
         recorder.say(f"Connected: {seen}.", "good")
         recorder.record(StepEnded("connect", "good", seen))

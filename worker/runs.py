@@ -73,5 +73,5 @@ class DeployAttempt(Attempt[Brief]):
             recorder.record(cancelled_before(self.target.host_name))
             return
         self.signals.rearm()
-        for event in deploy(brief.spec, host):
+        for event in deploy(brief.spec, host, self.facts):
             recorder.record(event)

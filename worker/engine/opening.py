@@ -38,7 +38,7 @@ def look_first(run: Run) -> Generator[Event, None, str]:
 
 
 def _ask_the_engine(run: Run) -> Generator[Event, None, list[Finding]]:
-    run.facts = run.host.facts()
+    run.facts = run.facts or run.host.facts()
     finding = engine_finding(run.facts, run.server)
     yield finding
     return [finding]
@@ -46,7 +46,7 @@ def _ask_the_engine(run: Run) -> Generator[Event, None, list[Finding]]:
 
 def _ask_everything(run: Run, seen: Inventory | None) -> Generator[Event, None, list[Finding]]:
     findings: list[Finding] = []
-    looking = preflight(run.spec, run.host, seen)
+    looking = preflight(run.spec, run.host, seen, run.facts)
     while True:
         try:
             event = next(looking)

@@ -36,15 +36,15 @@ class Preflight:
 
 
 def preflight(
-    spec: DeploySpec, host: ContainerHost, known: Inventory | None = None
+    spec: DeploySpec, host: ContainerHost, known: Inventory | None = None, told: EngineFacts | None = None
 ) -> Generator[Event, None, Preflight]:
     """Look at everything and change nothing; a `Finding` for each check. Which of them are fatal is the caller's
-    choice. `known` is what was seen of the Placement a moment ago.
+    choice. `known` is what was seen of the Placement a moment ago, `told` what the engine said of itself.
     """
     server = spec.host_name or "the server"
     (facts, space), inventory, (present, held), holder = at_once(
         host,
-        lambda: _engine(host),
+        lambda: _engine(host, told),
         lambda: known or take_inventory(host, spec.identity),
         lambda: (_present(spec, host), published_ports(host, spec.container.ports)),
         lambda: _holder(spec, host),
@@ -67,9 +67,9 @@ def preflight(
     return Preflight(facts, inventory, local, remote, digest, strategy, reasons)
 
 
-def _engine(host: ContainerHost) -> tuple[EngineFacts, tuple[int, int] | None]:
+def _engine(host: ContainerHost, told: EngineFacts | None) -> tuple[EngineFacts, tuple[int, int] | None]:
     """What it is, and (free, total) bytes where it keeps images."""
-    facts = host.facts()
+    facts = told or host.facts()
     return facts, host.disk_free(facts.root_folder)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from worker.engine.container_host import ContainerHost
+from worker.engine.container_host import ContainerHost, EngineFacts
 from worker.engine.endings import succeeded
 from worker.engine.errors import Cancelled
 from worker.engine.events import Event
@@ -16,14 +16,14 @@ from worker.engine.run import Run, Steps, step
 from worker.engine.spec import DeploySpec
 
 
-def deploy(spec: DeploySpec, host: ContainerHost) -> Iterator[Event]:
-    """Bring a Release to a server. The last event is `Ended`.
+def deploy(spec: DeploySpec, host: ContainerHost, facts: EngineFacts | None = None) -> Iterator[Event]:
+    """Bring a Release to a server. The last event is `Ended`. `facts` are what its engine said of itself a moment ago.
 
     `HostLost` and `LeaseLost` come out of the generator: nothing more can be said, and a later attempt with a higher
     fence takes over from whatever state the server is in. `Cancelled` and refusals of the server don't: the old
     version is brought back first.
     """
-    run = Run(spec, host)
+    run = Run(spec, host, facts=facts)
     try:
         yield from step(run, "preflight", look_first(run))
         yield from step(run, "pull", pull(run))

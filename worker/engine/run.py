@@ -27,7 +27,7 @@ class Run:
     spec: DeploySpec
     host: ContainerHost
     step: StepKey = "preflight"  # the one that is going on
-    facts: EngineFacts | None = None  # known after preflight
+    facts: EngineFacts | None = None  # known after preflight at the latest
     image: LocalImage | None = None  # known after the pull
     candidate: str = ""  # the new container's name, once there is one
     incumbent: str = ""  # the old container's name, as we hold it
