@@ -19,7 +19,7 @@ from deployments.actors import Actor
 from deployments.errors import FieldErrors
 from deployments.models import Plan, Variable
 from tests.dashboard.api.calls import STAGING, Api, token
-from tests.dashboard.story import Story, plan, tell
+from tests.dashboard.story import Story, in_doubt, plan, tell
 from tests.deployments.test_settings_injection import CANARY, CORPUS
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +55,8 @@ CALLS: dict[str, tuple[str, str, type[BaseModel]]] = {
     "deploy": ("POST", f"{STAGING}/deploy", asked.AskedDeploy),
     "rollback": ("POST", f"{STAGING}/rollback", asked.AskedRollback),
     "click": ("POST", "plans/{plan}/deploy", asked.PlanClick),
+    "way_out": ("POST", "deployments/{doubt}/attention/resume", asked.AskedWayOut),
+    "as_is": ("POST", "deployments/{doubt}/attention/as-is", asked.AskedAsIs),
 }
 SOUND: dict[str, Any] = {
     "name": "another",
@@ -65,6 +67,7 @@ SOUND: dict[str, Any] = {
     "value": "x",
     "fingerprint": "x",
     "release": 1,
+    "servers": ["web-1"],
 }
 TABLES = {
     "settings": container_settings.FIELDS,
@@ -103,7 +106,8 @@ def fine(answer: Any) -> None:
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_every_field_of_every_call(story: Story, ana: Api, name: str) -> None:
     method, path, shape = CALLS[name]
-    path = path.format(plan=plan(story.staging, story.ana).pk)
+    doubt = in_doubt(story.running).pk if "{doubt}" in path else 0
+    path = path.format(plan=plan(story.staging, story.ana).pk, doubt=doubt)
     sound = {each: SOUND[each] for each, info in shape.model_fields.items() if info.is_required()}
     for field in shape.model_fields:
         for value in (*CORPUS, *KINDS):
