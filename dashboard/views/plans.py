@@ -61,9 +61,8 @@ def deploy(request: Request, plan: int) -> HttpResponse:
     if "leave" in request.POST or "keep" in request.POST:
         left_out = (left_out | _numbers([request.POST.get("leave", "")])) - _numbers([request.POST.get("keep", "")])
         return _shown_again(row, left_out, note)
-    page = plan_page(row, left_out)
     if row.placement.environment.is_production and request.POST.get("confirm") != row.placement.application.name:
-        return _refused(request, page, note, confirm_error=_("Say that you mean it."))
+        return _refused(request, plan_page(row, left_out), note, confirm_error=_("Say that you mean it."))
     try:
         deployment = requests.request_deployment(
             actor=request.actor,
@@ -75,7 +74,7 @@ def deploy(request: Request, plan: int) -> HttpResponse:
     except PlanChanged as changed:
         return _planned_anew(request, row, changed)
     except Refused as refusal:
-        return _refused(request, page, note, error=str(refusal))
+        return _refused(request, plan_page(row, left_out), note, error=str(refusal))
     return redirect("deployment", deployment.pk)
 
 
