@@ -32,7 +32,6 @@ from parts.story_browser import Browser  # noqa: E402
 
 RATE = 1000  # lines a second
 TICK = 0.01
-TALKS = 30  # seconds in which a burst has surely ended; what a container says while it is judged is in its deploy's log
 CHATTY, SAID = "chatty", "record"
 
 
@@ -125,11 +124,11 @@ def _has(heard: Heard, last: str) -> bool:
     return any(last in text for text in heard.texts[-500:])
 
 
-def _burst(stage: Stage, lines: int) -> dict[str, float]:
+def _burst(stage: Stage, lines: int, talks: int) -> dict[str, float]:
     """Everything at once, as an application that says a lot while it starts."""
     raw = stage.raw(lines)
     stage.say(SAMPLE_BEHAVIOUR=CHATTY, SAMPLE_LINES=str(lines))
-    target = stage.begin({"health": {**stage.health, "kind": "running", "run_seconds": TALKS, "deadline": 300}})
+    target = stage.begin({"health": {**stage.health, "kind": "running", "run_seconds": talks, "deadline": 300}})
     viewer = stage.watch(target, f"{SAID} {lines} ", 300)
     stage.ended(target, 300)
     viewer.stop(20)
@@ -196,9 +195,9 @@ def _steady(stage: Stage, folder: Path, seconds: int) -> dict[str, Any]:
 
 def _measure(told: dict[str, Any]) -> dict[str, Any]:
     stage, folder = Stage(told), Path(told["folder"])
-    _burst(stage, told["lines"] // 10)  # a warm-up
+    _burst(stage, told["lines"] // 10, told["talks"])  # a warm-up
     before = {role: processes.taken(folder, role).memory_mb for role in ("worker", "web")}
-    bursts = [_burst(stage, told["lines"]) for _ in range(told["rounds"])]
+    bursts = [_burst(stage, told["lines"], told["talks"]) for _ in range(told["rounds"])]
     steady = _steady(stage, folder / "feed", told["seconds"])
     grew = {role: processes.taken(folder, role).memory_mb - before[role] for role in before}
     return {"bursts": bursts, "steady": steady, "grew": grew}

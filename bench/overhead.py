@@ -27,25 +27,31 @@ WAYS = {
 }
 
 
-def measure(rounds: int) -> dict[str, Any]:
+SHORT = ("floor", "engine", "pipeline")  # without others' ways: nothing has to be installed
+
+
+def measure(rounds: int, ways: Sequence[str]) -> dict[str, Any]:
     """Way → seconds, round by round; `parts`: the pipeline's steps."""
-    peers.install()
+    if set(ways) - set(SHORT):
+        peers.install()
     with estiva() as (installation, server, _):
         told = {
             "rounds": rounds,
+            "ways": list(ways),
             "sshd": [str(server.sshd.folder), server.sshd.port],
             "socket": str(server.socket),
             "image": server.image,
-            "ports": {name: installation.port(f"bench-{name}") for name in WAYS},
+            "ports": {name: installation.port(f"bench-{name}") for name in ways},
         }
         return sent(installation, "bench.overhead_runs", told)
 
 
 def table(seconds: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:
     """The rows of the table and the figures."""
-    rows = [Row(about, median(seconds[name]), each(seconds[name])) for name, about in WAYS.items()]
+    ran = {name: about for name, about in WAYS.items() if name in seconds}
+    rows = [Row(about, median(seconds[name]), each(seconds[name])) for name, about in ran.items()]
     rows += [Row(f"  of the pipeline: {part}", median(spent)) for part, spent in seconds["parts"].items()]
-    figures = {f"{name}_over_floor": ratio(seconds[name], seconds["floor"]) for name in WAYS if name != "floor"}
+    figures = {f"{name}_over_floor": ratio(seconds[name], seconds["floor"]) for name in ran if name != "floor"}
     return rows, figures
 
 
@@ -53,8 +59,10 @@ def main(words: Sequence[str]) -> int:
     """Measure and print; the exit code."""
     parser = argparse.ArgumentParser(prog="bin/bench overhead", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="how often each is timed (default: 7)")
+    parser.add_argument("--short", action="store_true", help="two rounds, without others' ways: some seconds")
+    given = parser.parse_args(words)
     try:
-        seconds = measure(parser.parse_args(words).rounds)
+        seconds = measure(2, SHORT) if given.short else measure(given.rounds, tuple(WAYS))
     except Interrupted as reason:
         print(f"bin/bench overhead: interrupted by {reason}")
         return 1

@@ -118,7 +118,8 @@ def _race(told: dict[str, Any]) -> dict[str, Any]:
     pinned = {tag: _pinned(seats["floor"], image) for tag, image in images.items()}
     engine = Engine(seats["engine"], login.key.read_text())
     pipeline = Pipeline(Sample(sshd, told["socket"], told["image"], told["ports"]["pipeline"]))
-    ways: dict[str, Way] = {"floor": Local(), **peers(place, login)}
+    all_ways: dict[str, Way] = {"floor": Local(), **peers(place, login)}
+    ways = {name: way for name, way in all_ways.items() if name in told["ways"]}
 
     def by(name: str) -> Callable[[int], None]:
         return lambda number: ways[name].deploy([seats[name]], images[tags[number % 2]])
