@@ -34,7 +34,7 @@ def clean_up(run: Run) -> Generator[Event, None, str]:
         yield Line(f"Old images could not be listed: {images.message}", level="warn")
     else:
         for image, tags in images:
-            yield from _drop(run, image, tags)
+            yield from drop_image(run, image, tags)
     return f"{removed} container{'' if removed == 1 else 's'} removed"
 
 
@@ -87,7 +87,7 @@ def _old_images(run: Run) -> list[tuple[LocalImage, list[str]]] | HostError:
     return found
 
 
-def _drop(run: Run, image: LocalImage, tags: list[str]) -> Steps:
+def drop_image(run: Run, image: LocalImage, tags: list[str]) -> Steps:
     """Drop our tags; the pulled digest too, where our tags were the image's last. Docker refuses what is in use."""
     dropped: dict[str, None] = {}  # in their order
     for tag in tags:

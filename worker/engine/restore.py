@@ -10,6 +10,7 @@ from worker.engine.errors import HostError, NotFound
 from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
 from worker.engine.fixed_policy import hold, is_fixed
+from worker.engine.full_disk import start_again
 from worker.engine.health import Proof, Watched, watch
 from worker.engine.inventory import Inventory, Owned, as_recorded
 from worker.engine.judging import tcp_ports
@@ -120,11 +121,7 @@ def bring_back(run: Run, inventory: Inventory, old: Owned) -> Steps:
     if mine is not None and mine.container.restart_policy != "no" and is_fixed(run):
         attempt(f"{mine.name} could not be removed", discard, run.host, mine.name)  # a reboot would start it as well
     yield from stop_leftovers(run, inventory)
-    doing = f"The old version {old.name} could not be started again on {run.server}"
-    if old.container.restart_policy != "always":
-        hold(run, old, "always")
-    attempt(doing, run.host.start, old.name)
-    yield Line(f"Started {old.name} again.")
+    yield from start_again(run, old, mine)
 
 
 def judge_incumbent(run: Run, old: Owned) -> Generator[Event, None, Proof]:
