@@ -35,6 +35,8 @@ PHASES = (
         ),
     ),
 )
+SHORT = ("overhead", "logs")  # benchmarks that have a short form
+TABLE_LINES = 22  # at a benchmark's end: the rest is what starting says
 Run = tuple[str, list[str]]
 
 
@@ -60,7 +62,7 @@ def check(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """All tests on SQLite, those for both databases on PostgreSQL, the quick fault campaign; arguments go to pytest and make it one run."""
+    """All tests on SQLite, those for both databases on PostgreSQL, the quick fault campaign, short benchmarks; arguments go to pytest and make it one run."""
     missing = packages.ensure(packages.TESTS)
     if missing and packages.can_install():
         print(f"apt-get could not provide: {', '.join(missing)}", file=sys.stderr)
@@ -73,7 +75,7 @@ def test(arguments: list[str]) -> int:
         with ThreadPoolExecutor(len(lanes)) as pool:
             for lane in [pool.submit(_lane, runs, pytest) for runs in lanes]:
                 codes += lane.result()
-    codes.append(_faults())
+    codes += [_faults(), *_benchmarks()]
     return next((code for code in codes if code), 0)
 
 
@@ -113,6 +115,24 @@ def _faults() -> int:
     code = subprocess.run([str(ROOT / "bin" / "faults"), "--quick"], cwd=ROOT, check=False).returncode
     print(f"== bin/faults --quick ended after {time.monotonic() - began:.0f} s", flush=True)
     return code
+
+
+def _benchmarks() -> list[int]:
+    """One deploy and a flow of lines, measured in short: printed and not judged, since this machine may be busy. The exit codes."""
+    missing = packages.lacking(packages.FAULTS) if os.geteuid() == 0 else ["root"]
+    if missing:
+        print(f"== bin/bench\nskipped: the benchmarks need {', '.join(missing)}", flush=True)
+        return []
+    return [_benchmark(name) for name in SHORT]
+
+
+def _benchmark(name: str) -> int:
+    began, words = time.monotonic(), [str(ROOT / "bin" / "bench"), name, "--short"]
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    said = done.stdout.splitlines()
+    shown = said if done.returncode else said[-TABLE_LINES:]
+    print(f"== bin/bench {name} --short ended after {time.monotonic() - began:.0f} s", *shown, sep="\n", flush=True)
+    return done.returncode
 
 
 def lacks_for_faults() -> str:
