@@ -18,12 +18,21 @@ if TYPE_CHECKING:
     from tests.integration.processes import Estiva
 
 HERE = Path(__file__).parent
-BUILDING = ("test_build", "test_compose", "test_git", "test_local_engine", "test_push", "test_shipping")
+BUILDING = (
+    "test_build",
+    "test_compose",
+    "test_forty",
+    "test_git",
+    "test_local_engine",
+    "test_podman",
+    "test_push",
+    "test_shipping",
+)
 _numbers = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark them all, so that the fast gate leaves them out; what builds runs in the other lane of the whole one."""
+    """Mark them all, so that the fast gate leaves them out; what builds, and as much as makes both lanes equally long, runs in the other one."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.real)
