@@ -4,6 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from dashboard.access import EVERYONE, Request, seen_by
+from dashboard.paging import page_number
 from deployments import permissions
 from deployments.models import Host, Role
 from deployments.models.host import TRUSTED
@@ -14,7 +15,7 @@ from deployments.queries.overview import overview
 def index(request: Request) -> HttpResponse:
     """The matrix, with what moves inside it; before anything was deployed, what to do first."""
     template = "overview/_board.html" if request.GET.get("fragment") == "board" else "overview/index.html"
-    page = overview(request.user)
+    page = overview(request.user, page_number(request))
     context = {
         "page": page,
         "acts": request.user.role != Role.AUDITOR,

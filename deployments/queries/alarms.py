@@ -116,11 +116,14 @@ def _behind_alarms(user: User) -> list[Alarm]:
     return found
 
 
+_LOOKED_AT = ("name", "containers", "ignored_containers")
+
+
 def _unknown_alarms(user: User) -> list[Alarm]:
     """Containers of ours that no record knows: for those who see every server."""
     if not sees_everything(user):
         return []
-    hosts = list(visible_hosts(user).filter(retired_at=None).exclude(containers=[]).order_by("name"))
+    hosts = list(visible_hosts(user).filter(retired_at=None).exclude(containers=[]).order_by("name").only(*_LOOKED_AT))
     found = []
     for host, rows in zip(hosts, unknown_containers(hosts).values(), strict=True):
         names = [each.row["name"] for each in rows if not each.ignored]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from deployments.models import Deployment, Placement, PlacementHost, Release, Step, Target
@@ -107,10 +107,17 @@ def _seats(keys: Iterable[int]) -> defaultdict[int, list[PlacementHost]]:
 
 def _latest(keys: Iterable[int]) -> dict[int, Deployment]:
     """The Deployment that ended last, by Placement; a cancelled one changes nothing about what runs."""
-    ended = (DeploymentStatus.SUCCEEDED, DeploymentStatus.FAILED, DeploymentStatus.NEEDS_ATTENTION)
-    later = Deployment.objects.filter(placement=OuterRef("placement"), pk__gt=OuterRef("pk"), status__in=ended)
-    rows = Deployment.objects.filter(~Exists(later), placement__in=keys, status__in=ended).select_related("release")
+    of_each = (
+        Placement.objects.filter(pk__in=keys).order_by().annotate(newest=Subquery(newest_ended().values("pk")[:1]))
+    )
+    rows = Deployment.objects.filter(pk__in=of_each.values("newest")).select_related("release")
     return {row.placement_id: row for row in rows}
+
+
+def newest_ended() -> QuerySet[Deployment]:
+    """Of an outer query's Placement, newest first: one look into an index, however long its history is."""
+    ended = (DeploymentStatus.SUCCEEDED, DeploymentStatus.FAILED, DeploymentStatus.NEEDS_ATTENTION)
+    return Deployment.objects.filter(placement=OuterRef("pk"), status__in=ended).order_by("-pk")
 
 
 def _motions(keys: Iterable[int]) -> dict[int, Motion]:

@@ -186,7 +186,7 @@ class Warned:
 def warnings(hosts: QuerySet[Host]) -> list[Warned]:
     """Those that run out of disk or memory, or are overloaded, in one query."""
     fresh = HostSample.objects.filter(host=OuterRef("pk"), is_hourly=False, at__gte=Now() - FRESH).order_by("-at")
-    rows = hosts.annotate(
+    rows = hosts.only("name", "disk_free", "disk_total").annotate(
         memory_free=Subquery(fresh.values("memory_free")[:1]),
         memory_total=Subquery(fresh.values("memory_total")[:1]),
         cores=Subquery(fresh.values("cores")[:1]),

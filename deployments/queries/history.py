@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from deployments import sources
 from deployments.models import Deployment, Host, Release, Target
+from deployments.queries.known_names import known_names
 from deployments.states import TargetStatus
 
 PAGE: Final = 50
+_DISORDER: Final = timedelta(days=1)
+"""By which a Deployment with a higher key may have been asked for earlier, should the database's clock have been put back."""
+_ABOVE_ALL: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +66,31 @@ def filtered(rows: QuerySet[Deployment], wanted: HistoryFilter) -> QuerySet[Depl
     if wanted.environment:
         rows = rows.filter(environment_name=wanted.environment)
     if wanted.person:
-        rows = rows.filter(requested_by_name__icontains=wanted.person)
+        known = known_names(Deployment, "requested_by_name")
+        rows = rows.filter(
+            requested_by_name__in=[name for name in known if wanted.person.casefold() in name.casefold()]
+        )
     if wanted.state:
         rows = rows.filter(status=wanted.state)
     if wanted.since:
-        rows = rows.filter(requested_at__gte=wanted.since)
+        rows = rows.filter(requested_at__gte=wanted.since, pk__gt=_asked_before(wanted.since))
     if wanted.until:
-        rows = rows.filter(requested_at__lte=wanted.until)
+        rows = rows.filter(requested_at__lte=wanted.until, pk__lt=_asked_after(wanted.until))
     if wanted.server:
         rows = rows.filter(Exists(Target.objects.filter(deployment=OuterRef("pk"), host_name=wanted.server)))
     return rows
+
+
+def _asked_before(moment: datetime) -> int:
+    """A key below all that were asked for since then: keys rise with time, so pages by key needn't pass all the others."""
+    older = Deployment.objects.filter(requested_at__lt=moment - _DISORDER).order_by("-requested_at")
+    return older.values_list("pk", flat=True).first() or 0
+
+
+def _asked_after(moment: datetime) -> int:
+    """A key above all that were asked for until then."""
+    newer = Deployment.objects.filter(requested_at__gt=moment + _DISORDER).order_by("requested_at")
+    return newer.values_list("pk", flat=True).first() or _ABOVE_ALL
 
 
 @dataclass(frozen=True, slots=True)

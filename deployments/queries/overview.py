@@ -1,19 +1,25 @@
 """The first page: what runs where, what moves, what burns, what happened lately."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from deployments.models import Application, Deployment, Environment, Placement, User
 from deployments.permissions import visible_deployments, visible_environments, visible_placements
 from deployments.queries.alarms import Alarm, alarms_for
+from deployments.queries.attention_page import open_doubts
 from deployments.queries.cells import FAILED, Cell, cells_of
+from deployments.queries.parts import Part, part
 from deployments.queries.rhythm import Rhythm, rhythm
+from deployments.queries.standings import DRIFTED, standings
 
 LATELY: Final = 8
+APPLICATIONS: Final = 25
+"""Rows of the matrix on one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Overview:
 
     environments: list[Environment]
     rows: list[Row]
+    part: Part
+    standings: list[str]  # of every Placement, also of those on other pages
     alarms: list[Alarm]
     lately: list[Deployment]
     rhythm: Rhythm
@@ -42,45 +50,54 @@ class Overview:
     @property
     def counts(self) -> list[tuple[str, str]]:
         """(state, words) of what deserves a look, for the head of the page."""
-        cells = self.cells
         kinds = (
-            ("running", _("%(n)s running"), [c for c in cells if c.motion and c.state == "running"]),
-            ("queued", _("%(n)s queued"), [c for c in cells if c.state == "queued"]),
-            ("stalled", _("%(n)s stalled"), [c for c in cells if c.state == "stalled"]),
-            ("failed", _("%(n)s failed"), [c for c in cells if c.state in FAILED]),
-            ("warn", _("%(n)s drifted"), [c for c in cells if c.state == "warn"]),
+            ("running", _("%(n)s running"), {"running"}),
+            ("queued", _("%(n)s queued"), {"queued"}),
+            ("stalled", _("%(n)s stalled"), {"stalled"}),
+            ("failed", _("%(n)s failed"), FAILED),
+            ("warn", _("%(n)s drifted"), {DRIFTED}),
         )
-        return [(state, text % {"n": len(found)}) for state, text, found in kinds if found]
+        numbers = [(state, text, sum(each in states for each in self.standings)) for state, text, states in kinds]
+        return [(state, text % {"n": number}) for state, text, number in numbers if number]
 
 
-def overview(user: User) -> Overview:
-    """The read model, in a constant number of queries."""
+def overview(user: User, number: int = 1) -> Overview:
+    """The read model with that part of the matrix, in a constant number of queries.
+
+    Where there is more than one part, the Applications of which something moves or deserves a look come first.
+    """
     environments = list(visible_environments(user))
-    placements = list(
-        visible_placements(user).filter(application__archived_at=None).select_related("application", "environment")
-    )
-    cells = cells_of(placements)
-    by_application: dict[Application, dict[int, Cell]] = defaultdict(dict)
-    for placement in placements:
-        by_application[placement.application][placement.environment_id] = cells[placement.pk]
-    for bare in _without_placement(user):
-        by_application.setdefault(bare, {})
-    rows = [
-        Row(application, [(each, found.get(each.pk)) for each in environments])
-        for application, found in sorted(by_application.items(), key=lambda pair: pair[0].name)
-    ]
-    visible = visible_deployments(user)
+    visible = visible_placements(user).filter(application__archived_at=None)
+    pairs = list(visible.order_by().values_list("pk", "application"))
+    keys = [placement for placement, _application in pairs]
+    doubts = open_doubts(keys)
+    states = standings(keys, [each.row.placement_id for each in doubts])
+    applications = _applications(user, {application for _placement, application in pairs})
+    chosen = part(number, APPLICATIONS, len(applications))
+    if not chosen.is_whole:
+        loud = {application for placement, application in pairs if states[placement]}
+        applications.sort(key=lambda each: each.pk not in loud)
+    rows = _rows(visible, chosen.of(applications), environments)
+    deployments = visible_deployments(user)
+    lately = list(deployments.select_related("release")[:LATELY])
     return Overview(
-        environments,
-        rows,
-        alarms_for(user, [doubt for cell in cells.values() for doubt in cell.doubts]),
-        list(visible.select_related("release")[:LATELY]),
-        rhythm(visible),
+        environments, rows, chosen, list(states.values()), alarms_for(user, doubts), lately, rhythm(deployments)
     )
 
 
-def _without_placement(user: User) -> list[Application]:
-    if not user.is_admin:
-        return []
-    placed = Placement.objects.filter(application=OuterRef("pk"))
-    return list(Application.objects.filter(~Exists(placed), archived_at=None))
+def _applications(user: User, placed: set[int]) -> list[Application]:
+    """Those that are placed somewhere, by name; for an admin those, too, that are nowhere yet."""
+    rows = Application.objects.filter(pk__in=placed)
+    if user.is_admin:
+        nowhere = ~Exists(Placement.objects.filter(application=OuterRef("pk")))
+        rows = Application.objects.filter(Q(pk__in=placed) | Q(nowhere, archived_at=None))
+    return list(rows.order_by("name"))
+
+
+def _rows(visible: QuerySet[Placement], shown: Sequence[Application], environments: list[Environment]) -> list[Row]:
+    placements = list(visible.filter(application__in=shown).select_related("application", "environment"))
+    cells = cells_of(placements)
+    found: dict[int, dict[int, Cell]] = defaultdict(dict)
+    for placement in placements:
+        found[placement.application_id][placement.environment_id] = cells[placement.pk]
+    return [Row(each, [(at, found[each.pk].get(at.pk)) for at in environments]) for each in shown]

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from deployments.models import Deployment
@@ -15,7 +16,7 @@ from deployments.states import DEPLOYMENT_ENDS, DeploymentStatus
 DAYS: Final = 14
 _HEIGHT: Final = 56
 _WIDTH: Final = 22
-_MOST: Final = 20_000  # rows read for the median at most: newest first
+MEDIAN_OF: Final = 500  # Deployments that the median is taken of at most, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,14 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Fourteen days and their sums; `seconds` is the median of those that succeeded."""
+    """Fourteen days and their sums; `seconds` is the median of those that succeeded, of the newest `sampled` where that isn't 0."""
 
     days: list[Day]
     total: int
     failed: int
     percent: int
     seconds: float | None
+    sampled: int
 
     @property
     def width(self) -> int:
@@ -49,17 +51,16 @@ class Rhythm:
 
 
 def rhythm(visible: QuerySet[Deployment]) -> Rhythm:
-    """One query; days by the installation's time zone, cancelled Deployments left out."""
+    """Two queries; days by the installation's time zone, cancelled Deployments left out."""
     today = timezone.localdate()
     since = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
     ended = visible.filter(requested_at__gte=since, status__in=sorted(DEPLOYMENT_ENDS - {DeploymentStatus.CANCELLED}))
     good: Counter[date] = Counter()
     bad: Counter[date] = Counter()
-    took = []
-    for asked, status, started, end in ended.values_list("requested_at", "status", "started_at", "ended_at")[:_MOST]:
-        (good if status == DeploymentStatus.SUCCEEDED else bad)[timezone.localdate(asked)] += 1
-        if status == DeploymentStatus.SUCCEEDED and started and end:
-            took.append((end - started).total_seconds())
+    for day, status, number in (
+        ended.order_by().values_list(TruncDate("requested_at"), "status").annotate(n=Count("pk"))
+    ):
+        (good if status == DeploymentStatus.SUCCEEDED else bad)[day] += number
     dates = [today - timedelta(days=DAYS - 1 - number) for number in range(DAYS)]
     most = max([good[day] + bad[day] for day in dates], default=0)
     total, failed = good.total() + bad.total(), bad.total()
@@ -68,8 +69,17 @@ def rhythm(visible: QuerySet[Deployment]) -> Rhythm:
         total,
         failed,
         round(100 * (total - failed) / total) if total else 0,
-        median(took) if took else None,
+        _usual_seconds(ended),
+        MEDIAN_OF if good.total() > MEDIAN_OF else 0,
     )
+
+
+def _usual_seconds(ended: QuerySet[Deployment]) -> float | None:
+    """The median of the newest that succeeded."""
+    done = ended.filter(status=DeploymentStatus.SUCCEEDED, started_at__isnull=False)
+    rows = done.values_list("started_at", "ended_at")[:MEDIAN_OF]
+    took = [(end - start).total_seconds() for start, end in rows if start and end]
+    return median(took) if took else None
 
 
 def _day(number: int, day: date, good: int, bad: int, most: int) -> Day:

@@ -1,14 +1,19 @@
 """The audit trail, filtered and paged by key, newest first."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Q, QuerySet
 
-from deployments.models import AuditEntry, User
+from deployments.models import AuditEntry, AuditHead, User
+from deployments.queries.known_names import known_names
 
 PAGE: Final = 50
+LOOKED: Final = 20_000
+"""Entries that are read through for one page, where no index leads to what is wanted."""
+_DISORDER: Final = timedelta(days=1)
+_ABOVE_ALL: Final = 2**63 - 1
 _LATELY: Final = 3000
 ESTIVA: Final = "estiva"
 STRANGERS: Final = "strangers"
@@ -29,28 +34,33 @@ class TrailFilter:
 
 @dataclass(frozen=True, slots=True)
 class TrailPage:
-    """One page; `older` and `newer` are keys for the pages beside it, None at the ends."""
+    """One page; `older` and `newer` are keys for the pages beside it, None at the ends.
+
+    `looked` are the first and last number that were looked at, where that was only a part of the trail.
+    """
 
     entries: list[AuditEntry]
     older: int | None
     newer: int | None
+    looked: tuple[int, int] | None = None
 
 
 def entries(wanted: TrailFilter) -> QuerySet[AuditEntry]:
     """Every entry that fits, newest first."""
     rows = AuditEntry.objects.filter(_by_person(wanted.person))
     if wanted.action:
-        rows = rows.filter(Q(action=wanted.action) | Q(action__startswith=f"{wanted.action}."))
+        known = known_names(AuditEntry, "action")
+        rows = rows.filter(action__in=[each for each in known if f"{each}.".startswith(f"{wanted.action}.")])
     if wanted.object_kind:
         rows = rows.filter(object_kind=wanted.object_kind)
     if wanted.object_name:
-        rows = rows.filter(Q(object_name__icontains=wanted.object_name) | Q(object_id=wanted.object_name.lstrip("#")))
+        rows = rows.filter(_by_object(wanted.object_name))
     if wanted.outcome:
         rows = rows.filter(outcome=wanted.outcome)
     if wanted.since:
-        rows = rows.filter(at__gte=wanted.since)
+        rows = rows.filter(at__gte=wanted.since, number__gt=_noted_before(wanted.since))
     if wanted.until:
-        rows = rows.filter(at__lte=wanted.until)
+        rows = rows.filter(at__lte=wanted.until, number__lt=_noted_after(wanted.until))
     return rows.order_by("-number")
 
 
@@ -62,18 +72,55 @@ def _by_person(person: str) -> Q:
     return Q(actor_id=int(person)) if person.isdecimal() else Q()
 
 
+def _by_object(name: str) -> Q:
+    """`#120` is the one of that number; anything else is a part of a name, or a whole key."""
+    if name.startswith("#") and name[1:].isdecimal():
+        return Q(object_id=name[1:])
+    return Q(object_name__icontains=name) | Q(object_id=name)
+
+
+def _is_read_through(wanted: TrailFilter) -> bool:
+    """No index leads to what is wanted: entries have to be read one by one."""
+    is_part = bool(wanted.object_name) and not wanted.object_name.removeprefix("#").isdecimal()
+    return is_part or wanted.person == STRANGERS
+
+
+def _noted_before(moment: datetime) -> int:
+    """A number below all entries since then: numbers rise with time, but for a clock that was put back."""
+    older = AuditEntry.objects.filter(at__lt=moment - _DISORDER).order_by("-at", "-number")
+    return older.values_list("number", flat=True).first() or 0
+
+
+def _noted_after(moment: datetime) -> int:
+    """A number above all entries until then."""
+    newer = AuditEntry.objects.filter(at__gt=moment + _DISORDER).order_by("at", "number")
+    return newer.values_list("number", flat=True).first() or _ABOVE_ALL
+
+
 def page(wanted: TrailFilter, *, before: int | None = None, after: int | None = None) -> TrailPage:
-    """The entries with numbers under `before` (or over `after`): one query."""
+    """The entries with numbers under `before` (or over `after`), in a constant number of queries.
+
+    Where entries have to be read one by one, as many as LOOKED of them: then the page may bear fewer, and lead on.
+    """
+    newest = AuditHead.objects.values_list("number", flat=True).first() or 0
     rows = entries(wanted)
+    most = LOOKED if _is_read_through(wanted) else newest + 1
     if after is not None:
-        found = list(rows.filter(number__gt=after).order_by("number")[: PAGE + 1])
+        top = min(after + most, newest)
+        found = list(rows.filter(number__gt=after, number__lte=top).order_by("number")[: PAGE + 1])
         shown = found[:PAGE][::-1]
-        older = shown[-1].number if shown else None
-        return TrailPage(shown, older, shown[0].number if len(found) > PAGE else None)
-    found = list((rows.filter(number__lt=before) if before is not None else rows)[: PAGE + 1])
+        newer = shown[0].number if len(found) > PAGE else top if top < newest else None
+        looked = (after + 1, top) if most == LOOKED and len(found) <= PAGE else None
+        return TrailPage(shown, shown[-1].number if shown else after + 1 if looked else None, newer, looked)
+    top = min(before - 1, newest) if before is not None else newest
+    if wanted.until and most == LOOKED:
+        top = min(top, _noted_after(wanted.until) - 1)
+    low = max(top - most, 0)
+    found = list(rows.filter(number__gt=low, number__lte=top)[: PAGE + 1])
     shown = found[:PAGE]
-    newer = shown[0].number if shown and before is not None else None
-    return TrailPage(shown, shown[-1].number if len(found) > PAGE else None, newer)
+    older = shown[-1].number if len(found) > PAGE else low + 1 if low > 0 else None
+    newer = None if before is None else shown[0].number if shown else before - 1 if most == LOOKED else None
+    return TrailPage(shown, older, newer, (low + 1, top) if low > 0 and len(found) <= PAGE else None)
 
 
 def names() -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from deployments.models import Attention, Host, User
 from deployments.queries.cells import Cell
-from deployments.queries.overview import overview
+from deployments.queries.overview import APPLICATIONS, overview
 from deployments.states import DeploymentStatus, HostState, TargetStatus
 from tests import factories as make
 
@@ -246,4 +246,39 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(as_ana: Client) -> No
     few = queries()
     grow(6)
     assert queries() == few
-    assert few <= 21
+    assert few <= 28
+
+
+def test_many_applications_come_in_pages_those_that_deserve_a_look_first(as_ana: Client, ana: User) -> None:
+    staging = make.environment()
+    names = [f"app-{number:02}" for number in range(APPLICATIONS + 2)]
+    placements = [make.placement(make.application(name), staging, [make.host()]) for name in names]
+    make.failed(make.release(placements[-1]))
+    make.deployment(make.release(placements[-2]))
+    found = overview(ana)
+    assert [row.application.name for row in found.rows] == [*names[-2:], *names[: APPLICATIONS - 2]]
+    assert [row.application.name for row in overview(ana, 2).rows] == names[APPLICATIONS - 2 : APPLICATIONS]
+    assert found.counts == overview(ana, 2).counts == [("queued", "1 queued"), ("failed", "1 failed")]
+    assert f"1 to {APPLICATIONS} of {APPLICATIONS + 2}" in page(as_ana)
+    second = page(as_ana, "/?page=2")
+    assert 'rel="prev" href="?page=1"' in second
+    assert "fragment=board&amp;page=2" in second, "what is fetched anew is the same page"
+    assert names[APPLICATIONS - 1] in page(as_ana, "/?page=99"), "the last"
+
+
+def test_what_is_counted_is_what_the_cells_say(ana: User) -> None:
+    staging, server = make.environment(), make.host()
+    stands = {}
+    for name in ("running", "queued", "stalled", "failed", "warn", "good"):
+        stands[name] = make.placement(make.application(name), staging, [server])
+        make.ran(make.release(stands[name]))
+    running = make.deployment(make.release(stands["running"]), status=DeploymentStatus.RUNNING)
+    make.target(running, server, TargetStatus.RUNNING)
+    make.deployment(make.release(stands["queued"]))
+    stalled = make.deployment(make.release(stands["stalled"]), status=DeploymentStatus.RUNNING)
+    make.target(stalled, server, TargetStatus.STALLED)
+    make.failed(make.release(stands["failed"]))
+    stands["warn"].seats.update(drift="runs another image")
+    found = overview(ana)
+    assert {cell.placement.application.name: cell.state for cell in found.cells} == {name: name for name in stands}
+    assert sorted(found.standings) == sorted(["running", "queued", "stalled", "failed", "warn", ""])
