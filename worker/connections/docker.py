@@ -15,6 +15,7 @@ import docker.errors
 from docker.utils import parse_repository_tag
 
 from worker.connections import inspected, networks, podman, probes
+from worker.connections.channels import ChannelSocket
 from worker.connections.engine_errors import engine_words, pull_too_slow, refusal, stalling, translated
 from worker.connections.engine_http import CALL_SECONDS, EngineClient
 from worker.connections.keychain import NOBODY, Keychain, Login
@@ -72,9 +73,11 @@ class DockerHost:
         self._session.signals.shield()
 
     def together(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
-        """Each on a channel of its own."""
+        """Each on a channel of its own; one after the other where a channel costs a process there, or a whole connection."""
         with translated(self._session):
-            _ = self._api  # made once, by this thread
+            _ = self._api  # made once, by this thread; from here on it is known how the socket is reached
+        if self._socket_path in self._session.transport.dialled:
+            return [call() for call in calls]
         return together(calls)
 
     # looking
@@ -120,12 +123,12 @@ class DockerHost:
         """Images with a tag that matches."""
         with translated(self._session):
             listed = self._api.images(filters={"reference": reference_filter})
-        found = together([partial(self.local_image, str(each["Id"])) for each in listed])
+        found = self.together([partial(self.local_image, str(each["Id"])) for each in listed])
         return [image for image in found if image is not None]
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Inspected; one that vanishes meanwhile is left out."""
-        found = together([partial(self.container, str(each["Id"])) for each in self._listed(labels)])
+        found = self.together([partial(self.container, str(each["Id"])) for each in self._listed(labels)])
         return [each for each in found if each is not None]
 
     def names(self, labels: Mapping[str, str]) -> Sequence[str]:
@@ -171,10 +174,9 @@ class DockerHost:
             return self._log_stream(name, "follow=1")
 
     def _log_stream(self, name: str, how: str) -> LogStream:
-        tty = bool(self._api.inspect_container(name)["Config"].get("Tty"))
+        tty, sock = self._terminal_and_socket(name)
         path = f"/v{self._api.api_version}/containers/{urllib.parse.quote(name, safe='')}/logs"
         request = f"GET {path}?stdout=1&stderr=1&{how} HTTP/1.1\r\nHost: docker\r\nUser-Agent: estiva\r\n\r\n"
-        sock = open_engine_socket(self._session, self._socket_path)
         stream = LogStream(sock, request.encode("ascii"), tty=tty)
         try:
             stream.await_answer(CALL_SECONDS)
@@ -182,6 +184,21 @@ class DockerHost:
             stream.close()
             raise
         return stream
+
+    def _terminal_and_socket(self, name: str) -> tuple[bool, ChannelSocket]:
+        """Whether its output is a terminal's, and meanwhile the channel that it comes on."""
+        opened: list[ChannelSocket] = []
+
+        def dial() -> None:
+            opened.append(open_engine_socket(self._session, self._socket_path))
+
+        try:
+            about, _ = self.together([lambda: self._api.inspect_container(name), dial])
+        except BaseException:
+            for each in opened:
+                each.close()
+            raise
+        return bool(about["Config"].get("Tty")), opened[0]
 
     def probe_http(self, address: str, port: int, path: str, *, timeout: float) -> Probe:
         """One GET from the server to a container's address."""
