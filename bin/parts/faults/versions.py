@@ -12,6 +12,7 @@ from parts.faults import judge
 from parts.faults.images import Images, Pushed
 from parts.faults.row import SETTLED_SECONDS, Round, Row, seen
 from parts.faults.world import START_FIRST, STOP_FIRST, Application
+from parts.machine import Machine
 from parts.processes import PartError
 
 PATIENT: Final = {"passes": 10}  # two seconds of health
@@ -67,35 +68,38 @@ def no_good(turn: Round) -> None:
     world = turn.world
     worker = world.worker(concurrency=16)
     ways = [way for way in WAYS if way.quick] if turn.amount(1, 0) else list(WAYS)
-    for round_number in range(turn.amount(1, 3)):
-        for strategy in (STOP_FIRST, START_FIRST):
-            _try(turn, ways, strategy, round_number)
+    for number in range(turn.amount(1, 3)):
+        _try(turn, ways, number)
     _ignores_term(turn)
     _beside_each_other(turn)
     world.estiva.end(worker)
 
 
-def _try(turn: Round, ways: Sequence[Bad], strategy: str, number: int) -> None:
+def _try(turn: Round, ways: Sequence[Bad], number: int) -> None:
+    """All ways in both strategies at once, each strategy on a server of its own."""
     world = turn.world
-    names = [f"{strategy[:3]}{number}-{way.name}" for way in ways]
-    apps = [turn.application(name, [world.machines[0]], strategy=strategy, **SETTINGS) for name in names]
-    numbers = [world.deploy(app) for app in apps]
-    for each in numbers:
+    places = {STOP_FIRST: world.machines[0], START_FIRST: world.machines[-1]}
+    tried = [(way, strategy, _placed(turn, way, strategy, number, places)) for way in ways for strategy in places]
+    for each in [world.deploy(app) for _, _, app in tried]:
         world.ended(each)
-    world.probe(*apps)
-    clicked: list[tuple[Bad, Application, int]] = []
-    for way, app in zip(ways, apps, strict=True):
+    world.probe(*(app for _, _, app in tried))
+    clicked: list[tuple[Bad, str, int]] = []
+    for way, strategy, app in tried:
         world.change(app, way.image(world.images), health=way.health)
         number_of = _click(turn, way, app)
         if number_of:
-            clicked.append((way, app, number_of))
-    for way, _, each in clicked:
+            clicked.append((way, strategy, number_of))
+    for way, strategy, each in clicked:
         world.ended(each)
         (share,) = world.record.of(each)
         told = " ".join(str(share.outcome.get(key, "")) for key in ("what", "why", "remedy"))
         turn.expect(share.status in ("failed_restored", "failed_untouched"), f"{way.name}, {strategy}: {share}")
         turn.expect(bool(re.search(way.said, told)), f"{way.name}, {strategy}: it was told as: {told}")
         turn.did()
+
+
+def _placed(turn: Round, way: Bad, strategy: str, number: int, places: dict[str, Machine]) -> Application:
+    return turn.application(f"{strategy[:3]}{number}-{way.name}", [places[strategy]], strategy=strategy, **SETTINGS)
 
 
 def _click(turn: Round, way: Bad, app: Application) -> int:
