@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from deployments import requests, stalls
+from deployments.actors import ESTIVA
 from deployments.inventory.webhooks import create_webhook
 from deployments.models import Deployment, Host, Operation, PlacementHost, Plan, Release
 from deployments.states import OperationStatus
@@ -180,7 +181,8 @@ def doing(monkeypatch: pytest.MonkeyPatch, happening: Any) -> None:
 
 def checked(world: World, keeper: Keeper, **asked: Any) -> Operation:
     """Ask for a check and run it."""
-    operation = requests.request_operation(actor=world.actor, kind="check", host=world.hosts[0], **asked)
+    asked = {"actor": world.actor, **asked}
+    operation = requests.request_operation(kind="check", host=world.hosts[0], **asked)
     running.run(operation.pk, keeper)
     operation.refresh_from_db()
     return operation
@@ -289,3 +291,25 @@ def test_an_ignored_difference_of_a_compose_application_hides_no_other_one(
     assert seen(served) == {}
     assert seen(served, *others[:29])["fingerprint"] != seen(served, *others)["fingerprint"]
     assert seen(served, *others)["fingerprint"] == seen(*reversed(others), served)["fingerprint"]
+
+
+def test_a_look_that_nobody_asked_for_is_written_down_at_its_end(
+    world: World, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[Any]] = []
+
+    def steps(looking: Looking) -> Outcome:
+        looking.plan_steps((("login", "Login"), ("disk", "Disk")))
+        for key in ("login", "disk"):
+            with looking.step(key):
+                seen.append(Operation.objects.values_list("steps", flat=True).get(pk=looking.operation.pk))
+        return Outcome(OperationStatus.SUCCEEDED)
+
+    monkeypatch.setitem(running.KINDS, Operation.Kind.CHECK, steps)
+    asked = checked(world, keeper)
+    assert [each["status"] for each in seen[0]] == ["running", "waiting"], "who asked sees it go on"
+    assert [each["status"] for each in asked.steps] == ["good", "good"]
+    seen.clear()
+    unasked = checked(world, keeper, actor=ESTIVA)
+    assert seen == [[], []], "each server every minute: not six writes each time"
+    assert [each["status"] for each in unasked.steps] == ["good", "good"]

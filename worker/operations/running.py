@@ -81,20 +81,30 @@ def run(operation_id: int, keeper: Keeper) -> None:
         operation = Operation.objects.select_related("host", "placement", "repository__application", "registry").get(
             pk=claim.id
         )
+        looking = Looking(operation, held, keeper.tail)
         try:
-            with _deadline(operation, held):
-                outcome = KINDS[Operation.Kind(operation.kind)](Looking(operation, held, keeper.tail))
+            outcome = _carried_out(looking, held)
+            looking.settle()
         except LeaseLost:
             _let_go(held, keeper)
             return
-        except Exception as error:  # noqa: BLE001 - logged with an id; whatever it was, the Operation must not stay as if somebody were at work
-            outcome = Outcome(OperationStatus.FAILED, told(error, operation))
         if not end_operation(claim, outcome.status, outcome.result):
             log.warning("lease lost before the end", operation=claim.id, fence=claim.fence)
             return
     plan_id = automatic.plan_of(operation) if operation.kind == Operation.Kind.PLAN else None
     if plan_id is not None:
         automatic.carry_on(plan_id)
+
+
+def _carried_out(looking: Looking, held: Held) -> Outcome:
+    operation = looking.operation
+    try:
+        with _deadline(operation, held):
+            return KINDS[Operation.Kind(operation.kind)](looking)
+    except LeaseLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - logged with an id; whatever it was, the Operation must not stay as if somebody were at work
+        return Outcome(OperationStatus.FAILED, told(error, operation))
 
 
 @contextmanager

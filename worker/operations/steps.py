@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models.functions import Now
@@ -17,6 +17,8 @@ from worker.engine.errors import HostError, HostLost, LeaseLost
 from worker.keeper import Held
 from worker.live_tail import LiveTail
 from worker.logs import open_secrets
+
+UNASKED_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ class Looking:
         self._claim, self._tail = held.claim, tail
         self._steps: list[Step] = []
         self._lock = threading.Lock()
+        # each server is looked at every minute without anybody asking: who happens to watch sees those steps by the second
+        self._pause = 0.0 if operation.requested_by_name else UNASKED_SECONDS
+        self._written_at, self._behind = time.monotonic(), False
 
     def plan_steps(self, titles: Sequence[tuple[str, str]]) -> None:
         """Show at once what will be done: (key, title) each."""
@@ -108,7 +113,16 @@ class Looking:
             self.write()
 
     def write(self) -> None:
-        """Store all steps; `LeaseLost` when this Operation is no longer ours."""
+        """Store all steps, now or with the next; `LeaseLost` when this Operation is no longer ours."""
+        self._behind = True
+        if time.monotonic() - self._written_at >= self._pause:
+            self.settle()
+
+    def settle(self) -> None:
+        """Store what isn't yet: whoever ends the Operation does this first."""
+        if not self._behind:
+            return
+        self._written_at, self._behind = time.monotonic(), False
         with self._lock:
             steps = [each.as_json() for each in self._steps]
         held = Operation.objects.filter(
