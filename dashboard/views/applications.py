@@ -11,6 +11,7 @@ from dashboard.forms.applications import DescriptionForm, EnvironmentChoiceForm,
 from dashboard.forms.pasting import COMPOSE, KINDS, RUN, PasteForm, Start
 from dashboard.forms.placements import PlacementForms
 from dashboard.forms.refusals import add_refusal
+from dashboard.paging import page_number
 from deployments import permissions
 from deployments.errors import Refused
 from deployments.inventory import applications as inventory
@@ -22,7 +23,7 @@ from deployments.queries.application_page import application_page, applications_
 def index(request: Request) -> HttpResponse:
     """All that this person may see, archived ones apart."""
     context = {
-        "page": applications_list(request.user),
+        "page": applications_list(request.user, page_number(request)),
         "may_create": permissions.may_create_applications(request.user),
     }
     template = "applications/_list.html" if request.GET.get("fragment") == "list" else "applications/list.html"

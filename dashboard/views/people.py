@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from dashboard.access import ACT, ADMINS, FORM, READING_ALL, Request, get_person, seen_by
 from dashboard.forms.people import AccessForm, InviteForm
 from dashboard.forms.refusals import add_refusal
+from dashboard.paging import page_number
 from deployments import audit
 from deployments.accounts import invitations
 from deployments.accounts import people as accounts
@@ -24,7 +25,7 @@ from deployments.queries.tokens import tokens_of
 @seen_by(*READING_ALL)
 def index(request: Request) -> HttpResponse:
     """Everybody."""
-    return render(request, "people/list.html", {"rows": queries.people()})
+    return render(request, "people/list.html", {"page": queries.people(page_number(request))})
 
 
 @seen_by(*ADMINS, methods=FORM)

@@ -11,9 +11,11 @@ from deployments.permissions import (
     visible_placements,
 )
 from deployments.queries.cells import Cell, cells_of
+from deployments.queries.parts import Part, part
 from deployments.queries.repository_page import repository_of
 
 LATELY = 10
+PAGE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,11 @@ class ApplicationRow:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationsList:
-    """The list; archived ones apart."""
+    """A part of the list; archived ones apart."""
 
     rows: list[ApplicationRow]
     archived: list[Application]
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,18 @@ class ApplicationPage:
     repository: Repository | None
 
 
-def applications_list(user: User) -> ApplicationsList:
-    """In a constant number of queries."""
+def applications_list(user: User, number: int = 1) -> ApplicationsList:
+    """That part of those that aren't archived, in a constant number of queries."""
     applications = list(visible_applications(user))
-    placements = visible_placements(user).filter(application__archived_at=None)
+    active = [each for each in applications if each.archived_at is None]
+    chosen = part(number, PAGE, len(active))
+    shown = chosen.of(active)
+    placements = visible_placements(user).filter(application__in=shown)
     cells: defaultdict[int, list[Cell]] = defaultdict(list)
     for cell in cells_of(placements.select_related("application", "environment")).values():
         cells[cell.placement.application_id].append(cell)
-    rows = [ApplicationRow(each, cells[each.pk]) for each in applications if each.archived_at is None]
-    return ApplicationsList(rows, [each for each in applications if each.archived_at is not None])
+    archived = [each for each in applications if each.archived_at is not None]
+    return ApplicationsList([ApplicationRow(each, cells[each.pk]) for each in shown], archived, chosen)
 
 
 def application_page(user: User, application: Application) -> ApplicationPage:
