@@ -20,6 +20,7 @@ from dashboard.views.audit import pieces
 from deployments import audit
 from deployments.actors import ESTIVA, Actor, unknown
 from deployments.models import AuditEntry
+from deployments.queries import trail
 from tests.dashboard.story import Story, tell
 
 pytestmark = pytest.mark.django_db
@@ -161,3 +162,42 @@ def test_what_the_filters_show_as_ndjson(story: Story) -> None:
 
 def test_rows_travel_in_pieces_of_many() -> None:
     assert [piece.count("row") for piece in pieces(iter(["row\n"] * 450))] == [200, 200, 50]
+
+
+def test_a_search_by_name_reads_a_part_of_the_trail_and_says_so(
+    carla: Client, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "LOOKED", 4)
+    newest = AuditEntry.objects.count()
+    first = carla.get("/audit/?object_name=web-1").content.decode()
+    assert f"That is all among the entries {newest - 3} to {newest}" in first
+    assert actions(carla, "?object_name=web-1") == ["host.check"]
+    assert f"before={newest - 3}" in first, "the rest is a click away"
+    assert actions(carla, f"?object_name=web-1&before={newest - 3}") == ["host.register"]
+    nothing = carla.get("/audit/?object_name=no-such").content.decode()
+    assert f"None of the entries {newest - 3} to {newest} fits" in nothing
+    assert f"before={newest - 3}" in nothing
+    everything = carla.get("/audit/").content.decode()
+    assert "reads that many" not in everything, "what an index leads to is looked at whole"
+
+
+def test_going_back_to_newer_ones_reads_no_more_either(
+    carla: Client, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "LOOKED", 2)
+    wanted, newest = trail.TrailFilter(object_name="web-1"), AuditEntry.objects.count()
+    seen, after = [], 0
+    for _part in range(newest):
+        page = trail.page(wanted, after=after)
+        seen += [entry.action for entry in page.entries]
+        if page.newer is None:
+            break
+        after = page.newer
+    assert seen == ["host.register", "host.check"]
+
+
+def test_a_number_finds_that_one_however_old_it_is(
+    carla: Client, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "LOOKED", 1)
+    assert actions(carla, f"?object_name=%23{story.running.pk}&object_kind=deployment") == ["deployment.request"]

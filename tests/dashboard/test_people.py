@@ -9,7 +9,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from deployments.models import AccessLink, AuditEntry, Grant, Role, User
+from deployments.models import AccessLink, AuditEntry, Environment, Grant, Role, User
+from deployments.queries.people import MOST_TOLD, PAGE
 from tests.dashboard.story import Story, person, tell
 
 pytestmark = pytest.mark.django_db
@@ -155,3 +156,19 @@ def test_an_auditor_reads_and_finds_nothing_to_press(story: Story, client: Clien
     page = client.get(f"/people/{story.bruno.pk}/").content.decode()
     assert "storefront · staging" in page
     assert page.count("<form") == 1  # signing out
+
+
+def test_many_people_come_in_pages_and_of_many_grants_some_are_told(ana: Client, story: Story) -> None:
+    User.objects.bulk_create(User(email=f"p{number}@example.com", name=f"Zoe {number:03}") for number in range(PAGE))
+    everywhere = [Environment.objects.create(name=f"region-{number}") for number in range(MOST_TOLD + 2)]
+    application = story.staging.application
+    Grant.objects.filter(user=story.bruno).delete()
+    Grant.objects.bulk_create(Grant(user=story.bruno, application=application, environment=each) for each in everywhere)
+    first = ana.get("/people/").content.decode()
+    assert f"1 to {PAGE} of {PAGE + 4}" in first
+    assert first.count("storefront · region-") == MOST_TOLD
+    assert "and 2 more" in first
+    assert f"Zoe {PAGE - 1:03}" in ana.get("/people/?page=2").content.decode()
+    carla = Client()
+    carla.force_login(story.carla)
+    assert carla.get(f"/people/{story.bruno.pk}/").content.decode().count("storefront · region-") == MOST_TOLD + 2
