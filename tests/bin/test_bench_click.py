@@ -1,0 +1,84 @@
+"""What `bin/bench click` reads from the pages is there, and what it says of its figures follows from them."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from bench import click, far, tab
+from bench.click_queue import Cell
+from bench.click_runs import Clicks
+from bench.far_runs import Far
+from bench.tab import Clicked
+from deployments.states import DeploymentStatus
+from tests.dashboard import story
+
+
+@pytest.mark.django_db
+def test_a_tab_finds_the_form_the_target_and_how_it_stands() -> None:
+    told = story.tell()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(told.ana)
+    page = client.get(reverse("placement", args=["storefront", "staging"])).content.decode()
+    assert tab._TOKEN.search(page)
+    page = client.get(reverse("deployment", args=[told.running.pk])).content.decode()
+    targets = {int(number) for number, _last in tab._TARGET.findall(page)}
+    assert targets == set(told.running.targets.values_list("pk", flat=True))
+    head = tab._HEAD.search(page)
+    assert head is not None
+    assert head[2], "it is open"
+
+
+@pytest.mark.django_db
+def test_a_tab_sees_that_it_is_over() -> None:
+    told = story.tell()
+    over = story.deployment(told.staging, told.ana, DeploymentStatus.SUCCEEDED)
+    client = Client()
+    client.force_login(told.ana)
+    page = client.get(reverse("deployment", args=[over.pk]) + "?fragment=head").content.decode()
+    head = tab._HEAD.search(page)
+    assert head is not None
+    assert not head[2]
+
+
+def test_lines_that_are_missing_or_came_twice_are_counted() -> None:
+    assert Clicked(numbers=[1, 2, 3]).judge() == (0, 0)
+    assert Clicked(numbers=[1, 3, 3]).judge() == (1, 1)
+    assert Clicked().judge() == (0, 0)
+
+
+def test_the_figure_of_the_first_line_is_that_of_nearly_all_clicks() -> None:
+    clicked = [Clicked(first_line=0.1) for _ in range(19)] + [Clicked(first_line=1.1)]
+    found = Clicks(clicked=clicked, done=[1.0] * 20, floor=[0.5] * 20)
+    _, figures = click.single(found)
+    assert figures["click_to_first_line_p50_ms"] == pytest.approx(100)
+    assert 100 < figures["click_to_first_line_ms"] < 1100
+    assert figures["click_to_done_over_floor"] == 2
+
+
+def test_workers_are_compared_where_most_was_asked_at_once() -> None:
+    def cell(deploys: int, workers: int, seconds: float, busy: float = 0.5) -> Cell:
+        return Cell(deploys, workers, [0.1, 0.2], seconds, busy, 0.3)
+
+    cells = [cell(1, 1, 6), cell(50, 1, 150), cell(1, 2, 6), cell(50, 2, 80), cell(1, 4, 6), cell(50, 4, 40)]
+    _, figures, said = click.crowd(cells, 2)
+    assert figures["scaling_4_over_1"] == pytest.approx(150 / 40)
+    assert figures["scaling_2_over_1"] == pytest.approx(150 / 80)
+    assert not said
+    _, _, said = click.crowd([*cells[:-1], cell(50, 4, 40, busy=0.97)], 2)
+    assert "cores were full" in said
+
+
+def test_a_far_deploy_is_compared_with_a_near_one() -> None:
+    found = Far(shares={"near": 2, "far": 1}, lost=1)
+    for side, seconds in ((found.near, 1.0), (found.far, 6.0)):
+        side.done, side.first, side.requests = (
+            [seconds],
+            [seconds / 2],
+            {"database": 100.0, "broker": 20.0, "ssh": 60.0},
+        )
+    _, figures = far.table(found)
+    assert figures["far_over_near"] == 6
+    assert figures["far_database_requests"] == 100
+    assert figures["lost"] == 1
