@@ -1,5 +1,6 @@
 """A Placement of the sample application on a real server, and connections that break where a test wants them to."""
 
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -37,6 +38,7 @@ class Breaking:
     ) -> None:
         self._host, self._n, self._when, self._action = host, n, when, action
         self.changes: list[str] = []
+        self._counting = threading.Lock()  # some changes are made at the same time
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._host, name)
@@ -44,8 +46,9 @@ class Breaking:
             return call
 
         def counted(*arguments: Any, **options: Any) -> Any:
-            self.changes.append(name)
-            struck = len(self.changes) == self._n and self._action is not None
+            with self._counting:
+                self.changes.append(name)
+                struck = len(self.changes) == self._n and self._action is not None
             if struck and self._when == "before" and self._action:
                 self._action()
             answer = call(*arguments, **options)

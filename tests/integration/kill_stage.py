@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class PausingHost:
     def __init__(self, host: Any, point: Point, line: Connection) -> None:
         self._host, self._point, self._line = host, point, line
         self._count = 0
+        self._counting = threading.Lock()  # some changes are made at the same time
         self.done: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -66,8 +68,9 @@ class PausingHost:
 
     def _counted(self, name: str, method: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
-            here = self._count == self._point.index
-            self._count += 1
+            with self._counting:
+                here = self._count == self._point.index
+                self._count += 1
             if here and not self._point.after:
                 self._pause(name)
             result = method(*args, **kwargs)

@@ -60,7 +60,9 @@ def test_cut_off_at_any_change_and_finished_by_another(stage: RealStage, n: int,
     two = stage.images.push("2")
     stage.deploy(1, stage.images.push("1"))
     changes = cut(stage, two, n, when)
-    assert len(changes) == n
+    assert (
+        n <= len(changes) <= n + 1
+    )  # the new one is made while the old one's policy is set: the other goes on to its end
     end = last(again(stage, two))
     assert end.verdict == Verdict.SUCCEEDED, (changes, end)
     (container,) = stage.containers()
