@@ -92,7 +92,7 @@ class DockerHost:
     def disk_free(self, path: str) -> tuple[int, int] | None:
         """By `df`; None where the server runs no command for us or doesn't know the path."""
         try:
-            said = self._session.run(["df", "-Pk", path])
+            said = self._session.run(["df", "-Pk", path], may_greet=True)
         except (ChannelRefused, TimeoutError):
             return None
         return inspected.disk_free(said.stdout) if said.exit_code == 0 else None

@@ -61,10 +61,19 @@ class SshSession:
         return self._open("direct-tcpip", (address, port, "127.0.0.1", 0), deadline)
 
     def run(
-        self, argv: Sequence[str], *, deadline: float = 10.0, limit: int = 65536, stdin: bytes | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: float = 10.0,
+        limit: int = 65536,
+        stdin: bytes | None = None,
+        may_greet: bool = False,
     ) -> Output:
-        """Run a fixed argv on the server, with a little on its stdin. ChannelRefused, TimeoutError, or HostLost."""
-        greeting = self.greeting()
+        """Run a fixed argv on the server, with a little on its stdin. ChannelRefused, TimeoutError, or HostLost.
+
+        `may_greet`: what the user's shell says before it does no harm, and nobody has to find out how much that is.
+        """
+        greeting = 0 if may_greet else self.greeting()
         said = self._run(argv, deadline, limit, stdin)
         return replace(said, stdout=without_lines(said.stdout, greeting)) if greeting else said
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Generator
 
+from worker.engine.at_once import at_once
+from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding
 from worker.engine.failure import StepFailed, given_up
 from worker.engine.inventory import Inventory
-from worker.engine.preflight import engine_finding, preflight
+from worker.engine.preflight import Glance, engine_finding, glance, preflight
 from worker.engine.run import Run
 from worker.engine.settle import settle
 from worker.engine.takeover import held_inventory
@@ -17,19 +19,19 @@ def look_first(run: Run) -> Generator[Event, None, str]:
     Where an earlier attempt has begun the change, only the engine is asked again: the rest was found good then, and
     turning back now would cost more than going on.
     """
-    inventory = held_inventory(run.host, run.identity)
+    inventory, seen = at_once(run.host, lambda: held_inventory(run.host, run.identity), lambda: _glance(run))
     run.know_incumbent(inventory)
     run.past_return = inventory.past_return(run.identity)
     if run.spec.give_up and not run.past_return:
         raise given_up()
-    seen: Inventory | None = inventory
     if inventory.needs_care:
         yield from settle(run)
-        seen = None
     if inventory.mine is not None:
         findings = yield from _ask_the_engine(run)
+    elif inventory.needs_care:
+        findings = yield from _ask_everything(run, None, None)  # it isn't as it was
     else:
-        findings = yield from _ask_everything(run, seen)
+        findings = yield from _ask_everything(run, inventory, seen)
     bad = [each for each in findings if each.result == "bad"]
     if bad:
         raise StepFailed(bad[0].message, why=_how_many(len(bad)), remedy=bad[0].remedy)
@@ -44,9 +46,19 @@ def _ask_the_engine(run: Run) -> Generator[Event, None, list[Finding]]:
     return [finding]
 
 
-def _ask_everything(run: Run, seen: Inventory | None) -> Generator[Event, None, list[Finding]]:
+def _glance(run: Run) -> Glance | None:
+    """What preflight will want to know, looked at meanwhile; where a first attempt broke off, or something refuses, later."""
+    if run.spec.touched:
+        return None
+    try:
+        return glance(run.spec, run.host, run.facts)
+    except HostError:
+        return None
+
+
+def _ask_everything(run: Run, known: Inventory | None, seen: Glance | None) -> Generator[Event, None, list[Finding]]:
     findings: list[Finding] = []
-    looking = preflight(run.spec, run.host, seen, run.facts)
+    looking = preflight(run.spec, run.host, known, seen)
     while True:
         try:
             event = next(looking)

@@ -12,7 +12,7 @@ from worker.engine.failure import listed
 from worker.engine.inventory import Inventory, take_inventory
 from worker.engine.lacking import lacking
 from worker.engine.podman import podman_findings, podman_misfits
-from worker.engine.ports import check_ports, published_ports
+from worker.engine.ports import Published, check_ports, published_ports
 from worker.engine.rootless import rootless_findings
 from worker.engine.spec import DeploySpec
 from worker.engine.strategy import Strategy, inherited, replacement
@@ -35,27 +35,46 @@ class Preflight:
     reasons: tuple[str, ...]
 
 
-def preflight(
-    spec: DeploySpec, host: ContainerHost, known: Inventory | None = None, told: EngineFacts | None = None
-) -> Generator[Event, None, Preflight]:
-    """Look at everything and change nothing; a `Finding` for each check. Which of them are fatal is the caller's
-    choice. `known` is what was seen of the Placement a moment ago, `told` what the engine said of itself.
-    """
-    server = spec.host_name or "the server"
-    (facts, space), inventory, (present, held), holder = at_once(
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What preflight looks at wherever it is, all at the same time. `holder` has our container's name."""
+
+    facts: EngineFacts
+    space: tuple[int, int] | None
+    present: LocalImage | None
+    published: Published
+    holder: Container | None
+
+
+def glance(spec: DeploySpec, host: ContainerHost, told: EngineFacts | None = None) -> Glance:
+    """Look. `told` is what the engine said of itself a moment ago."""
+    (facts, space), (present, published), holder = at_once(
         host,
         lambda: _engine(host, told),
-        lambda: known or take_inventory(host, spec.identity),
         lambda: (_present(spec, host), published_ports(host, spec.container.ports)),
         lambda: _holder(spec, host),
     )
+    return Glance(facts, space, present, published, holder)
+
+
+def preflight(
+    spec: DeploySpec, host: ContainerHost, known: Inventory | None = None, seen: Glance | None = None
+) -> Generator[Event, None, Preflight]:
+    """Look at everything and change nothing; a `Finding` for each check. Which of them are fatal is the caller's
+    choice. `known` is what was found of the Placement a moment ago, `seen` what else was.
+    """
+    server = spec.host_name or "the server"
+    inventory, sight = at_once(
+        host, lambda: known or take_inventory(host, spec.identity), lambda: seen or glance(spec, host)
+    )
+    facts = sight.facts
     yield engine_finding(facts, server)
     yield from podman_findings(facts, server)
-    local, remote, findings = _image(spec, host, facts, server, present)
+    local, remote, findings = _image(spec, host, facts, server, sight.present)
     yield from findings
-    yield disk_finding(space, already_here=local is not None, folder=facts.root_folder, server=server)
-    yield from check_ports(host, spec.container.ports, inventory.names, server, held)
-    yield from _names(spec, holder, inventory, server)
+    yield disk_finding(sight.space, already_here=local is not None, folder=facts.root_folder, server=server)
+    yield from check_ports(host, spec.container.ports, inventory.names, server, sight.published)
+    yield from _names(spec, sight.holder, inventory, server)
     yield from _restart(spec, server)
     yield from lacking(spec.container.options, facts, server)
     yield from podman_misfits(spec.container, facts, server)
