@@ -75,7 +75,7 @@ def test(arguments: list[str]) -> int:
         with ThreadPoolExecutor(len(lanes)) as pool:
             for lane in [pool.submit(_lane, runs, pytest) for runs in lanes]:
                 codes += lane.result()
-    codes += [_faults(), *_benchmarks()]
+    codes += [faults(), *_benchmarks()]
     return next((code for code in codes if code), 0)
 
 
@@ -104,9 +104,9 @@ def _lane(runs: Iterable[Run], pytest: list[str]) -> list[int]:
     return codes
 
 
-def _faults() -> int:
+def faults() -> int:
     """The quick fault campaign, by itself, for it needs the machine; its exit code. A finding prints the seed that draws it again."""
-    reason = lacks_for_faults()
+    reason = lacks_forfaults()
     print(f"== bin/faults --quick {'begins' if not reason else ''}", flush=True)
     if reason:
         print(f"skipped: {reason}", flush=True)
@@ -135,7 +135,7 @@ def _benchmark(name: str) -> int:
     return done.returncode
 
 
-def lacks_for_faults() -> str:
+def lacks_forfaults() -> str:
     """What the fault campaign needs and isn't here, in words; nothing where all is."""
     if os.geteuid() != 0:
         return "the fault campaign needs root, for engines and network namespaces of their own"
