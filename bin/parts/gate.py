@@ -106,7 +106,7 @@ def _lane(runs: Iterable[Run], pytest: list[str]) -> list[int]:
 
 def faults() -> int:
     """The quick fault campaign, by itself, for it needs the machine; its exit code. A finding prints the seed that draws it again."""
-    reason = lacks_forfaults()
+    reason = lacks_for_faults()
     print(f"== bin/faults --quick {'begins' if not reason else ''}", flush=True)
     if reason:
         print(f"skipped: {reason}", flush=True)
@@ -135,7 +135,7 @@ def _benchmark(name: str) -> int:
     return done.returncode
 
 
-def lacks_forfaults() -> str:
+def lacks_for_faults() -> str:
     """What the fault campaign needs and isn't here, in words; nothing where all is."""
     if os.geteuid() != 0:
         return "the fault campaign needs root, for engines and network namespaces of their own"
