@@ -217,8 +217,7 @@ def hint_next(placement_id: int) -> None:
         deployment=oldest,
         status__in=(TargetStatus.QUEUED, TargetStatus.STALLED),
     )
-    for target_id in waiting.values_list("pk", flat=True):
-        hints.target_on_commit(target_id)
+    hints.targets_on_commit(list(waiting.values_list("pk", flat=True)))
 
 
 def _end_of(deployment: Deployment, ending: Ending) -> audit.Act:

@@ -3,7 +3,7 @@
 import functools
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import DatabaseError, transaction
 
@@ -14,7 +14,13 @@ log = logging.getLogger(__name__)
 
 def target_on_commit(target_id: int) -> None:
     """Hint a Target when the transaction has been committed."""
-    transaction.on_commit(functools.partial(send, queue.RUN_TARGET, target_id))
+    targets_on_commit([target_id])
+
+
+def targets_on_commit(target_ids: Sequence[int]) -> None:
+    """Hint these Targets when the transaction has been committed: which queues they belong in is looked up once for all."""
+    if target_ids:
+        transaction.on_commit(functools.partial(_send_all, queue.RUN_TARGET, list(target_ids)))
 
 
 def operation_on_commit(operation_id: int) -> None:
@@ -24,12 +30,17 @@ def operation_on_commit(operation_id: int) -> None:
 
 def send(task: str, object_id: int) -> bool:
     """Send one hint now; False when the broker or the database can't be reached (the reconciler comes by)."""
+    return _send_all(task, [object_id])
+
+
+def _send_all(task: str, object_ids: Sequence[int]) -> bool:
     try:
-        name = next(iter(by_queue(task, [object_id])))
+        found = by_queue(task, object_ids)
     except DatabaseError as error:  # what was committed stands
-        log.warning("hint not sent", extra={"task": task, "object": object_id, "error": str(error).strip()})
+        log.warning("hints not sent", extra={"task": task, "objects": object_ids, "error": str(error).strip()})
         return False
-    return queue.send(task, name, object_id)
+    sent = [queue.send(task, name, each) for name, several in found.items() for each in several]
+    return all(sent)
 
 
 def by_queue(task: str, object_ids: Iterable[int]) -> dict[str, list[int]]:

@@ -10,16 +10,13 @@ def queue_targets(deployment: Deployment, waves: Sequence[Sequence[Host]], build
     """One Target a server; with a builder one more, that the others wait for. Needs the transaction of its Deployment."""
     if builder is not None:
         builds.queue_build(deployment, builder)
-    for number, hosts in enumerate(waves):
-        for host in hosts:
-            target = Target.objects.create(
-                deployment=deployment,
-                placement_id=deployment.placement_id,
-                host=host,
-                host_name=host.name,
-                wave=number,
-            )
-            if builder is None and number == 0:
-                hints.target_on_commit(target.pk)
-            queue.changed_on_commit("host", host.pk)
+    made = Target.objects.bulk_create(
+        Target(deployment=deployment, placement_id=deployment.placement_id, host=host, host_name=host.name, wave=number)
+        for number, hosts in enumerate(waves)
+        for host in hosts
+    )
+    if builder is None:
+        hints.targets_on_commit([target.pk for target in made if target.wave == 0])
+    for target in made:
+        queue.changed_on_commit("host", target.host_id)
     queue.changed_on_commit("deployment", deployment.pk, deployment.placement_id)

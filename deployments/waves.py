@@ -103,8 +103,7 @@ def _pass(deployment: Deployment) -> None:
 def _next(deployment: Deployment) -> None:
     _write(deployment, wave=deployment.wave + 1, gate="", gate_text="", gate_opens_at=None)
     begin = Target.objects.filter(deployment=deployment, wave=deployment.wave, status=TargetStatus.QUEUED)
-    for target_id in begin.order_by("pk").values_list("pk", flat=True):
-        hints.target_on_commit(target_id)
+    hints.targets_on_commit(list(begin.order_by("pk").values_list("pk", flat=True)))
 
 
 def go_on(*, actor: Actor, deployment: Deployment) -> Deployment:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from deployments import claims, endings, operations, plan, releases, requests
 from deployments.errors import PlanChanged, Refused
@@ -112,6 +114,20 @@ def test_a_click_writes_everything_at_once(world: World, sent: Sent, django_capt
     assert (deployment.requested_by, deployment.requested_by_name) == (world.ana, "Ana Prado")
     entry = AuditEntry.objects.get(action="deployment.request")
     assert (entry.address, entry.after["servers"]) == ("203.0.113.7", ["web-1", "web-2"])
+
+
+@pytest.mark.parametrize("servers", [1, 5])
+def test_a_click_for_many_servers_asks_no_more_than_for_one(
+    servers: int, sent: Sent, django_capture_on_commit_callbacks: Any
+) -> None:
+    """Its hints' queues are looked up once, and its Targets are written at once."""
+    many = make_world(servers)
+    shown = planned(many)
+    with CaptureQueriesContext(connection) as asked, django_capture_on_commit_callbacks(execute=True):
+        deployment = click(many, shown)
+    assert len(sent.targets()) == deployment.targets.count() == servers
+    assert len([each for each in asked if each["sql"].startswith('INSERT INTO "deployments_target"')]) == 1
+    assert len([each for each in asked if "'beside'" in each["sql"]]) == 1
 
 
 @pytest.mark.parametrize(
