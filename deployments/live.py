@@ -14,6 +14,9 @@ WAKE_STREAM = "estiva:live"
 WAKE_SECONDS = 600
 """How long an entry stays. Who was away longer begins from the record, as everybody does who reconnects."""
 
+WAKE_MOST = 20_000
+"""At most so many entries stay, however young: with CARRIED_CHARACTERS that bounds what Redis holds of them."""
+
 CARRIED_CHARACTERS = 8192
 """Lines longer than this together are not carried along: viewers read them from the record, so Redis' memory stays bounded."""
 

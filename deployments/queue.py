@@ -1,8 +1,10 @@
 """Hints to the workers: a bare Celery client that sends a task by name. A lost hint loses nothing; the reconciler hints again."""
 
 import functools
+import itertools
 import logging
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import redis
@@ -10,6 +12,7 @@ from celery import Celery
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import OutOfMemoryError  # type: ignore[attr-defined]  # the stubs lack it
 
 from deployments import live
 
@@ -36,6 +39,8 @@ def broker_url(url: str) -> str:
 
 # A frozen broker keeps its connections and answers nothing. One wait is what a click may cost, however many servers it is for.
 CLIENT_OPTIONS = {**BROKER_OPTIONS, "socket_timeout": 2, "socket_connect_timeout": 1}
+_TRIM_EVERY = 100
+_HALVINGS = 4
 SLOW_SECONDS = 0.5
 REST_SECONDS = 1.0
 
@@ -91,7 +96,7 @@ def send(task: str, queue: str, object_id: int) -> bool:
         return False
     began = time.monotonic()
     try:
-        client().send_task(task, args=(object_id,), queue=queue, retry=False)
+        _with_room(lambda: client().send_task(task, args=(object_id,), queue=queue, retry=False))
     except (OperationalError, redis.RedisError, OSError) as error:
         _rest.failed(began)
         log.warning("hint not sent", extra={"task": task, "object": object_id, "error": str(error)})
@@ -105,13 +110,36 @@ def publish(entry: dict[str, str]) -> bool:
         return False
     began = time.monotonic()
     try:
-        oldest = int((time.time() - live.WAKE_SECONDS) * 1000)
-        connection().xadd(live.WAKE_STREAM, entry, minid=oldest, approximate=True)
+        _with_room(lambda: _append(entry))
     except (redis.RedisError, OSError) as error:
         _rest.failed(began)
         log.warning("live entry not sent", extra={"kind": entry.get("kind"), "error": str(error)})
         return False
     return True
+
+
+_appended = itertools.count(1)
+
+
+def _append(entry: dict[str, str]) -> None:
+    """What is older than ten minutes goes; where much is written, what is beyond the most that are kept goes before that."""
+    oldest = int((time.time() - live.WAKE_SECONDS) * 1000)
+    connection().xadd(live.WAKE_STREAM, entry, minid=oldest, approximate=True)
+    if next(_appended) % _TRIM_EVERY == 0:
+        connection().xtrim(live.WAKE_STREAM, maxlen=live.WAKE_MOST, approximate=True)
+
+
+def _with_room(write: Callable[[], object]) -> None:
+    """Write; where Redis has no memory left, the older half of the live tail makes room: pages have the record, deploys wait for hints."""
+    for _ in range(_HALVINGS):
+        try:
+            write()
+        except OutOfMemoryError:
+            length = connection().xlen(live.WAKE_STREAM)
+            connection().xtrim(live.WAKE_STREAM, maxlen=length // 2, approximate=False)
+        else:
+            return
+    write()
 
 
 def changed_on_commit(noun: str, object_id: int, placement_id: int | None = None) -> None:

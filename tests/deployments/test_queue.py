@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from deployments import queue
+from deployments import live, queue
+from parts.valkey import Valkey
 
 SEND, PUBLISH = queue.send, queue.publish  # before this folder's tests get them replaced
 
@@ -59,3 +61,43 @@ def test_one_that_refuses_costs_nothing_and_is_asked_each_time(tmp_path: Path, s
     assert not SEND(queue.RUN_TARGET, queue.DEPLOY_QUEUE, 1)
     assert not queue._rest.is_on
     _forget()
+
+
+@pytest.fixture
+def small_broker(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> Iterator[Valkey]:
+    """One of its own with little memory that gives nothing up by itself, as docker-compose.yml starts it."""
+    with Valkey(Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))) as valkey:
+        settings.ESTIVA_REDIS_URL = valkey.url
+        _forget()
+        used = int(queue.connection().info("memory")["used_memory"])
+        queue.connection().config_set("maxmemory", used + 6_000_000)
+        queue.connection().config_set("maxmemory-policy", "noeviction")
+        yield valkey
+        queue.connection().close()
+    _forget()
+
+
+def test_the_live_tail_leaves_room_for_hints(small_broker: Valkey) -> None:
+    """Builds and chatty containers write more in ten minutes than Redis may hold: pages may lose the entries, deploys may not wait for it."""
+    entry = live.wake_log(1, 1, 1, 50, "x" * live.CARRIED_CHARACTERS)
+    sent = [PUBLISH(entry) for _ in range(2000)]
+    assert all(sent), f"{sent.count(False)} entries were refused"
+    assert SEND(queue.RUN_TARGET, queue.DEPLOY_QUEUE, 1), "a hint found no room"
+    assert queue.length(queue.DEPLOY_QUEUE) == 1
+    newest = queue.connection().xrevrange(live.WAKE_STREAM, count=1)
+    assert newest[0][1] == entry, "the newest are kept"
+
+
+def test_a_full_broker_that_is_not_ours_to_empty_refuses(small_broker: Valkey) -> None:
+    queue.connection().config_set("maxmemory", 0)
+    queue.connection().set("somebody's", "x" * 3_000_000)
+    queue.connection().config_set("maxmemory", 1_000_000)
+    assert not PUBLISH(live.wake_changed("deployment", 1))
+    assert not SEND(queue.RUN_TARGET, queue.DEPLOY_QUEUE, 1)
+
+
+def test_so_many_entries_are_kept_and_no_more(small_broker: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WAKE_MOST", 300)
+    for number in range(1000):
+        assert PUBLISH(live.wake_changed("deployment", number))
+    assert 300 <= queue.connection().xlen(live.WAKE_STREAM) <= 300 + 2 * queue._TRIM_EVERY
