@@ -78,7 +78,7 @@ def _check_order(turn: Round, app: Application) -> None:
         made = [each.at for each in events if each.action == "create" and each.target == share.id]
         inside = all(share.started - TOLERANCE <= at <= share.ended + TOLERANCE for at in made)
         turn.expect(inside, f"{share} is on record from {share.started} to {share.ended}, and really was at {made}")
-        rows = world.record.chunks().get(share.id, [])
+        rows = world.record.chunks([share.id]).get(share.id, [])
         times = [line[1] / 1000 for _, _, _, lines in rows for line in lines]
         off = max((abs(at - time.time()) for at in times), default=0.0)
         turn.note(
@@ -134,7 +134,7 @@ def _on_the_other_day(turn: Round, app: Application, number: int, *, good: bool)
     turn.expect(share.attempts == 1, f"its lease was lost: {share}")
     off = [
         abs(line[1] / 1000 - time.time())
-        for _, _, _, lines in world.record.chunks().get(share.id, [])
+        for _, _, _, lines in world.record.chunks([share.id]).get(share.id, [])
         for line in lines
     ]
     turn.note("log_lines_off_by_seconds", round(max(off, default=0.0)))

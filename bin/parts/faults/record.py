@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,9 +72,8 @@ _TARGETS = """SELECT t.id, t.deployment_id, t.placement_id, d.application_name, 
  t.fence, t.attempts, t.leases_lost, t.connections_lost, t.stalled_reason, t.gap_seconds, t.last_line, t.started_at, t.ended_at, t.outcome
  FROM deployments_target t JOIN deployments_deployment d ON d.id = t.deployment_id JOIN deployments_release r ON r.id = d.release_id
  ORDER BY t.id"""
-_CHUNKS = (
-    "SELECT target_id, first_line, last_line, fence, lines FROM deployments_logchunk ORDER BY target_id, first_line, id"
-)
+_CHUNKS = """SELECT target_id, first_line, last_line, fence, lines FROM deployments_logchunk WHERE target_id IN ({})
+ ORDER BY target_id, first_line, id"""
 
 
 class Record:
@@ -100,16 +99,17 @@ class Record:
         rows = self.rows(f"SELECT status FROM deployments_deployment WHERE id = {deployment:d}")
         return str(rows[0][0]) if rows else ""
 
-    def chunks(self) -> dict[int, list[tuple[int, int, int, list[Any]]]]:
-        """By Target: first line, last line, fence, lines."""
+    def chunks(self, targets: Iterable[int]) -> dict[int, list[tuple[int, int, int, list[Any]]]]:
+        """By Target, of these: first line, last line, fence, lines."""
         found: dict[int, list[tuple[int, int, int, list[Any]]]] = {}
-        for target, first, last, fence, lines in self.rows(_CHUNKS):
+        wanted = ", ".join(f"{each:d}" for each in targets)
+        for target, first, last, fence, lines in self.rows(_CHUNKS.format(wanted)) if wanted else ():
             found.setdefault(target, []).append((first, last, fence, json.loads(lines)))
         return found
 
     def log(self, target: int) -> list[str]:
         """A Target's lines as text."""
-        return [line[4] for _, _, _, lines in self.chunks().get(target, []) for line in lines]
+        return [line[4] for _, _, _, lines in self.chunks([target]).get(target, []) for line in lines]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a question gives; a database that is away is waited for."""

@@ -132,6 +132,7 @@ def judge_one(world: World, application: Application) -> list[Finding]:
 def seen(world: World, application: Application) -> Seen:
     """All that is known of an application now."""
     record = world.record
+    shares = [each for each in record.targets() if each.placement == application.placement]
     return Seen(
         application.name,
         application.placement,
@@ -141,8 +142,8 @@ def seen(world: World, application: Application) -> Seen:
         world.asked(application),
         {machine.name: world.containers(application, machine) for machine in application.servers},
         [each for each in record.deployments() if each.placement == application.placement],
-        [each for each in record.targets() if each.placement == application.placement],
-        record.chunks(),
+        shares,
+        record.chunks(each.id for each in shares),
         frozenset(application.images),
         tuple(application.broken),
     )
