@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from bench import peers
+from bench import peers, trace
 from bench.frame import Row, show
 from bench.pairs import each, noise, ratio
 from bench.stage import estiva, sent
@@ -31,7 +31,7 @@ SHORT = ("floor", "engine", "pipeline")  # without others' ways: nothing has to 
 
 
 def measure(rounds: int, ways: Sequence[str]) -> dict[str, Any]:
-    """Way → seconds, round by round; `parts`: the pipeline's steps."""
+    """Way → seconds, round by round; `parts`: the pipeline's steps; `calls`: what one more deploy of the engine asked."""
     if set(ways) - set(SHORT):
         peers.install()
     with estiva() as (installation, server, _):
@@ -60,12 +60,15 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="bin/bench overhead", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="how often each is timed (default: 7)")
     parser.add_argument("--short", action="store_true", help="two rounds, without others' ways: some seconds")
+    parser.add_argument("--trace", action="store_true", help="show what one deploy asks of its server, call by call")
     given = parser.parse_args(words)
     try:
         seconds = measure(2, SHORT) if given.short else measure(given.rounds, tuple(WAYS))
     except Interrupted as reason:
         print(f"bin/bench overhead: interrupted by {reason}")
         return 1
+    if given.trace:
+        print(f"\nWhat the engine asks of its server in one deploy (milliseconds)\n\n{trace.table(seconds['calls'])}")
     rows, figures = table(seconds)
     show("overhead", "One deploy, layers cached", rows, figures, AIMS, noise(seconds["floor"]))
     return 0

@@ -14,6 +14,7 @@ django.setup()
 from bench.pairs import take_turns  # noqa: E402 - Django has to be set up first
 from bench.peers import Local, Login, Seat, Way, peers  # noqa: E402
 from bench.stage import answer  # noqa: E402
+from bench.trace import traced  # noqa: E402
 from deployments import requests  # noqa: E402
 from deployments.models import Deployment, Placement, Plan, Target  # noqa: E402
 from deployments.states import DEPLOYMENT_OPEN  # noqa: E402
@@ -127,7 +128,10 @@ def _race(told: dict[str, Any]) -> dict[str, Any]:
     turns: dict[str, Callable[[int], float | None]] = {name: by(name) for name in ways}
     turns["engine"] = lambda number: engine.deploy(number, pinned[tags[number % 2]])
     turns["pipeline"] = lambda number: pipeline.deploy(number, tags[number % 2])
-    return {**take_turns(turns, told["rounds"]), "parts": pipeline.parts}
+    seconds = take_turns(turns, told["rounds"])
+    with traced() as calls:
+        engine.deploy(told["rounds"], pinned[tags[told["rounds"] % 2]])
+    return {**seconds, "parts": pipeline.parts, "calls": calls}
 
 
 def _pinned(seat: Seat, image: str) -> ImageSpec:
