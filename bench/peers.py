@@ -226,7 +226,7 @@ def install() -> None:
 
 
 def _run(
-    words: Sequence[str], *, folder: Path | None = None, environment: dict[str, str] | None = None, timeout: float = 300
+    words: Sequence[str], *, folder: Path | None = None, environment: dict[str, str] | None = None, timeout: float = 600
 ) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ESTIVA_", "DJANGO_"))}
     done = subprocess.run(
