@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from deployments import audit, clock, permissions, power, queue, releases, sources
+from deployments import attention, audit, clock, permissions, power, queue, releases, sources
 from deployments.actors import Actor
 from deployments.adopted_content import hidden, settings_after, variables_after
 from deployments.errors import FieldErrors, Refused
@@ -215,6 +215,7 @@ def _take_over(
             "running_release", "running_since", "observed", "adopted", "drift", "drift_at", "difference", "ignored"
         )
     )  # fmt: skip
+    attention.adopted(seat, release, by=operation.requested_by_name, reason=operation.request["note"])
     queue.changed_on_commit("placement", seat.placement_id, seat.placement_id)
     queue.changed_on_commit("host", seat.host_id)
 

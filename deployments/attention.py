@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from deployments import queue, room
 from deployments.actors import ESTIVA, Actor
 from deployments.inventory import hosts as inventory
-from deployments.models import Attention, Deployment, Host, Operation, Target
+from deployments.models import Attention, Deployment, Host, Operation, PlacementHost, Release, Target
 from deployments.operations import request_operation
 from deployments.states import OPERATION_OPEN, TargetStatus
 
@@ -37,6 +37,15 @@ def after_end(target: Target, status: TargetStatus, deployment: Deployment) -> N
         Attention.objects.create(
             target=target, placement_id=target.placement_id, host_id=target.host_id, opened_at=Now()
         )
+
+
+def adopted(seat: PlacementHost, release: Release, *, by: str, reason: str) -> None:
+    """Somebody took over what was changed by hand there: that deals with the doubt as well."""
+    for row in open_on(seat.host_id).filter(placement=seat.placement_id):
+        Attention.objects.filter(pk=row.pk, way="").update(
+            way=Attention.Way.AS_IS, dealt_at=Now(), dealt_by_name=by, reason=reason[:300], release=release
+        )
+        tell(row)
 
 
 def seen(attention_id: int, sight: Mapping[str, Any]) -> None:

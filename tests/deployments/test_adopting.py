@@ -9,8 +9,18 @@ import pytest
 from deployments import adopted_content, adopting, claims, drifting
 from deployments.actors import Actor
 from deployments.errors import Refused
-from deployments.models import Operation, PlacementHost, Release, Role
-from tests.deployments.world import OTHER_DIGEST, WORKER, World, make_world, person, succeed
+from deployments.models import Attention, Operation, PlacementHost, Release, Role
+from tests.deployments.world import (
+    OTHER_DIGEST,
+    WORKER,
+    World,
+    deployed,
+    finish,
+    make_world,
+    only_target,
+    person,
+    succeed,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -93,3 +103,13 @@ def test_a_network_that_was_joined_otherwise_by_hand_is_another_setting(world: W
     )
     for found in ({**set_before, "aliases": "web"}, {**set_before, "ipv4": "10.5.0.7"}):
         assert adopted_content.settings_after(settings, {"networks": [found]})["networks"] == [found]
+
+
+def test_adopting_what_is_there_deals_with_the_doubt_that_a_deployment_left(world: World) -> None:
+    deployment = deployed(world, digest=OTHER_DIGEST)
+    finish(only_target(deployment), "needs_attention")
+    seat = world.placement.seats.get()
+    difference = differs(seat, memory=300 * 1024**2)
+    release, _ = adopting.adopt(asked(world.actor, seat), seat.pk, difference, OBSERVED)
+    row = Attention.objects.get(target__deployment=deployment)
+    assert (row.way, row.release, row.dealt_by_name, row.reason) == ("as_is", release, "Ana Prado", "by hand")

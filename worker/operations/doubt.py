@@ -88,16 +88,22 @@ class _Look:
         return Doubt(sights.sighted(rows, self._ports(wanted), number), observed)
 
     def of_compose(self) -> Doubt:
-        """Everything of the project that is ours; it serves where each of its containers does."""
+        """Everything of the project that is ours."""
         ours = [each for each in self._of_project() if self._is_ours(each)]
         ours.sort(key=lambda each: each.name)
         rows = [self._service(each) for each in ours]
-        numbers = {row["release"] for row in rows}
-        number = min(numbers) if len(numbers) == 1 and rows and all(row["serves"] for row in rows) else None
-        if number not in self.known:
-            number = None
+        number = self._whole(rows)
         seen = [_observed(each, self.server.local_image(each.image_id)) for each in ours]
         return Doubt(sights.sighted(rows, [], number), {"containers": seen} if number is not None else None)
+
+    def _whole(self, rows: Sequence[Mapping[str, Any]]) -> int | None:
+        """The Release that all of it is of, where each of that one's services is there and every container serves."""
+        numbers = {int(row["release"]) for row in rows}
+        release = self.known.get(min(numbers)) if len(numbers) == 1 else None
+        if release is None or not all(row["serves"] for row in rows):
+            return None
+        wanted = {*release.source.get("images", {}), *release.source.get("builds", ())}
+        return release.number if wanted <= {row["service"] for row in rows} else None
 
     def _of_project(self) -> list[Container]:
         return compose_containers(self.server, releases.project_name(self.seat.placement))
