@@ -6,6 +6,7 @@ A benchmark that fails is said to have failed; the others run all the same.
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from bench import report
 from bench.frame import RESULT
 from parts.environment import ROOT
 
+CPUS = Path("/proc/cpuinfo")
 LAST_WORDS = 12  # lines of one that failed
 
 
@@ -29,6 +31,7 @@ def run(name: str, words: Sequence[str] = ()) -> dict[str, Any]:
         "command": " ".join(command),
         "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "cores": os.cpu_count(),
+        "machine": _machine(),
         "load_before": round(os.getloadavg()[0], 2),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -38,6 +41,13 @@ def run(name: str, words: Sequence[str] = ()) -> dict[str, Any]:
         if code == 0 and file.exists():
             return {**told, **json.loads(file.read_text())}
     return {**told, "failed": f"exit code {code}\n{said}"}
+
+
+def _machine() -> str:
+    """What it is, in a few words."""
+    models = [line.partition(":")[2].strip() for line in CPUS.read_text().splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({models[0] if models else platform.machine()}), {memory:.0f} GB, Linux {platform.release().partition('-')[0]}"
 
 
 def _follow(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:

@@ -16,8 +16,8 @@ _HEAD = """# Benchmarks
 
 What Estiva promises about speed, measured by `bin/bench all`, which wrote this page. Each benchmark runs its reference in the same run:
 look at the ratios, the seconds are this machine's. Times are medians of rounds in shuffled order after a warm-up, ratios are taken round by
-round. What stands here can be measured anew by anyone with `bin/bench NAME`; the numbers are in
-[benchmarks/](benchmarks) as JSON, too.
+round. What stands here can be measured anew by anyone with `bin/bench NAME`; the numbers stand as JSON in
+`docs/benchmarks/`, beside the pictures.
 """
 
 
@@ -89,9 +89,13 @@ def _docstring(name: str) -> str:
 
 
 def _machine(told: Mapping[str, Any]) -> str:
-    cores, before, after = told["cores"], told["load_before"], told["load_after"]
-    said = f"{cores} cores, load {before:.1f} before it and {after:.1f} at its end"
-    return f"{said}. **The machine was busy with other work: the times say little**" if before > cores * BUSY else said
+    before, after = told["load_before"], told["load_after"]
+    said = f"{told['machine']}, load {before:.1f} before it and {after:.1f} at its end"
+    return (
+        f"{said}. **The machine was busy with other work: the times say little**"
+        if before > told["cores"] * BUSY
+        else said
+    )
 
 
 def _figures(told: Mapping[str, Any]) -> Iterator[str]:

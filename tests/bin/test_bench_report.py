@@ -20,6 +20,7 @@ def found(**more: Any) -> dict[str, Any]:
         "command": "bin/bench overhead",
         "when": "2026-11-23 09:00 UTC",
         "cores": 2,
+        "machine": "2 cores (of some make), 8 GB, Linux 6",
         "load_before": 0.1,
         "load_after": 2.0,
         "title": "One deploy, <layers> cached",
@@ -74,6 +75,7 @@ def test_the_page_shows_misses_failures_and_what_was_not_run(tmp_path: Path) -> 
     assert "exit code 1\nno root" in said
     assert "| [nothing](#nothing) | | | | not run |" in said
     assert "![One deploy, &lt;layers> cached](benchmarks/overhead.svg)" in said
+    assert "2 cores (of some make), 8 GB, Linux 6, load 0.1 before it and 2.0 at its end." in said
     assert (folder / "overhead.svg").exists()
     assert not (folder / "fanout.svg").exists()
     assert json.loads((folder / "overhead.json").read_text())["figures"]["slowest_page"] == "/x"
