@@ -27,6 +27,25 @@ _HEAD = re.compile(r'id="deployment-head"[^>]*data-state="([^"]*)"( data-open)?'
 _LOOKING = 'data-live="operation:'
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """One event of the live stream, and when it came (`time.monotonic`)."""
+
+    at: float
+    event: str
+    data: str
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of the lines that it tells."""
+        return [row[0] for row in json.loads(self.data)["lines"]] if self.event == "log" else []
+
+    @property
+    def is_of_deployment(self) -> bool:
+        """The deployment itself has moved."""
+        return self.event == "changed" and json.loads(self.data)["kind"] == "deployment"
+
+
 @dataclass
 class Clicked:
     """One click: seconds since the form was sent. `where` says where the first line was met."""
@@ -40,6 +59,12 @@ class Clicked:
     seen_done: float = 0.0  # the page's heading says that it is over
     where: str = "stream"
     numbers: list[int] = field(default_factory=list)
+
+    def note(self, news: News, began: float) -> None:
+        """Take the lines that it tells, if it tells any; `began` is when the form was sent."""
+        if numbers := news.numbers:
+            self.first_line = self.first_line or news.at - began
+            self.numbers += numbers
 
     def judge(self) -> tuple[int, int]:
         """How many lines were lost, and how many came twice."""
@@ -119,13 +144,13 @@ class Tab:
     def _until_over(
         self, clicked: Clicked, began: float, path: str, stream: "Stream", last_line: Callable[[int], int]
     ) -> None:
-        for at, event, data in stream.events():
-            clicked.stream = clicked.stream or at - began
-            if event == "log":
-                clicked.first_line = clicked.first_line or at - began
-                clicked.numbers += [row[0] for row in json.loads(data)["lines"]]
-            elif event == "changed" and json.loads(data)["kind"] == "deployment":
+        for news in stream.events():
+            clicked.stream = clicked.stream or news.at - began
+            clicked.note(news, began)
+            if news.is_of_deployment:
                 time.sleep(COALESCE)
+                for each in stream.waiting():
+                    clicked.note(each, began)
                 _, _, text = self._ask("GET", f"{path}?fragment=head")
                 if (head := _HEAD.search(text)) and not head[2]:
                     clicked.seen_done = time.monotonic() - began
@@ -163,7 +188,7 @@ class Stream:
     ) -> None:
         self._line, self._headers, self._target = line, headers, target
         self._query = urllib.parse.urlencode({"watch": f"deployment:{deployment}", "from": f"t{target}:{last}"})
-        self._news: queue.SimpleQueue[tuple[float, str, str] | None] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[News | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> "Stream":
@@ -176,17 +201,21 @@ class Stream:
         self._reader.join()
         self._line.close()
 
-    def events(self) -> Iterator[tuple[float, str, str]]:
-        """When (`time.monotonic`), which, and what was told; news of the same row that wait together come once."""
+    def events(self) -> Iterator[News]:
+        """As they come."""
         while (news := self._news.get(timeout=SECONDS)) is not None:
-            while news[1] == "changed" and not self._news.empty():
-                following = self._news.get()
-                if following is None:
-                    return
-                if following[1:] != news[1:]:
-                    yield news
-                news = following
             yield news
+
+    def waiting(self) -> list[News]:
+        """Those that are here by now."""
+        found: list[News] = []
+        while not self._news.empty():
+            news = self._news.get()
+            if news is None:
+                self._news.put(None)
+                break
+            found.append(news)
+        return found
 
     def rest(self, met: list[int], last: int) -> list[int]:
         """The numbers of the lines that still come until `last` did, which may be never; the record may know of the end a moment
@@ -200,8 +229,7 @@ class Stream:
                 break
             if news is None:
                 break
-            if news[1] == "log":
-                numbers += [row[0] for row in json.loads(news[2])["lines"]]
+            numbers += news.numbers
         return numbers
 
     def _read(self) -> None:
@@ -214,7 +242,7 @@ class Stream:
                 if line.startswith("event:"):
                     event = line.removeprefix("event:").strip()
                 elif line.startswith("data:"):
-                    self._news.put((time.monotonic(), event, line.removeprefix("data:")))
+                    self._news.put(News(time.monotonic(), event, line.removeprefix("data:")))
         except (OSError, http.client.HTTPException, ValueError, AttributeError):
             pass  # closed by whoever watched, or broken off: either way nothing more comes
         finally:
