@@ -173,9 +173,9 @@ def _mark(masked: str) -> str:
 
 
 def _values(secret: str) -> Iterator[str]:
-    """The secret, and each line of one with several lines; all without white space around them too."""
+    """The secret, and each line of one with several lines; all without white space around them too. Each once."""
     lines = secret.split("\n")
-    for value in (secret, secret.strip(), *lines, *(line.strip() for line in lines)):
+    for value in dict.fromkeys((secret, secret.strip(), *lines, *(line.strip() for line in lines))):
         if not too_short(value):
             yield value
 
