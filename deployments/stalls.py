@@ -92,5 +92,9 @@ def _release_operations() -> None:
         status=OperationStatus.RUNNING,
         deadline_at__lte=Now(),
     )
+    now = clock.now()
     for operation in Operation.objects.filter(late):
-        operations.fail_late(operation)
+        is_silent = operation.status == OperationStatus.RUNNING and (operation.lease_until or now) <= now
+        with transaction.atomic():
+            if operations.fail_late(operation) and is_silent:
+                tallies.add({tallies.Key(tallies.LEASES_LOST, "operation"): tallies.ONE})

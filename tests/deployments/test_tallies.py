@@ -60,7 +60,11 @@ def test_a_lost_lease_is_counted_and_one_handed_back_is_not() -> None:
     looked = operation(world.placement, status="running", lease_until=Now() - timedelta(seconds=1))
     stalls.release_expired()
     assert Operation.objects.get(pk=looked.pk).status == "queued"
-    assert counted(tallies.LEASES_LOST) == {"target": 3, "operation": 1}
+    past = Now() - timedelta(seconds=1)
+    operation(world.placement, status="running", lease_until=past, deadline_at=past)
+    operation(world.placement, deadline_at=past)  # nobody ever took it
+    stalls.release_expired()
+    assert counted(tallies.LEASES_LOST) == {"target": 3, "operation": 2}
     assert sum(counted(tallies.TARGETS_ENDED).values()) == 1
 
 
