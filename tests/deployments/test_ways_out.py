@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
+from django.apps import apps
 
 from deployments import attention, claims, sights, ways_out
 from deployments.actors import Actor
@@ -300,3 +302,19 @@ def test_of_many_clicks_at_once_one_acts() -> None:
     assert said.count("asked") <= 1, said
     assert Deployment.objects.count() == 3
     assert AuditEntry.objects.filter(action="target.settle").count() == 1
+
+
+def test_doubts_from_before_there_was_a_place_for_them_are_filled_in() -> None:
+    world = make_world(servers=2)
+    old = deployed(world)
+    for target in old.targets.all():
+        finish(target, "needs_attention")
+    newer = deployed(world, digest=OTHER_DIGEST)
+    finish(newer.targets.get(host_name="web-1"))
+    finish(newer.targets.get(host_name="web-2"), "failed_untouched")
+    Attention.objects.all().delete()
+    fill = importlib.import_module("deployments.migrations.0035_fill_attention").fill
+    fill(apps, None)
+    row = Attention.objects.get()
+    assert (row.target.host_name, row.target.deployment, row.is_open) == ("web-2", old, True)
+    assert row.opened_at == row.target.ended_at

@@ -56,12 +56,16 @@ def settled(row: Attention, stage_open: Any, keeper: Keeper, monkeypatch: pytest
 
 @pytest.mark.both_databases
 def test_a_container_of_a_release_on_record_is_taken_as_that(
-    stage: Stage, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, keeper: Keeper, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployment = stage.deployed()
     target = run(only_target(deployment), keeper, stage.open)
     row, host = in_doubt(deployment), FakeHost(stage.server)
+    sent.entries.clear()
     look_at_doubts(row.host, host)
+    told = {(each["noun"], each["id"]) for each in sent.of_kind("changed")}
+    assert ("deployment", str(deployment.pk)) in told, "whoever has the page open sees it"
+    assert ("host", str(row.host_id)) in told
     row.refresh_from_db()
     (container,) = row.sight["containers"]
     assert (container["release"], container["serves"], row.sight["release"]) == (1, True, 1)
