@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def recorded() -> Iterator[str]:
-    """Each literal action given to `audit.record` or `audit.denied`."""
+    """Each literal action given to `audit.record`, `audit.denied` or `audit.Act`."""
     for folder in ("dashboard", "deployments", "worker"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -27,7 +27,7 @@ def recorded() -> Iterator[str]:
 
 
 def _is_audit(function: ast.expr) -> bool:
-    if not isinstance(function, ast.Attribute) or function.attr not in {"record", "denied"}:
+    if not isinstance(function, ast.Attribute) or function.attr not in {"record", "denied", "Act"}:
         return False
     return isinstance(function.value, ast.Name) and function.value.id == "audit"
 
