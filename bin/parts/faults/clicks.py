@@ -13,12 +13,14 @@ from typing import Final
 import redis
 
 from parts.faults.row import Round, Row
+from parts.faults.visitor import Visitor
 from parts.faults.world import Application
 from parts.processes import descendants, kill_all
 from parts.valkey import Valkey
 
 CLICK_SECONDS: Final = 3.0
 PICKED_UP_SECONDS: Final = 15.0
+AT_ONCE: Final = 8  # look at their plans; it is the clicks that come at once
 
 
 def broker_gone(turn: Round) -> None:
@@ -167,17 +169,21 @@ def many_people(turn: Round) -> None:
     world.deployed(app)
     world.probe(app)
     people = [world.visitor(f"person{number}@example.com") for number in range(count)]
+
+    def look(person: Visitor) -> tuple[str, str]:
+        plan = person.ask_plan(app.name, "live")
+        return plan, person.until_planned(plan, timeout=120)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        plans = list(pool.map(look, people))
     ready = threading.Barrier(count)
 
-    def click(order: int) -> int:
-        person = people[order]
-        plan = person.ask_plan(app.name, "live")
-        fingerprint = person.until_planned(plan, timeout=120)
-        ready.wait(180)
+    def click(person: Visitor, plan: str, fingerprint: str) -> int:
+        ready.wait(60)
         return person.click(plan, fingerprint)
 
     with ThreadPoolExecutor(count) as pool:
-        told = [pool.submit(click, order) for order in range(count)]
+        told = [pool.submit(click, person, *plan) for person, plan in zip(people, plans, strict=True)]
     for each in told:
         failure = each.exception()
         turn.expect(failure is None, f"a click was not taken: {failure}")
