@@ -114,7 +114,7 @@ class Deployment(models.Model):
             models.Index(fields=("status", "-id"), name="deployment_status"),
             models.Index(fields=("requested_by", "-id"), name="deployment_person"),
             models.Index(fields=("requested_at", "status", "placement"), name="deployment_time"),
-            models.Index(fields=("application_name", "environment_name", "-id"), name="deployment_application"),
+            models.Index(fields=("application_name", "-id"), name="deployment_application"),
             models.Index(fields=("environment_name", "-id"), name="deployment_environment"),
             models.Index(fields=("requested_by_name", "-id"), name="deployment_asker"),
             models.Index(fields=("id",), condition=Q(status__in=sorted(DEPLOYMENT_OPEN)), name="deployment_open"),
