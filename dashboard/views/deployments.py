@@ -24,7 +24,7 @@ def index(request: Request) -> HttpResponse:
     """The history, filtered by the URL."""
     form = HistoryForm(request.GET, user=request.user)
     before, after = _key(request, "before"), _key(request, "after")
-    page = histories.history(permissions.visible_deployments(request.user), form.wanted(), before, after)
+    page = histories.history(permissions.listed_deployments(request.user), form.wanted(), before, after)
     template = "deployments/_list.html" if request.GET.get("fragment") == "list" else "deployments/list.html"
     return render(request, template, {"form": form, "page": page, "is_first": before is None and after is None})
 

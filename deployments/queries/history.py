@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from deployments import sources
-from deployments.models import Deployment, Host, Release, Target
+from deployments.models import Deployment, Host, PlacementHost, Release, Target
 from deployments.queries.known_names import known_names
 from deployments.states import TargetStatus
 
@@ -42,11 +43,10 @@ class HistoryPage:
 
 def history(visible: QuerySet[Deployment], wanted: HistoryFilter, before: int | None, after: int | None) -> HistoryPage:
     """The page of Deployments with ids under `before` (or over `after`), in a constant number of queries."""
-    rows = (
-        filtered(visible, wanted)
-        .select_related("release")
-        .annotate(server_count=Count("targets", filter=Q(targets__role=Target.Role.DEPLOY)))
-    )
+    servers = Target.objects.filter(deployment=OuterRef("pk"), role=Target.Role.DEPLOY).order_by().values("deployment")
+    # Counted for the rows of the page alone: joined, all that fit would be grouped first
+    counted = Coalesce(Subquery(servers.annotate(n=Count("pk")).values("n")), 0)
+    rows = filtered(visible, wanted).select_related("release").annotate(server_count=counted)
     if after is not None:
         found = list(rows.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
         has_newer, page = len(found) > PAGE, found[:PAGE][::-1]
@@ -110,15 +110,12 @@ class RanThere:
 
 def what_ran(host: Host, moment: datetime, visible: QuerySet[Deployment]) -> list[RanThere]:
     """What Estiva had seen serving on the server at that moment: each Placement's last Target that had ended by then."""
-    brought = Target.objects.filter(host=host, role=Target.Role.DEPLOY)
-    ended = brought.filter(ended_at__lte=moment, deployment__in=visible)
-    later = brought.filter(
-        Q(ended_at__gt=OuterRef("ended_at")) | Q(ended_at=OuterRef("ended_at"), pk__gt=OuterRef("pk")),
-        placement=OuterRef("placement"),
-        ended_at__lte=moment,
-    ).exclude(status__in=(TargetStatus.SKIPPED,))
+    ended = Target.objects.filter(placement=OuterRef("placement"), host=host, role=Target.Role.DEPLOY)
+    ended = ended.filter(ended_at__lte=moment).exclude(status=TargetStatus.SKIPPED).order_by("-ended_at", "-pk")
+    # A seat is never deleted, and an index leads from it to the one that ended last, however long the history is
+    seats = PlacementHost.objects.filter(host=host).annotate(newest=Subquery(ended.values("pk")[:1]))
     told = Q(serving_release__isnull=False) | Q(status=TargetStatus.NEEDS_ATTENTION)
-    newest = ended.exclude(status=TargetStatus.SKIPPED).filter(~Exists(later)).filter(told)
+    newest = Target.objects.filter(told, pk__in=seats.values("newest"), deployment__in=visible)
     targets = list(newest.select_related("deployment").order_by("deployment__application_name"))
     releases = _releases(targets)
     return [

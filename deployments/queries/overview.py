@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from deployments.models import Application, Deployment, Environment, Placement, User
-from deployments.permissions import visible_deployments, visible_environments, visible_placements
+from deployments.permissions import listed_deployments, visible_environments, visible_placements
 from deployments.queries.alarms import Alarm, alarms_for
 from deployments.queries.attention_page import open_doubts
 from deployments.queries.cells import FAILED, Cell, cells_of
@@ -78,7 +78,7 @@ def overview(user: User, number: int = 1) -> Overview:
         loud = {application for placement, application in pairs if states[placement]}
         applications.sort(key=lambda each: each.pk not in loud)
     rows = _rows(visible, chosen.of(applications), environments)
-    deployments = visible_deployments(user)
+    deployments = listed_deployments(user)
     lately = list(deployments.select_related("release")[:LATELY])
     return Overview(
         environments, rows, chosen, list(states.values()), alarms_for(user, doubts), lately, rhythm(deployments)
