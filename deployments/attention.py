@@ -1,4 +1,4 @@
-"""Servers that a Deployment left in doubt: opened and settled as Targets end, and looked at. `ways_out` has what people do."""
+"""Servers that a Deployment left in doubt: opened and settled as Targets end, and looked at. `ways_out` and `taking_as_is` have what people do."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -9,7 +9,7 @@ from dashboard.api import shown
 from dashboard.api.access import Bearer, Request, get_deployment
 from dashboard.api.asked import AskedAsIs, AskedWayOut
 from dashboard.api.shapes import AttentionShape, DeploymentsShape, WholeDeployment
-from deployments import attention, ways_out
+from deployments import attention, taking_as_is, ways_out
 from deployments.models import Deployment
 from deployments.queries.attention_page import attention_page
 
@@ -59,7 +59,7 @@ def take_as_is(request: Request, deployment: int, payload: AskedAsIs) -> Any:
     `fingerprint` that GET …/attention showed. GET it until `is_settling` is false; `failure` then says what went wrong."""
     row = get_deployment(request, deployment)
     shown_there = {each.server: each.fingerprint for each in payload.servers}
-    ways_out.request_as_is(actor=request.auth.actor, deployment=row, shown=shown_there, reason=payload.reason)
+    taking_as_is.request_as_is(actor=request.auth.actor, deployment=row, shown=shown_there, reason=payload.reason)
     return Status(202, _shown(row))
 
 

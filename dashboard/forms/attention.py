@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from deployments import ways_out
+from deployments import dealing
 
 
 class WayOutForm(forms.Form):
@@ -12,6 +12,6 @@ class WayOutForm(forms.Form):
     reason = forms.CharField(
         label=_("Why"),
         required=False,
-        max_length=ways_out.LONGEST_REASON,
+        max_length=dealing.LONGEST_REASON,
         help_text=_("Stays on record beside your name. May be left empty."),
     )

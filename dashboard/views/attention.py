@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from dashboard.access import ACTING, EVERYONE, FORM, Request, get_deployment, seen_by
 from dashboard.forms.attention import WayOutForm
 from dashboard.forms.refusals import add_refusal
-from deployments import attention, permissions, ways_out
+from deployments import attention, permissions, taking_as_is, ways_out
 from deployments.errors import Refused
 from deployments.models import Attention, Deployment
 from deployments.queries.attention_page import attention_page
@@ -83,7 +83,7 @@ def _take(request: Request, row: Deployment, reason: str) -> HttpResponse:
     pairs = (each.partition("=") for each in request.POST.getlist("shown")[:MOST])
     shown = {name: mark for name, _equals, mark in pairs}
     chosen = {name: shown.get(name, "") for name in _servers(request)}
-    made = ways_out.request_as_is(actor=request.actor, deployment=row, shown=chosen, reason=reason)
+    made = taking_as_is.request_as_is(actor=request.actor, deployment=row, shown=chosen, reason=reason)
     said = ngettext(
         "Looking once more, then recording what is there.",
         "Looking once more at %(n)s servers, then recording what is there.",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from deployments import attention, claims, sights, ways_out
+from deployments import attention, claims, sights, taking_as_is, ways_out
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.models import Attention, AuditEntry, Deployment, Host, Operation, PlacementHost, Release, Target
@@ -71,7 +71,7 @@ def looked(deployment: Deployment, release: int | None, *containers: dict[str, A
 
 
 def asked_as_is(world: World, deployment: Deployment, shown: str, reason: str = "") -> Operation:
-    (operation,) = ways_out.request_as_is(
+    (operation,) = taking_as_is.request_as_is(
         actor=world.actor, deployment=deployment, shown={"web-1": shown}, reason=reason
     )
     assert claims.claim_operation(operation.pk, holder=WORKER)
@@ -160,31 +160,31 @@ def test_as_it_is_only_after_a_look_and_only_what_was_shown(world: World) -> Non
         asked_as_is(world, deployment, stale)
     operation = asked_as_is(world, deployment, shown, "it answers")
     with pytest.raises(Refused, match="being taken as it is already"):
-        ways_out.request_as_is(actor=world.actor, deployment=deployment, shown={"web-1": shown})
+        taking_as_is.request_as_is(actor=world.actor, deployment=deployment, shown={"web-1": shown})
     moved = sights.sighted([container(2, running=False, serves=False)], [], None)
     with pytest.raises(Refused, match="not what was shown"):
-        ways_out.take_as_is(operation, moved, None)
+        taking_as_is.take_as_is(operation, moved, None)
     assert row_of(deployment).is_open
 
     sight = row_of(deployment).sight
-    release = ways_out.take_as_is(operation, sight, {"container": "storefront-production-r2.f10"})
+    release = taking_as_is.take_as_is(operation, sight, {"container": "storefront-production-r2.f10"})
     assert release == deployment.release
     row, seat = row_of(deployment), world.placement.seats.get()
     assert (row.way, row.release, row.dealt_by_name, row.reason) == ("as_is", release, "Ana Prado", "it answers")
     assert (seat.running_release, seat.drift) == (release, "")
     assert seat.observed["container"] == "storefront-production-r2.f10"
-    assert ways_out.taken_by(operation) == row
+    assert taking_as_is.taken_by(operation) == row
     entry = AuditEntry.objects.get(action="target.settle")
     assert (entry.actor_name, entry.after["recorded"]) == ("Ana Prado", "release 2")
     with pytest.raises(Refused, match="Ana Prado has dealt with it"):
-        ways_out.take_as_is(operation, sight, None)
+        taking_as_is.take_as_is(operation, sight, None)
 
 
 def test_nothing_known_runs_there_is_recorded_as_that(world: World) -> None:
     deployment = doubted(world)
     shown = looked(deployment, None)
     operation = asked_as_is(world, deployment, shown)
-    assert ways_out.take_as_is(operation, row_of(deployment).sight, None) is None
+    assert taking_as_is.take_as_is(operation, row_of(deployment).sight, None) is None
     seat = world.placement.seats.get()
     assert (seat.running_release, seat.running_target, seat.observed) == (None, None, {})
 
@@ -193,7 +193,7 @@ def test_the_container_says_which_target_brought_it(world: World) -> None:
     deployment = doubted(world)
     target = only_target(deployment)
     operation = asked_as_is(world, deployment, looked(deployment, 2, container(2, target=target.pk)))
-    ways_out.take_as_is(operation, row_of(deployment).sight, {})
+    taking_as_is.take_as_is(operation, row_of(deployment).sight, {})
     assert world.placement.seats.get().running_target == target
 
 
@@ -203,7 +203,7 @@ def test_two_people_at_once_act_once(world: World) -> None:
     operation = asked_as_is(world, deployment, shown)
     ways_out.restore(actor=world.actor, deployment=deployment, servers=["web-1"])
     with pytest.raises(Refused, match="is open"):
-        ways_out.take_as_is(operation, row_of(deployment).sight, {})
+        taking_as_is.take_as_is(operation, row_of(deployment).sight, {})
     for way in (ways_out.restore, ways_out.resume):
         with pytest.raises(Refused):
             way(actor=world.actor, deployment=deployment, servers=["web-1"])
@@ -287,7 +287,7 @@ def test_of_many_clicks_at_once_one_acts() -> None:
     def click(number: int) -> object:
         try:
             if number % 3 == 2:
-                ways_out.request_as_is(actor=world.actor, deployment=deployment, shown={"web-1": shown})
+                taking_as_is.request_as_is(actor=world.actor, deployment=deployment, shown={"web-1": shown})
                 return "asked"
             way = (ways_out.resume, ways_out.restore)[number % 3]
             way(actor=world.actor, deployment=deployment, servers=["web-1"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from deployments import ways_out
+from deployments import taking_as_is
 from deployments.models import Attention, Deployment, Operation, PlacementHost, Release, Target
 from tests.deployments.world import only_target
 from tests.worker.compose_world import Scene
@@ -43,7 +43,7 @@ def in_doubt(deployment: Deployment) -> Attention:
 def settled(row: Attention, stage_open: Any, keeper: Keeper, monkeypatch: pytest.MonkeyPatch, actor: Any) -> Operation:
     row.refresh_from_db()
     monkeypatch.setattr(settle, "open_server", stage_open)
-    (operation,) = ways_out.request_as_is(
+    (operation,) = taking_as_is.request_as_is(
         actor=actor,
         deployment=row.target.deployment,
         shown={row.host.name: row.sight["fingerprint"]},

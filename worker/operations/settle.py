@@ -6,7 +6,7 @@ The result: `{"said", "release": number or None}`. On the server nothing is chan
 from dataclasses import replace
 from typing import Final
 
-from deployments import attention, ways_out
+from deployments import attention, taking_as_is
 from deployments.errors import Refused
 from deployments.models import Attention, Host, PlacementHost, Release
 from deployments.states import OperationStatus
@@ -33,7 +33,7 @@ def settle(looking: Looking) -> Outcome:
         open_secrets.using(Masker(each.reveal() for each in secrets_of(connection))),
         open_server(connection, looking.signals) as server,
     ):
-        done = ways_out.taken_by(looking.operation)
+        done = taking_as_is.taken_by(looking.operation)
         release = done.release if done is not None else _taken(looking, host, server)
         with looking.step("keep") as step:
             step.finish(_keep(looking, release, server))
@@ -57,7 +57,7 @@ def _taken(looking: Looking, host: Host, server: ContainerHost) -> Release | Non
         step.finish("Still what was shown.")
     with looking.step("record") as step:
         try:
-            release = ways_out.take_as_is(looking.operation, doubt.sight, doubt.observed)
+            release = taking_as_is.take_as_is(looking.operation, doubt.sight, doubt.observed)
         except Refused as refused:
             raise HostError(f"{refused} Nothing was recorded.", remedy=str(refused.remedy)) from refused
         step.finish(f"Release {release.number} runs." if release else "Nothing that is on record runs.")
