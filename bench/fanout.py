@@ -18,6 +18,7 @@ from bench.peers import Login, Seat
 from bench.servers import Servers, servers
 from parts.sshd import SshServer
 from parts.supervisor import Interrupted
+from worker.connections.doors import MOST
 
 AIMS = {
     "connect_over_ssh": 0.3,
@@ -126,7 +127,7 @@ def table(told: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:
         lost = f"{crowd['ssh_refused']} refused by sshd, {crowd['ssh_failed']} clients failed"
         rows += [
             Row(f"{count} sessions on one server, estiva", crowd["sessions"], "they share a connection"),
-            Row(f"{count} handshakes with one server, estiva", crowd["each"], "eight at once"),
+            Row(f"{count} handshakes with one server, estiva", crowd["each"], f"{MOST} at once"),
             Row(f"{count} handshakes with one server, ssh", crowd["ssh"], lost),
         ]
     for count, spent in told["deploy"].items():

@@ -92,6 +92,7 @@ def test_handshakes_stay_below_what_sshd_bears(make_sshd: Callable[..., SshServe
     with ThreadPoolExecutor(24) as crowd:
         sessions = list(crowd.map(lambda pool: session_on(pool, server, ssh_key), pools))
     assert all(session.alive for session in sessions)
+    assert "drop connection" not in server.log.read_text()
     for pool in pools:
         pool.close()
 

@@ -76,7 +76,7 @@ def connect(
     interrupt: Callable[[], None] = nobody,
     opener: StreamOpener | None = None,
 ) -> Transport:
-    """An authenticated transport to the server that holds the pinned key. Of handshakes with one sshd eight run at once.
+    """An authenticated transport to the server that holds the pinned key. Of handshakes with one sshd four run at once.
 
     `opener` leads there through another server; without one it is reached from here.
     """
