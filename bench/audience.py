@@ -96,7 +96,7 @@ def judge(viewers: Sequence[Viewer], lines: int) -> dict[str, Any]:
     parts = quantiles(latencies, n=100) if len(latencies) > 1 else [0.0] * 99
     problems = [each.problem for each in viewers if each.problem]
     heard = {"p50": parts[49], "p99": parts[98], "most": max(latencies, default=0.0)}
-    return {"lost": lost, "doubled": doubled, "latency_ms": heard, "problems": problems}
+    return {"lost": lost, "doubled": doubled, "lines": len(latencies), "latency_ms": heard, "problems": problems}
 
 
 async def _watch(told: dict[str, Any]) -> list[Viewer]:

@@ -2,6 +2,9 @@
 
 The container says some lines a second, each with the moment of its writing; every viewer has a stream of its own, from the first line. The
 time is long enough for everybody's rights to be looked up again.
+
+Memory and threads are compared with the process before anybody watched. Connections are compared with it after a few had watched and left:
+its pool keeps for minutes what was used once, by whomever; what is more than that is held for streams.
 """
 
 import argparse
@@ -45,6 +48,7 @@ class Samples:
     """What the web process took, look by look."""
 
     memory_mb: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)  # since its start
     threads: list[int] = field(default_factory=list)
     connections: list[int] = field(default_factory=list)
 
@@ -52,6 +56,7 @@ class Samples:
         """One look."""
         now = processes.taken(made.estiva.folder, "web")
         self.memory_mb.append(now.memory_mb)
+        self.cpu_seconds.append(now.cpu_seconds)
         self.threads.append(now.threads)
         self.connections.append(_connections(made))
 
@@ -87,7 +92,7 @@ def _feed(fifo: Path, lines: int, go: threading.Event, over: threading.Event) ->
 
 
 def measure(count: int, seconds: int) -> dict[str, Any]:
-    """`idle` and `watched`: samples; `heard`: what the viewers saw."""
+    """`idle`, `left` and `watched`: samples; `heard`: what the viewers saw."""
     with servers(1) as made:
         people = [_person(made, number) for number in range(-(-count // EACH))]
         folder, go, over = made.folder / "feed", threading.Event(), threading.Event()
@@ -104,12 +109,20 @@ def measure(count: int, seconds: int) -> dict[str, Any]:
                 "lines": lines,
                 "seconds": seconds + 60,
             }
-            idle, watched = Samples(), Samples()  # idle: people have signed in, nobody has watched anything yet
-            for _ in range(8):
-                idle.take(made)
-                time.sleep(LOOKS_EVERY)
+            idle = _at_rest(made)  # people have signed in, nobody has watched anything yet
+            few = {**told, "count": EACH, "last": "", "seconds": 10}
+            _watched(made, few, Samples(), threading.Event())
+            left, watched = _at_rest(made), Samples()
             heard = _watched(made, {**told, "count": count}, watched, go)
-    return {"idle": idle, "watched": watched, "heard": heard, "lines": lines}
+    return {"idle": idle, "left": left, "watched": watched, "heard": heard, "lines": lines}
+
+
+def _at_rest(made: Servers) -> Samples:
+    samples = Samples()
+    for _ in range(8):
+        samples.take(made)
+        time.sleep(LOOKS_EVERY)
+    return samples
 
 
 def _person(made: Servers, number: int) -> Visitor:
@@ -171,13 +184,13 @@ def _watched(made: Servers, told: dict[str, Any], samples: Samples, go: threadin
 
 def table(told: dict[str, Any]) -> tuple[list[Row], dict[str, float]]:
     """The rows of the table and the figures."""
-    idle, watched, heard = told["idle"], told["watched"], told["heard"]
+    idle, left, watched, heard = (told[name] for name in ("idle", "left", "watched", "heard"))
     late = heard["latency_ms"]
     problems = heard["problems"]
     figures = {
         "memory_mb": max(watched.memory_mb) - median(idle.memory_mb),
         "threads": float(max(watched.threads) - median(idle.threads)),
-        "connections": float(median(watched.connections) - median(idle.connections)),
+        "connections": float(median(watched.connections) - median(left.connections)),
         "latency_p50_ms": late["p50"],
         "latency_p99_ms": late["p99"],
         "lost": float(heard["lost"]),
@@ -193,6 +206,10 @@ def table(told: dict[str, Any]) -> tuple[list[Row], dict[str, float]]:
             f"connections at most {max(watched.connections)}, for moments",
         ),
     ]
+    spent, deliveries = watched.cpu_seconds[-1] - watched.cpu_seconds[0], heard["lines"]
+    rows.append(
+        Row("the web's processor time", spent, f"{1e6 * spent / max(deliveries, 1):.0f} µs for a line to a viewer")
+    )
     rows += [Row(f"viewers that failed: {len(problems)}", 0.0, problems[0])] if problems else []
     return rows, figures
 
