@@ -6,12 +6,25 @@ from typing import Any, Final
 from bench.pages_copy import copies, stamp
 from bench.pages_world import World
 from deployments.live import LogLine, encode_lines
-from deployments.models import Host, HostSample, OneOffRun, Operation, Plan, Release, RunChunk, Terminal, TerminalChunk
+from deployments.models import (
+    Attention,
+    Host,
+    HostSample,
+    OneOffRun,
+    Operation,
+    Plan,
+    Release,
+    RunChunk,
+    Target,
+    Terminal,
+    TerminalChunk,
+)
 from deployments.queries.terminals import OUTPUT
 
 PLANS: Final = 10_000
 RUNS: Final = 600
 TERMINALS: Final = 60
+IN_DOUBT: Final = 5  # servers
 FOLLOWED: Final = "docker.io/library/app:1"
 
 
@@ -22,7 +35,31 @@ def write_beside(world: World, amount: int) -> None:
     _runs(world)
     _terminals(world)
     _seen(world)
+    doubts()
     _samples(world, whole=amount >= 100_000)
+
+
+def doubts() -> None:
+    """What became of servers that were left in doubt: of the newest nobody has dealt with a few, if that isn't on record yet."""
+    if Attention.objects.exists():
+        return
+    left = Target.objects.filter(status="needs_attention", role="deploy").select_related("deployment").order_by("-pk")
+    rows, seats = [], set[tuple[int, int]]()
+    for each in left[:5_000]:
+        seat = (each.placement_id, each.host_id)
+        is_open = len(seats) < IN_DOUBT and seat not in seats
+        seats |= {seat} if is_open else set()
+        dealt = {} if is_open else {"way": Attention.Way.LATER, "dealt_at": each.ended_at}
+        rows.append(
+            Attention(
+                target=each,
+                placement_id=seat[0],
+                host_id=seat[1],
+                opened_at=each.ended_at or each.deployment.requested_at,
+                **dealt,
+            )
+        )
+    Attention.objects.bulk_create(rows)
 
 
 def _operations(world: World, amount: int) -> None:

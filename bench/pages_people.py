@@ -15,6 +15,7 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from bench import pages_world  # noqa: E402
+from bench.pages_beside import doubts  # noqa: E402
 from bench.pages_world import ADMIN, AUDITOR, MEMBER  # noqa: E402
 from bench.stage import answer  # noqa: E402
 from deployments import engines  # noqa: E402
@@ -41,6 +42,7 @@ from deployments.models import (  # noqa: E402
 def look(_told: dict[str, Any]) -> dict[str, Any]:
     """`people`: name → what a request bears; `things`: what the addresses name."""
     pages_world.beat(datetime.now(UTC))
+    doubts()
     call_command("createcachetable", verbosity=0)
     people = {}
     for name, email in (("admin", ADMIN), ("member", MEMBER), ("auditor", AUDITOR)):
@@ -110,7 +112,7 @@ def _of_history() -> dict[str, Any]:
         "old_deployment": (ours.first() or newest).pk,
         "running": Deployment.objects.filter(status="running").order_by("pk")[0].pk,
         "fleet_deployment": fleet.filter(status="succeeded").order_by("-pk")[0].pk,
-        "in_doubt": Deployment.objects.filter(placement=place, status="needs_attention").order_by("-pk")[0].pk,
+        "in_doubt": Deployment.objects.filter(placement=place, targets__attention__isnull=False).order_by("-pk")[0].pk,
         "long": long.deployment_id,
         "long_target": long.pk,
         "newest_release": Release.objects.filter(placement=place).order_by("-number")[0].number,
