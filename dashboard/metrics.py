@@ -64,7 +64,9 @@ def _of_the_broker() -> Iterator[Metric]:
         return
     yield _labelled("estiva_broker_hints", "Hints to workers that nobody has taken yet.", "queue", broker.hints)
     yield GaugeMetricFamily(
-        "estiva_broker_live_entries", "Entries of the live tail; they leave after ten minutes, or when there are 20,000.", broker.live_entries
+        "estiva_broker_live_entries",
+        "Entries of the live tail; they leave after ten minutes, or when there are 20,000.",
+        broker.live_entries,
     )
 
 
