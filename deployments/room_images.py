@@ -39,7 +39,8 @@ class Unused:
 
 def unused(images: Iterable[Mapping[str, Any]]) -> list[Unused]:
     """Of a server's images as `worker.room.reading` lists them, biggest first."""
-    prefix, needed = _prefix(), Needed.read()
+    prefix, images = _prefix(), list(images)
+    needed = Needed.read({tag for image in images for tag in image["tags"]}, prefix)
     found = []
     for image in images:
         tags = list(image["tags"])
@@ -54,7 +55,8 @@ def unused(images: Iterable[Mapping[str, Any]]) -> list[Unused]:
 
 def still_unused(tags: Collection[str]) -> bool:
     """The record still has no need of an image with these tags."""
-    prefix, needed = _prefix(), Needed.read()
+    prefix = _prefix()
+    needed = Needed.read(tags, prefix)
     return bool(tags) and all(needed.may_drop(tag, prefix) for tag in tags)
 
 
@@ -111,17 +113,25 @@ class Needed:
         return {self.pulled.get((name, number or 0), "") for name, number in parsed} - {""}
 
     @classmethod
-    def read(cls) -> "Needed":
-        """In a constant number of queries."""
+    def read(cls, tags: Iterable[str], prefix: str) -> "Needed":
+        """Of the Placements that these tags name, in a constant number of queries: others' history may be long."""
+        parsed = {_parsed(tag, prefix) for tag in tags}
+        wanted = {name for name, number in parsed if number is not None}
+        rows = Placement.objects.select_related("application", "environment")
+        rows = rows.only("keep_releases", "application__name", "environment__name")
+        placements = {row.pk: row for row in rows if wanted & _names(row)} if wanted else {}
         kept, busy = defaultdict[str, set[int]](set), set[str]()
-        placements = Placement.objects.select_related("application", "environment").in_bulk()
         for placement_id, numbers in _kept_numbers(placements).items():
             for name in _names(placements[placement_id]):
                 kept[name] |= numbers
-        for placement_id in Deployment.objects.filter(status__in=DEPLOYMENT_OPEN).values_list("placement", flat=True):
+        open_ones = Deployment.objects.filter(placement__in=placements, status__in=DEPLOYMENT_OPEN)
+        for placement_id in open_ones.values_list("placement", flat=True):
             busy |= _names(placements[placement_id])
         pulled = {}
-        for row in Release.objects.filter(source={}).exclude(image="").values_list("placement", "number", "image"):
+        made = Release.objects.filter(
+            placement__in=placements, number__in={number for _name, number in parsed if number}
+        )
+        for row in made.filter(source={}).exclude(image="").values_list("placement", "number", "image"):
             for name in _names(placements[row[0]]):
                 pulled[name, row[1]] = image_reference.parse(row[2]).name
         return cls({name: frozenset(numbers) for name, numbers in kept.items()}, frozenset(busy), pulled)
@@ -142,16 +152,19 @@ def _parsed(tag: str, prefix: str) -> tuple[str, int | None]:
 def _kept_numbers(placements: Mapping[int, Placement]) -> dict[int, set[int]]:
     """What runs, and of each server in use as many of the last that ended well as its Placement keeps."""
     found = defaultdict[int, set[int]](set)
-    seats = PlacementHost.objects.select_related("running_release", "placement__application")
+    seats = PlacementHost.objects.filter(placement__in=placements)
+    seats = seats.select_related("running_release", "placement__application")
     in_use = set()
     for seat in seats:
         if seat.running_release is not None:
             found[seat.placement_id].add(seat.running_release.number)
         if seat.is_active and seat.placement.application.archived_at is None:
             in_use.add((seat.placement_id, seat.host_id))
-    ran = Target.objects.filter(role=Target.Role.DEPLOY, status=TargetStatus.SUCCEEDED).order_by("-id")
+    ran = Target.objects.filter(placement__in=placements, role=Target.Role.DEPLOY, status=TargetStatus.SUCCEEDED)
     of_seat = defaultdict[tuple[int, int], dict[int, None]](dict)
-    for placement_id, host_id, number in ran.values_list("placement", "host", "deployment__release__number"):
+    for placement_id, host_id, number in ran.order_by("-id").values_list(
+        "placement", "host", "deployment__release__number"
+    ):
         numbers = of_seat[placement_id, host_id]
         if (placement_id, host_id) in in_use and len(numbers) < max(1, placements[placement_id].keep_releases):
             numbers[number] = None
