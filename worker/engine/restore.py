@@ -58,6 +58,9 @@ def _restore_once(run: Run) -> Generator[Event, None, Restored]:
     if inventory.mine is not None:
         yield from last_words(run, inventory.mine)
     old = inventory.incumbent
+    if old is None and run.incumbent_served:
+        left = f"{inventory.mine.name} was left as it is" if inventory.mine else "nothing of it is there"
+        return Restored(unproven=f"The old version was removed while this went on, and {left}.")
     if old is None or not run.incumbent_served:
         yield from _leave_idle(run, inventory)
         return Restored(found_idle=True)

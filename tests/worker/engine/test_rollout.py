@@ -328,6 +328,17 @@ def test_one_that_gives_up_measures_the_gap_that_it_found() -> None:
     assert ended(events).verdict == Verdict.FAILED_RESTORED
 
 
+def test_an_old_version_that_somebody_removed_meanwhile_is_not_said_to_have_been_idle() -> None:
+    stage = Stage().serving_first()
+    stage.publish(2, Behaviour(exits_after=0.0))
+    host = FakeHost(stage.server)
+    host.on_call("start", 1, "before", lambda: stage.server.remove("shop-production-r1.f2"))
+    end = ended(stage.deploy(2, host))
+    assert end.verdict == Verdict.NEEDS_ATTENTION
+    assert "was removed while this went on" in end.what
+    assert stage.names() == ["shop-production-r2.f2"]
+
+
 def test_a_chosen_host_port_is_reported() -> None:
     spec = ContainerSpec(ports=(PortSpec(5000),), health=HealthSpec(run_seconds=0.5))
     stage = Stage(container=spec).serving_first()
