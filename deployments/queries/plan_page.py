@@ -7,7 +7,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from deployments import deployable, hooks, releases, sources
-from deployments.models import Plan, Release, Target
+from deployments.models import Deployment, Plan, Release, Target
 from deployments.queries.compose_parts import (
     FileDiff,
     Power,
@@ -26,6 +26,9 @@ _KINDS: Final = ("added", "recreated", "unchanged", "removed")
 
 MOST_UNFOLDED: Final = 12
 """Servers that a plan shows one by one, whatever there is to say."""
+
+_GAPS_OF: Final = 50
+"""Deployments of a Placement that are looked through for a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +248,10 @@ def _is_chosen(row: dict[str, Any], left_out: set[int]) -> bool:
 
 
 def _last_gaps(plan: Plan) -> dict[int, float]:
-    """The gap measured last, by server."""
+    """The gap measured last, by server, of the newest Deployments: a long history isn't read for it."""
     ids = [row["host"] for row in plan.hosts]
+    newest = Deployment.objects.filter(placement=plan.placement_id).order_by("-pk").values_list("pk", flat=True)
     measured = Target.objects.filter(
-        placement=plan.placement_id, host__in=ids, status=TargetStatus.SUCCEEDED, gap_seconds__gt=0
+        deployment__in=list(newest[:_GAPS_OF]), host__in=ids, status=TargetStatus.SUCCEEDED, gap_seconds__gt=0
     )
     return {host: gap for host, gap in measured.order_by("pk").values_list("host", "gap_seconds") if gap is not None}
