@@ -97,10 +97,26 @@ def _doubts(keys: Iterable[int]) -> defaultdict[int, list[Doubt]]:
     return found
 
 
+_NOT_SHOWN: Final = (
+    *(
+        "observed",
+        "difference",
+        "host__containers",
+        "host__ignored_containers",
+        "host__private_key",
+        "host__passphrase",
+    ),
+    *("running_target__outcome", "running_target__published"),
+    *("running_target__deployment__changes", "running_target__deployment__commits"),
+)
+"""What is long and in no cell."""
+
+
 def _seats(keys: Iterable[int]) -> defaultdict[int, list[PlacementHost]]:
     found: defaultdict[int, list[PlacementHost]] = defaultdict(list)
     rows = PlacementHost.objects.filter(placement__in=keys, is_active=True)
-    for seat in rows.select_related("host", "running_release", "running_target__deployment").order_by("host__name"):
+    rows = rows.select_related("host", "running_release", "running_target__deployment").defer(*_NOT_SHOWN)
+    for seat in rows.order_by("host__name"):
         found[seat.placement_id].append(seat)
     return found
 
