@@ -18,7 +18,7 @@ from typing import Any, TextIO
 PERIOD = 0.05
 PATIENCE = 3.0
 CONNECT_PATIENCE = 1.5  # a lost packet of a handshake is sent again after one second
-MOST_AT_ONCE = 4  # a page whose server is slow is not to be asked to death
+MOST_AT_ONCE = 12  # a page whose server is slow is not to be asked to death
 DNS_TRIES, DNS_PATIENCE = 3, 0.7
 
 
