@@ -208,7 +208,8 @@ def _explained(seen: Seen, server: str, hole: Hole) -> str:
             return ""
         return f"no answer for {hole.seconds:.2f} s in a start-first deploy: {around[0]}"
     measured = sum(each.gap or 0.0 for each in around)
-    slack = GAP_SLACK * len(around)  # deploys one upon the other: what served for a moment between may not have been met
+    # Of deploys one upon the other, what served for a moment between may not have been met
+    slack = GAP_SLACK * len(around)
     if all(each.ended for each in around) and hole.seconds > measured + slack:
         return f"no answer for {hole.seconds:.2f} s where {measured:.2f} s were measured: {around[0]}"
     return ""
