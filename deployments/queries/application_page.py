@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from deployments.models import Application, Deployment, Environment, Repository, User
 from deployments.permissions import (
+    listed_deployments,
     may_create_applications,
     visible_applications,
-    visible_deployments,
     visible_placements,
 )
 from deployments.queries.cells import Cell, cells_of
@@ -64,7 +64,7 @@ def application_page(user: User, application: Application) -> ApplicationPage:
     placements = visible_placements(user).filter(application=application)
     cells = list(cells_of(placements.select_related("application", "environment")).values())
     taken = {cell.placement.environment_id for cell in cells}
-    lately = visible_deployments(user).filter(placement__application=application).select_related("release")
+    lately = listed_deployments(user).filter(placement__application=application).select_related("release")
     missing = (
         [each for each in Environment.objects.all() if each.pk not in taken] if may_create_applications(user) else []
     )
