@@ -74,7 +74,8 @@ def test_nobody_takes_everybodys_places(web: Web, live_story: Story) -> None:
 
 def _metrics_streams(web: Web, session: str) -> int:
     text = web.get("/metrics", session).text
-    return next(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("estiva_streams "))
+    line = next(each for each in text.splitlines() if each.startswith("estiva_stream_viewers"))
+    return int(float(line.rpartition(" ")[2]))
 
 
 def test_a_browser_that_does_not_read_costs_no_memory_and_misses_nothing(web: Web, live_story: Story) -> None:
