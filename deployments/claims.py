@@ -46,8 +46,8 @@ def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) 
     `engines` are those beside the holder: a Target that needs another one is not for it.
 
     Its turn comes when no older Deployment of the Placement is open, its wave has come and its image is built; a build's, when its builder
-    has a place free. One beside which a worker fell silent is taken alone (`solitude`): so a process claims one thing after
-    the other. The fence rises with each claim of this Placement on this server, so that what an earlier holder still sends to the server misses.
+    has a place free. One beside which a worker fell silent is taken alone (`solitude`): its process claims nothing beside
+    it. The fence rises with each claim of this Placement on this server, so that what an earlier holder still sends to the server misses.
     """
     try:
         with transaction.atomic():

@@ -14,7 +14,7 @@ _SUSPECT = Q(leases_lost__gt=0)
 
 
 def fits_beside(target: Target, holder: str) -> bool:
-    """May `holder` take this Target beside what it holds? One process asks for one at a time."""
+    """May `holder` take this Target beside what it holds? While its process asks for one that must be alone, it asks for no other."""
     running = Target.objects.filter(status=TargetStatus.RUNNING, holder=holder)
     if not target.leases_lost:
         return not running.filter(_SUSPECT).exists()

@@ -1,20 +1,24 @@
 """A process makes room for what must be alone, for a while, and not for ever."""
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db.models.functions import Now
 
-from deployments import claims
+from deployments import claims, solitude
 from deployments.inventory import applications
 from deployments.models import Target
 from deployments.states import TargetStatus
+from parts.processes import wait_until
 from tests.deployments.world import World, claimed, deployed, make_world, only_target, place
 from worker.solitude import ROOM_SECONDS, Claiming
 
 pytestmark = pytest.mark.django_db
 ME = "deploy@me#1"
+SUSPECT = 3
 
 
 class Process:
@@ -87,3 +91,33 @@ def test_after_a_minute_the_others_have_their_turn_and_then_it_again(stage: Any)
     assert not process.take(suspect)
     assert not process.take(fresh)
     assert Target.objects.get(pk=fresh.pk).status == TargetStatus.STALLED
+
+
+def test_what_must_be_alone_is_claimed_while_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solitude, "waits_to_be_alone", lambda target_id: target_id == SUSPECT)
+    process = Process()
+    order: list[str] = []
+    begun, go_on = threading.Barrier(3), threading.Event()
+
+    def ordinary() -> None:
+        begun.wait(5)
+        assert go_on.wait(5)
+        order.append("ordinary")
+
+    def alone() -> None:
+        order.append("alone")
+
+    def take(target_id: int, claim: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=lambda: process.claiming.claim_target(target_id, claim, busy=False))
+        thread.start()
+        return thread
+
+    threads = [take(1, ordinary), take(2, ordinary)]
+    begun.wait(5)  # both are at it side by side
+    threads.append(take(SUSPECT, alone))
+    wait_until(lambda: process.claiming._is_one_alone, "it stands at the door")
+    threads.append(take(4, lambda: order.append("late")))
+    go_on.set()
+    for thread in threads:
+        thread.join(5)
+    assert order == ["ordinary", "ordinary", "alone", "late"]

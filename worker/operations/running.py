@@ -73,7 +73,7 @@ def run(operation_id: int, keeper: Keeper) -> None:
         keeper.pass_on(queue.RUN_OPERATION, operation_id)
         return
     asked_at = uptime()
-    with keeper.claiming.one_at_a_time():
+    with keeper.claiming.beside_others():
         claim = claims.claim_operation(operation_id, holder=keeper.holder, engines=local_engine.held())
     if claim is None:
         return
