@@ -129,7 +129,7 @@ class Needed:
             busy |= _names(placements[placement_id])
         pulled = {}
         made = Release.objects.filter(
-            placement__in=placements, number__in={number for _name, number in parsed if number}
+            placement__in=placements, number__in={number for _name, number in parsed if number is not None}
         )
         for row in made.filter(source={}).exclude(image="").values_list("placement", "number", "image"):
             for name in _names(placements[row[0]]):

@@ -69,10 +69,10 @@ class Application:
             "web/note": version,
         }
 
-    def pasted(self, version: str = "1", addition: str = "", **variant: Any) -> str:
-        """A file without anything beside it."""
+    def pasted(self, version: str = "1", addition: str = "", web_too: str = "", **variant: Any) -> str:
+        """A file without anything beside it; `web_too` is one more line for the service web."""
         web = self.images.push(version, name="team/web", **{"healthcheck": True, **variant})
-        text = self.text(f"    image: {web.reference}", addition)
+        text = self.text("\n    ".join([f"    image: {web.reference}", *filter(None, [web_too])]), addition)
         return text.replace("    env_file: web.env\n", "")
 
     def page(self) -> str:

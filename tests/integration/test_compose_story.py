@@ -149,7 +149,10 @@ def test_a_worker_killed_while_compose_waits(
     place = scene.placed([host], text=app.pasted())
     scene.deployed(place)
     before = scene.containers(tidy_engine26)
-    scene.changed(place, text=app.pasted("2", behaviour="slow_start", variables={"SAMPLE_SECONDS": "3"}))
+    # until it has started a check that fails counts for nothing, however early the second worker comes to wait for it
+    patient = "healthcheck: {start_period: 30s}"
+    text = app.pasted("2", web_too=patient, behaviour="slow_start", variables={"SAMPLE_SECONDS": "3"})
+    scene.changed(place, text=text)
     deployment = scene.clicked(scene.planned(place))
     scene.until_says(deployment, "web-1  Waiting")
     next(each for each in estiva.processes if "deploy" in each.argv).kill()
