@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,9 +62,14 @@ def _follow(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int
         text=True,
         errors="replace",
     ) as child:
-        for line in child.stdout or ():
-            print(line, end="", flush=True)
-            last.append(line.rstrip())
+        try:
+            for line in child.stdout or ():
+                print(line, end="", flush=True)
+                last.append(line.rstrip())
+        except KeyboardInterrupt:
+            child.send_signal(signal.SIGINT)  # it has servers to put away, and says so to whoever reads
+            child.communicate()
+            raise
     return child.returncode, "\n".join(last)
 
 
