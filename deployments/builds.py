@@ -56,14 +56,6 @@ def is_free(builder: Host) -> bool:
     return running.count() < builder.builds_at_once
 
 
-def is_awaited(target: Target) -> bool:
-    """This Target brings an image that is still to be built."""
-    if target.role == Target.Role.BUILD:
-        return False
-    building = Target.objects.filter(deployment=target.deployment_id, role=Target.Role.BUILD)
-    return building.exclude(status=TargetStatus.SUCCEEDED).exists()
-
-
 def record_built(release_id: int, built: Mapping[str, Any]) -> None:
     """Write once what a Release's source was built to.
 

@@ -13,7 +13,6 @@ from deployments.errors import FieldErrors, PlanChanged, Refused
 from deployments.models import Application, Host, Placement, PlacementHost, Plan, Release
 from deployments.states import HostState
 
-_REDACTED: Final = "[redacted]"  # as the worker writes for a secret
 _CLOSED_HOSTS: Final = frozenset({HostState.RETIRED, HostState.KEY_CHANGED, HostState.NEW, HostState.UNTRUSTED})
 
 
@@ -109,25 +108,24 @@ def _manner(source: Mapping[str, object]) -> str:
     return _("a Compose application") if sources.is_compose(source) else _("a single container")
 
 
-def new_powers(plan: Plan, hosts: Collection[int]) -> list[list[str]]:
-    """What the Plan gives power to over one of these servers (ids) that what runs there doesn't have.
-
-    A reason in which a secret was masked is never known: with another secret it reads the same.
-    """
-    if not plan.source.get("powers"):
+def new_powers(planned: Plan | Release, hosts: Collection[int]) -> list[list[str]]:
+    """What it gives power to over one of these servers (ids) that what runs there doesn't have."""
+    if not planned.source.get("powers"):
         return []
-    seats = PlacementHost.objects.filter(placement=plan.placement_id, host__in=hosts).select_related("running_release")
-    running = [seat.running_release.source if seat.running_release else None for seat in seats]
-    found = [each for each in plan.source["powers"] if any(_REDACTED in str(text) for text in each)]
-    found += [each for source in running for each in plans.new_powers(plan.source, source)]
+    seats = PlacementHost.objects.filter(placement=planned.placement_id, host__in=hosts)
+    running = [
+        seat.running_release.source if seat.running_release else None
+        for seat in seats.select_related("running_release")
+    ]
+    found = [each for source in running for each in plans.new_powers(planned.source, source)]
     return [list(each) for each in dict.fromkeys(map(tuple, found))]
 
 
-def check_powers(actor: Actor, plan: Plan, hosts: Collection[Host]) -> None:
+def check_powers(actor: Actor, planned: Plan | Release, hosts: Collection[Host]) -> None:
     """What gives power over a server needs an admin, but for what an admin let run on that very server already."""
     ids = [host.pk for host in hosts]
-    power.check_deploy(actor=actor, planned=plan.settings, placement_id=plan.placement_id, host_ids=ids)
-    powers = new_powers(plan, ids)
+    power.check_deploy(actor=actor, planned=planned.settings, placement_id=planned.placement_id, host_ids=ids)
+    powers = new_powers(planned, ids)
     if not powers or permissions.acts_as_admin(actor):
         return
     named = "; ".join(f"{service}: {key} ({reason})" for service, key, reason in powers)

@@ -45,7 +45,7 @@ COUNTERS: Final[Mapping[str, Counter]] = {
 
 TIMES: Final[Mapping[str, Times]] = {
     "ssh_connect_seconds": Times(
-        "From wanting a connection to having it or not, with the wait for one of the 8 handshakes that run at once.",
+        "From wanting a connection to having it or not, with the wait where as many handshakes with that server run as may at once.",
         (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
     ),
     "log_lag_seconds": Times(

@@ -14,10 +14,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from deployments import build_settings, compose_settings, container_settings, sources
 from deployments.releases import Content, told_apart
+
+_REDACTED: Final = "[redacted]"  # as the worker writes for a secret
 
 Change = dict[str, str]
 STOP_FIRST = "stop-first"
@@ -208,9 +210,13 @@ def _file_text(text: str | None) -> str:
 
 
 def new_powers(planned: Mapping[str, Any], running: Mapping[str, Any] | None) -> list[list[str]]:
-    """What of a source's power over the server what runs doesn't have: `[service, key, reason]`."""
+    """What of a source's power over the server what runs doesn't have: `[service, key, reason]`.
+
+    A reason in which a secret was masked is never known: with another secret it reads the same.
+    """
     known = [list(each) for each in (running or {}).get("powers", [])]
-    return [list(each) for each in planned.get("powers", []) if list(each) not in known]
+    every = [list(each) for each in planned.get("powers", [])]
+    return [each for each in every if each not in known or any(_REDACTED in str(text) for text in each)]
 
 
 def _source_text(source: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from deployments import dealing, deployable, hooks, permissions, plan, power, releases, sources
+from deployments import dealing, deployable, hooks, releases, sources
 from deployments.actors import Actor
 from deployments.errors import Refused
 from deployments.leases import lock_placement
@@ -24,6 +24,7 @@ def resume(*, actor: Actor, deployment: Deployment, servers: Collection[str], re
         placement = lock_placement(deployment.placement_id)
         rows = dealing.open_rows(deployment, servers)
         release = deployment.release
+        dealing.check_idle(placement)
         _check(actor, placement, release, rows)
         for row in rows:
             if row.host.drained_at is not None:
@@ -62,7 +63,7 @@ def restore(*, actor: Actor, deployment: Deployment, servers: Collection[str], r
 
 
 def is_prepared(deployment: Deployment) -> bool:
-    """The command before the deploy went well, or there is none to run: it isn't run a second time."""
+    """The command before the deploy went well: it isn't run a second time."""
     return Step.objects.filter(target__deployment=deployment, key="before", status=Step.Status.GOOD).exists()
 
 
@@ -74,7 +75,7 @@ def _bring_back(
     rows: Sequence[Attention],
     reason: str,
 ) -> tuple[Deployment, Sequence[Attention]]:
-    _check(actor, placement, release, rows, idle=False)
+    _check(actor, placement, release, rows)
     made = queue_unplanned(
         actor=actor,
         placement=placement,
@@ -103,13 +104,9 @@ def _by_replaced(deployment: Deployment, rows: Sequence[Attention]) -> dict[Rele
     return found
 
 
-def _check(
-    actor: Actor, placement: Placement, release: Release, rows: Sequence[Attention], *, idle: bool = True
-) -> None:
+def _check(actor: Actor, placement: Placement, release: Release, rows: Sequence[Attention]) -> None:
     """Refused, with the reason, where this Release can't be brought to these servers now."""
     deployable.check_in_use(placement)
-    if idle:
-        dealing.check_idle(placement)
     if sources.needs_build(release):
         raise Refused(_("Release %(number)s was never built.") % {"number": release.number})
     if release.lost_secrets:
@@ -133,21 +130,7 @@ def _check(
             _("%(servers)s is none of its servers any more.") % {"servers": ", ".join(gone)},
             remedy=_("Take it as it is."),
         )
-    _check_powers(actor, placement, release, ids)
-
-
-def _check_powers(actor: Actor, placement: Placement, release: Release, ids: Sequence[int]) -> None:
-    power.check_deploy(actor=actor, planned=release.settings, placement_id=placement.pk, host_ids=ids)
-    if not release.source.get("powers") or permissions.acts_as_admin(actor):
-        return
-    for seat in PlacementHost.objects.filter(placement=placement, host__in=ids).select_related("running_release"):
-        found = plan.new_powers(release.source, seat.running_release.source if seat.running_release else None)
-        if found:
-            raise Refused(
-                _("Only an admin may deploy what gives power over the server: %(powers)s.")
-                % {"powers": "; ".join(f"{service}: {key} ({why})" for service, key, why in found)},
-                remedy=_("Ask an admin to do it."),
-            )
+    deployable.check_powers(actor, release, [row.host for row in rows])
 
 
 def _note(said: str, reason: str) -> str:

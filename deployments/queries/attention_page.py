@@ -137,11 +137,6 @@ class AttentionPage:
         return [each.server for each in self.open if each.before is None]
 
     @property
-    def takeable(self) -> list[Doubt]:
-        """Where there was a look, and nobody takes it as it is already."""
-        return [each for each in self.open if each.shown and not each.is_settling]
-
-    @property
     def is_settling(self) -> bool:
         """One of them is being taken as it is."""
         return any(each.is_settling for each in self.open)

@@ -11,7 +11,7 @@ from django.apps import apps
 from deployments import attention, claims, sights, taking_as_is, ways_out
 from deployments.actors import Actor
 from deployments.errors import Refused
-from deployments.models import Attention, AuditEntry, Deployment, Host, Operation, PlacementHost, Release, Target
+from deployments.models import Attention, AuditEntry, Deployment, Host, Operation, PlacementHost, Release, Role, Target
 from deployments.queries.overview import overview
 from deployments.states import HostState, TargetStatus
 from tests.deployments.test_races import many
@@ -236,10 +236,21 @@ def test_power_over_the_server_needs_an_admin_here_too(world: World) -> None:
         settings={**deployment.release.settings, "privileged": True}
     )
     deployment.release.refresh_from_db()
-    bruno = Actor.of(person("Bertha Ohm", "deployer"))  # type: ignore[arg-type]
+    bertha = Actor.of(person("Bertha Ohm", Role.DEPLOYER))
     with pytest.raises(Refused, match="Only an admin"):
-        ways_out.resume(actor=bruno, deployment=deployment, servers=["web-1"])
+        ways_out.resume(actor=bertha, deployment=deployment, servers=["web-1"])
     assert ways_out.resume(actor=world.actor, deployment=deployment, servers=["web-1"]).release == deployment.release
+
+
+def test_a_power_whose_words_are_masked_is_new_each_time_here_too(world: World) -> None:
+    """The secret behind the words is a deployer's to change: what an admin let run there says nothing of it."""
+    deployment = doubted(world)
+    masked = {"kind": "compose", "powers": [["web", "volumes", "[redacted] is a folder or file of the server"]]}
+    Release.objects.update(source=masked)
+    deployment.release.refresh_from_db()
+    bertha = Actor.of(person("Bertha Ohm", Role.DEPLOYER))
+    with pytest.raises(Refused, match="Only an admin"):
+        ways_out.resume(actor=bertha, deployment=deployment, servers=["web-1"])
 
 
 def test_servers_that_are_fine_are_not_touched() -> None:

@@ -18,9 +18,7 @@ from worker.engine.run import Run, Steps
 KEPT_LABEL = "estiva.addresses"  # on a network: its containers can be given addresses
 KEPT = "kept"
 _PREFIX = "formerly-"
-_LINGER = (
-    1.2  # seconds: for what was asked, and for who found the address just before; what got lost is sent again after 1
-)
+_LINGER = 1.2  # seconds: for what was asked, and who found the address just before; what got lost is sent again after 1
 
 
 def step_aside(run: Run, old: Container) -> Steps:
@@ -62,9 +60,8 @@ def names_back(run: Run, old: Owned) -> Steps:
             run.host.connect_network(network, old.name, names)
             yield Line(f"{old.name} answers as {', '.join(names)} on {network} again.")
     if not container.networks and container.network_mode in _named(run):
-        for (
-            spec
-        ) in run.spec.container.networks:  # a worker died between leaving and joining: nobody wrote its names down
+        # a worker died between leaving and joining: nobody wrote its names down
+        for spec in run.spec.container.networks:
             run.host.connect_network(spec.name, old.name, spec.aliases)
             yield Line(f"{old.name} joined network {spec.name} again.")
 

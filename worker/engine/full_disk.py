@@ -34,7 +34,7 @@ def start_again(run: Run, old: Owned, mine: Owned | None) -> Steps:
 
 def is_full(failure: StepFailed) -> bool:
     """Whether this is what it failed of."""
-    return "no space left" in failure.what.lower() or "disk is full" in failure.why
+    return "no space left" in failure.what.lower()
 
 
 def _start(run: Run, old: Owned) -> None:
