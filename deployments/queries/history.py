@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
@@ -10,13 +10,11 @@ from django.db.models.functions import Coalesce
 
 from deployments import sources
 from deployments.models import Deployment, Host, PlacementHost, Release, Target
+from deployments.queries import by_time
 from deployments.queries.known_names import known_names
 from deployments.states import TargetStatus
 
 PAGE: Final = 50
-_DISORDER: Final = timedelta(days=1)
-"""By which a Deployment with a higher key may have been asked for earlier, should the database's clock have been put back."""
-_ABOVE_ALL: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +71,12 @@ def filtered(rows: QuerySet[Deployment], wanted: HistoryFilter) -> QuerySet[Depl
     if wanted.state:
         rows = rows.filter(status=wanted.state)
     if wanted.since:
-        rows = rows.filter(requested_at__gte=wanted.since, pk__gt=_asked_before(wanted.since))
+        rows = rows.filter(by_time.since(Deployment.objects.all(), "requested_at", "pk", wanted.since))
     if wanted.until:
-        rows = rows.filter(requested_at__lte=wanted.until, pk__lt=_asked_after(wanted.until))
+        rows = rows.filter(by_time.until(Deployment.objects.all(), "requested_at", "pk", wanted.until))
     if wanted.server:
         rows = rows.filter(Exists(Target.objects.filter(deployment=OuterRef("pk"), host_name=wanted.server)))
     return rows
-
-
-def _asked_before(moment: datetime) -> int:
-    """A key below all that were asked for since then: keys rise with time, so pages by key needn't pass all the others."""
-    older = Deployment.objects.filter(requested_at__lt=moment - _DISORDER).order_by("-requested_at")
-    return older.values_list("pk", flat=True).first() or 0
-
-
-def _asked_after(moment: datetime) -> int:
-    """A key above all that were asked for until then."""
-    newer = Deployment.objects.filter(requested_at__gt=moment + _DISORDER).order_by("requested_at")
-    return newer.values_list("pk", flat=True).first() or _ABOVE_ALL
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,18 @@
 """The audit trail, filtered and paged by key, newest first."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django.db.models import Q, QuerySet
 
 from deployments.models import AuditEntry, AuditHead, User
+from deployments.queries import by_time
 from deployments.queries.known_names import known_names
 
 PAGE: Final = 50
 LOOKED: Final = 20_000
 """Entries that are read through for one page, where no index leads to what is wanted."""
-_DISORDER: Final = timedelta(days=1)
-_ABOVE_ALL: Final = 2**63 - 1
 _LATELY: Final = 3000
 ESTIVA: Final = "estiva"
 STRANGERS: Final = "strangers"
@@ -58,9 +57,9 @@ def entries(wanted: TrailFilter) -> QuerySet[AuditEntry]:
     if wanted.outcome:
         rows = rows.filter(outcome=wanted.outcome)
     if wanted.since:
-        rows = rows.filter(at__gte=wanted.since, number__gt=_noted_before(wanted.since))
+        rows = rows.filter(at__gte=wanted.since)
     if wanted.until:
-        rows = rows.filter(at__lte=wanted.until, number__lt=_noted_after(wanted.until))
+        rows = rows.filter(at__lte=wanted.until)
     return rows.order_by("-number")
 
 
@@ -85,41 +84,34 @@ def _is_read_through(wanted: TrailFilter) -> bool:
     return is_part or wanted.person == STRANGERS
 
 
-def _noted_before(moment: datetime) -> int:
-    """A number below all entries since then: numbers rise with time, but for a clock that was put back."""
-    older = AuditEntry.objects.filter(at__lt=moment - _DISORDER).order_by("-at", "-number")
-    return older.values_list("number", flat=True).first() or 0
-
-
-def _noted_after(moment: datetime) -> int:
-    """A number above all entries until then."""
-    newer = AuditEntry.objects.filter(at__gt=moment + _DISORDER).order_by("at", "number")
-    return newer.values_list("number", flat=True).first() or _ABOVE_ALL
-
-
 def page(wanted: TrailFilter, *, before: int | None = None, after: int | None = None) -> TrailPage:
     """The entries with numbers under `before` (or over `after`), in a constant number of queries.
 
     Where entries have to be read one by one, as many as LOOKED of them: then the page may bear fewer, and lead on.
     """
     newest = AuditHead.objects.values_list("number", flat=True).first() or 0
-    rows = entries(wanted)
-    most = LOOKED if _is_read_through(wanted) else newest + 1
+    rows, every = entries(wanted), AuditEntry.objects.all()
+    if wanted.since:
+        rows = rows.filter(by_time.since(every, "at", "number", wanted.since))
+    if wanted.until:
+        rows = rows.filter(by_time.until(every, "at", "number", wanted.until))
+    is_part = _is_read_through(wanted)
+    most = LOOKED if is_part else newest + 1
     if after is not None:
         top = min(after + most, newest)
         found = list(rows.filter(number__gt=after, number__lte=top).order_by("number")[: PAGE + 1])
         shown = found[:PAGE][::-1]
         newer = shown[0].number if len(found) > PAGE else top if top < newest else None
-        looked = (after + 1, top) if most == LOOKED and len(found) <= PAGE else None
+        looked = (after + 1, top) if is_part and len(found) <= PAGE else None
         return TrailPage(shown, shown[-1].number if shown else after + 1 if looked else None, newer, looked)
     top = min(before - 1, newest) if before is not None else newest
-    if wanted.until and most == LOOKED:
-        top = min(top, _noted_after(wanted.until) - 1)
+    if wanted.until and is_part:
+        top = min(top, by_time.key_after(every, "at", "number", wanted.until) - 1)
     low = max(top - most, 0)
     found = list(rows.filter(number__gt=low, number__lte=top)[: PAGE + 1])
     shown = found[:PAGE]
     older = shown[-1].number if len(found) > PAGE else low + 1 if low > 0 else None
-    newer = None if before is None else shown[0].number if shown else before - 1 if most == LOOKED else None
+    newer = None if before is None else shown[0].number if shown else before - 1 if is_part else None
     return TrailPage(shown, older, newer, (low + 1, top) if low > 0 and len(found) <= PAGE else None)
 
 
