@@ -116,23 +116,7 @@ def request_deployment(
         deployable.check_powers(actor, plan, [*hosts, *away])
         content = replace(deployable.as_planned(plan, content), digest=plan.digest, tag=plan.tag)
         release = releases.record_release(actor=actor, placement=placement, content=content, repeats=plan.of_release)
-        kind = _kind(release, plan.of_release, running)
-        deployment = Deployment.objects.create(
-            placement=placement,
-            release=release,
-            previous_release=running,
-            plan=plan,
-            kind=kind,
-            note=note.strip()[:500],
-            changes=plan.changes,
-            commits=plan.commits,
-            application_name=placement.application.name,
-            environment_name=placement.environment.name,
-            requested_by_id=actor.user_id,
-            requested_by_name=actor.name,
-            requested_at=clock.now(),
-            rollout=_rollout(placement, content.settings, goes_back=kind == Deployment.Kind.ROLLBACK),
-        )
+        deployment = _create(actor, placement, plan, release, running, note)
         builder = builds.builder_of(placement, hosts) if sources.needs_build(release) else None
         targets.queue_targets(deployment, _waves(deployment, hosts), builder)
         catching_up.owe(release, away)
@@ -143,6 +127,28 @@ def request_deployment(
         for each in superseded:
             endings.record_ends(each)
     return deployment
+
+
+def _create(
+    actor: Actor, placement: Placement, plan: Plan, release: Release, running: Release | None, note: str
+) -> Deployment:
+    kind = _kind(release, plan.of_release, running)
+    return Deployment.objects.create(
+        placement=placement,
+        release=release,
+        previous_release=running,
+        plan=plan,
+        kind=kind,
+        note=note.strip()[:500],
+        changes=plan.changes,
+        commits=plan.commits,
+        application_name=placement.application.name,
+        environment_name=placement.environment.name,
+        requested_by_id=actor.user_id,
+        requested_by_name=actor.name,
+        requested_at=clock.now(),
+        rollout=_rollout(placement, release.settings, goes_back=kind == Deployment.Kind.ROLLBACK),
+    )
 
 
 def cancel_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
