@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
+import struct
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +36,7 @@ class Engine:
         self.asked = client.recv(4096)
         for piece in self._pieces:
             client.sendall(piece)
+            _await_read(client)
         client.shutdown(socket.SHUT_WR)
         client.close()
 
@@ -39,6 +44,14 @@ class Engine:
         """No more."""
         self._thread.join(timeout=5)
         self._socket.close()
+
+
+def _await_read(sock: socket.socket, seconds: float = 5.0) -> None:
+    """Until the other end has taken everything, so that the next piece comes alone."""
+    until = time.monotonic() + seconds
+    while struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]:
+        assert time.monotonic() < until
+        time.sleep(0.001)
 
 
 def told(
@@ -78,11 +91,21 @@ def test_seconds_are_moved_and_keep_their_length(tmp_path: Path) -> None:
     assert json.loads(answer) == {"time": moved, "timeNano": moved * 10**9 + 5, "Created": moved, "Size": AT}
 
 
-@pytest.mark.parametrize("place", range(1, 34))
-def test_a_moment_that_comes_in_two_pieces(tmp_path: Path, place: int) -> None:
-    said = b"2026-11-23T06:31:10.1Z page: ready"
+MOMENTS = {
+    "line": (b"2026-11-23T06:31:10.1Z page: ready", b"2026-11-24T06:31:10.1Z page: ready"),
+    "seconds": (b'{"time": %d,"Id":2}' % AT, b'{"time": %d,"Id":2}' % (AT + DAY)),
+    "nanoseconds": (b'{"timeNano":%d5}' % (AT * 10**8), b'{"timeNano":%d5}' % ((AT + DAY) * 10**8)),
+    "created": (b'[{"Created":%d}]' % AT, b'[{"Created":%d}]' % (AT + DAY)),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"), [(kind, place) for kind, (said, _) in MOMENTS.items() for place in range(1, len(said))]
+)
+def test_a_moment_that_comes_in_two_pieces(tmp_path: Path, kind: str, place: int) -> None:
+    said, moved = MOMENTS[kind]
     answer, _ = told(tmp_path, [said[:place], said[place:]], 1)
-    assert answer == b"2026-11-24T06:31:10.1Z page: ready"
+    assert answer == moved
 
 
 def test_what_is_asked_since_is_moved_back(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from worker.connections import terminal
 from worker.connections.channels import Output
 from worker.connections.pool import Pool
 from worker.connections.signals import Signals
-from worker.connections.terminal import TerminalHost, TerminalStream
+from worker.connections.terminal import ExecState, TerminalHost, TerminalStream
 
 SHELL = ("/bin/busybox", "sh")
 
@@ -153,6 +153,37 @@ def test_it_ends_where_our_user_may_signal_nothing(
     state = host.terminal_state(it.exec_id)
     assert state is not None
     assert not state.is_running
+
+
+def test_it_ends_though_the_engine_is_late_with_every_word(
+    place: tuple[TerminalHost, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy engine: the program's number comes after its first words, and whether it was told to end isn't heard in time."""
+    host, container = place
+    real, looks = host.terminal_state, [0]
+    run_within = host._run_within
+
+    def terminal_state(exec_id: str) -> ExecState | None:
+        looks[0] += 1
+        found = real(exec_id)
+        return found and (replace(found, pid=0) if looks[0] < 3 else found)
+
+    def unheard(*given: Any) -> bool:
+        run_within(*given)
+        return False
+
+    run = host._session.run
+    monkeypatch.setattr(
+        host._session, "run", lambda argv, **more: Output(1, b"", b"") if argv[0] == "kill" else run(argv, **more)
+    )
+    monkeypatch.setattr(terminal, "SHELL", ("/bin/busybox", "sh"))
+    it = opened(host, container, *SHELL)
+    it.until("# ")
+    monkeypatch.setattr(host, "terminal_state", terminal_state)
+    monkeypatch.setattr(host, "_run_within", unheard)
+    assert host.end_terminal(container, it.exec_id)
+    assert looks[0] >= 3
+    it.until_ended()
 
 
 def test_an_engine_that_forgot_a_program_which_goes_on(

@@ -161,16 +161,27 @@ class TerminalHost(RoomDockerHost):
     def end_terminal(self, container: str, exec_id: str, begun_in: str = "") -> bool:
         """Hang up, then kill; True when its process was seen to be gone. `begun_in` as for `lives_on`."""
         for signal in ("HUP", "KILL"):
-            state = self.terminal_state(exec_id)
+            state = self._state_with_pid(exec_id)
             if state is None:
                 return not self.lives_on(container, begun_in)
             if not state.is_running:
                 return True
-            if not state.pid or not self._signal(container, state.pid, signal):
+            if not state.pid:
                 return False
+            # whether it was told matters less than whether it is gone: a word that arrived may be answered too late
+            self._signal(container, state.pid, signal)
             if self._is_gone(exec_id):
                 return True
         return False
+
+    def _state_with_pid(self, exec_id: str) -> ExecState | None:
+        """Its state; the engine tells what a program says before it tells the program's number."""
+        until = self.now() + ENDING_SECONDS
+        while (state := self.terminal_state(exec_id)) is not None:
+            if not state.is_running or state.pid or self.now() >= until:
+                break
+            self.wait(_LOOK_SECONDS)
+        return state
 
     def _is_gone(self, exec_id: str) -> bool:
         until = self.now() + ENDING_SECONDS
@@ -181,20 +192,22 @@ class TerminalHost(RoomDockerHost):
             self.wait(_LOOK_SECONDS)
         return False
 
-    def _signal(self, container: str, pid: int, signal: str) -> bool:
+    def _signal(self, container: str, pid: int, signal: str) -> None:
         """From the server, where our user may; else from within the container, which any image with a shell allows."""
         inner = self._pid_within(container, pid)
         if inner is None:
-            return False
+            return
         try:
             if self._session.run(["kill", "-s", signal, str(pid)]).exit_code == 0:
-                return True
+                return
         except (ChannelRefused, TimeoutError):
             pass  # no commands there for our user
         by_shell, by_program = [*SHELL, "-c", _KILL, signal, str(inner)], ["kill", "-s", signal, str(inner)]
         # first as the user that it runs as: root in a container without capabilities may not
         attempts = (("", by_shell), ("0", by_shell), ("", by_program), ("0", by_program))
-        return any(self._run_within(container, argv, user) for user, argv in attempts)
+        for user, argv in attempts:
+            if self._run_within(container, argv, user):
+                return
 
     def _pid_within(self, container: str, pid: int) -> int | None:
         """The process's number in its innermost namespace, as the kernel tells anybody.

@@ -22,8 +22,11 @@ _DATE: Final = re.compile(rb"\b(20\d\d)-(\d\d)-(\d\d)(?=T\d\d:)")
 _SECONDS: Final = re.compile(rb'("(?:time|Created|created)":\s?)(\d{10})(?=\D)')
 _NANOSECONDS: Final = re.compile(rb'("timeNano":\s?)(\d{19})(?=\D)')
 _ASKED: Final = re.compile(rb"((?:since|until)=)(\d{10})(?=\D)")
+_NAMES: Final = (b"time", b"timeNano", b"Created", b"created")
+_BEGUN_NAME: Final = b"|".join(name[:length] for name in _NAMES for length in range(len(name) + 1))
 _BEGUN: Final = re.compile(
-    rb'(?:20\d?\d?(?:-(?:\d\d?(?:-(?:\d\d?(?:T(?:\d\d?)?)?)?)?)?)?|"time[^,}]{0,32}|"[Cc]reated[^,}]{0,16})$'
+    rb"(?:\b2(?:0\d?\d?(?:-(?:\d\d?(?:-(?:\d\d?(?:T(?:\d\d?)?)?)?)?)?)?)?"
+    rb'|"(?:' + _BEGUN_NAME + rb')|"(?:' + b"|".join(_NAMES) + rb')"(?::\s?\d*)?)$'
 )
 _PIECE: Final = 65_536
 _REST_SECONDS: Final = 0.2  # only where something looks like the beginning of a moment
