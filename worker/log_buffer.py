@@ -13,8 +13,9 @@ from worker.record_store import Batch, StepChange
 from worker.redact import Masker
 
 FULL: Final = "From here on only Estiva's own lines are kept: the log has reached its limit of {limit} MB."
-BATCH_LINES: Final = 400
-BATCH_BYTES: Final = 64_000
+BATCH_LINES: Final = 2_000
+BATCH_BYTES: Final = 256_000
+"""More than this and whoever records waits until it is written: the Flusher, which takes all that waits, doesn't keep up."""
 
 
 class LogBuffer:

@@ -26,7 +26,8 @@ from worker.engine.events import Ended, Event
 from worker.engine.rollout import deploy
 from worker.engine.spec import ContainerSpec, DeploySpec, HealthSpec, Identity, ImageSpec, PortSpec, VolumeSpec
 
-HEALTH = HealthSpec(kind="http", port=5000, path="/healthz", interval=0.2, passes=2, deadline=3, timeout=1)
+HEALTH = HealthSpec(kind="http", port=5000, path="/healthz", interval=0.2, passes=2, deadline=15, timeout=1)
+IMPATIENT = 1.0  # where a version never gets well: nobody need wait long to see it
 LABELS = {"estiva.installation": "it", "estiva.placement": "7"}
 
 
@@ -99,20 +100,25 @@ class RealStage:
         with session:
             yield DockerHost(session, str(self.engine.socket))
 
-    def spec(self, release: int, image: Pushed, target: int | None = None) -> DeploySpec:
-        """The next attempt's spec."""
+    def spec(self, release: int, image: Pushed, target: int | None = None, patience: float | None = None) -> DeploySpec:
+        """The next attempt's spec; `patience`: how many seconds the new version has to get well."""
         self.fence += 1
         identity = Identity(
             "it", 7, "shop-production", release, 100 + release, target or release, self.fence, self.incumbent_target
         )
         reference = ImageSpec(image.pinned, image.digest, image.tag)
         keep = tuple(range(max(1, release - 1), release + 1))
-        return DeploySpec(identity, reference, self.container, HEALTH, keep, host_name="web-1")
+        container = self.container
+        if patience is not None:
+            container = replace(container, health=replace(container.health, deadline=patience))
+        return DeploySpec(identity, reference, container, HEALTH, keep, host_name="web-1")
 
-    def deploy(self, release: int, image: Pushed, signals: Signals | None = None) -> list[Event]:
+    def deploy(
+        self, release: int, image: Pushed, signals: Signals | None = None, patience: float | None = None
+    ) -> list[Event]:
         """One attempt to its end."""
         with self.host(signals) as host:
-            events = list(deploy(self.spec(release, image), host))
+            events = list(deploy(self.spec(release, image, patience=patience), host))
         if ended(events).verdict == "succeeded":
             self.incumbent_target = release
         return events

@@ -8,7 +8,7 @@ import pytest
 
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
-from tests.integration.engine_stage import HEALTH, RealStage, last
+from tests.integration.engine_stage import HEALTH, IMPATIENT, RealStage, last
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.engine.stage import lines, steps
 from worker.connections.pool import Pool
@@ -72,7 +72,7 @@ def test_side_by_side_on_a_network_with_an_alias(stage: RealStage) -> None:
 def test_an_unhealthy_release_gives_way_to_the_old_one(stage: RealStage) -> None:
     stage.stop_first()
     stage.deploy(1, stage.images.push("1"))
-    events = stage.deploy(2, stage.images.push("2", behaviour="never_healthy", tag="sick"))
+    events = stage.deploy(2, stage.images.push("2", behaviour="never_healthy", tag="sick"), patience=IMPATIENT)
     end = last(events)
     assert end.verdict == Verdict.FAILED_RESTORED, end
     assert "HTTP 503" in end.what
@@ -136,7 +136,7 @@ def test_a_program_for_another_processor_is_named(stage: RealStage) -> None:
 
 def test_an_application_on_another_port_is_found(stage: RealStage) -> None:
     stage.stop_first(environment=(("SAMPLE_PORT", "8080"),))
-    end = last(stage.deploy(1, stage.images.push("1")))
+    end = last(stage.deploy(1, stage.images.push("1"), patience=4))
     assert "port 8080, while the health check asks port 5000" in end.why, end
 
 

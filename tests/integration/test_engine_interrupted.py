@@ -7,7 +7,7 @@ import pytest
 
 from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
-from tests.integration.engine_stage import Breaking, RealStage, last, until
+from tests.integration.engine_stage import IMPATIENT, Breaking, RealStage, last, until
 from tests.real_parts import Pushed, SampleImages, SshKey
 from worker.connections.pool import Pool
 from worker.engine.errors import HostLost, LeaseLost
@@ -15,7 +15,7 @@ from worker.engine.events import Event, Verdict
 from worker.engine.rollout import deploy
 from worker.engine.spec import HealthSpec
 
-QUICK = HealthSpec(kind="http", port=5000, path="/healthz", interval=0.1, passes=2, deadline=0.8, timeout=1)
+QUICK = HealthSpec(kind="http", port=5000, path="/healthz", interval=0.1, passes=2, deadline=15, timeout=1)
 # tag 1, rename 2, volume 3, create 4, policy 5, stop 6, start 7, and then on the way forward policy 8, policy 9, remove 10;
 # on the way back stop 8, start 9, policy 10, remove 11. A pull isn't counted: the image may be there from an earlier test.
 FORWARD = [*((n, "after") for n in range(2, 11)), *((n, "before") for n in (2, 4, 7, 10))]
@@ -40,19 +40,19 @@ def lose() -> None:
     raise HostLost("cut off by the test")
 
 
-def cut(stage: RealStage, image: Pushed, n: int, when: str, action: Callable[[], None] = lose) -> list[str]:
+def cut(stage: RealStage, image: Pushed, n: int, when: str, patience: float | None = None) -> list[str]:
     """An attempt to bring Release 2 that is struck at its nth change; the changes it made or tried."""
     with stage.host() as host:
-        breaking = Breaking(host, n, when, action)
+        breaking = Breaking(host, n, when, lose)
         with suppress(HostLost):
-            list(deploy(stage.spec(2, image), breaking))
+            list(deploy(stage.spec(2, image, patience=patience), breaking))
         return breaking.changes
 
 
-def again(stage: RealStage, image: Pushed) -> list[Event]:
+def again(stage: RealStage, image: Pushed, patience: float | None = None) -> list[Event]:
     """The next attempt."""
     with stage.host() as host:
-        return list(deploy(stage.spec(2, image), host))
+        return list(deploy(stage.spec(2, image, patience=patience), host))
 
 
 @pytest.mark.parametrize(("n", "when"), FORWARD)
@@ -74,8 +74,8 @@ def test_cut_off_at_any_change_and_finished_by_another(stage: RealStage, n: int,
 def test_cut_off_on_the_way_back_and_restored_by_another(stage: RealStage, n: int) -> None:
     sick = stage.images.push("2", behaviour="never_healthy", tag="sick")
     stage.deploy(1, stage.images.push("1"))
-    assert len(cut(stage, sick, n, "after")) == n
-    end = last(again(stage, sick))
+    assert len(cut(stage, sick, n, "after", IMPATIENT)) == n
+    end = last(again(stage, sick, IMPATIENT))
     assert end.verdict == Verdict.FAILED_RESTORED, end
     (container,) = stage.containers()
     assert container.restart_policy == "unless-stopped"

@@ -11,7 +11,7 @@ from deployments import container_settings
 from parts.podman import Podman
 from parts.sshd import SshServer
 from tests.every_option import SETTINGS
-from tests.integration.engine_stage import HEALTH, Breaking, RealStage, last, until
+from tests.integration.engine_stage import HEALTH, IMPATIENT, Breaking, RealStage, last, until
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.engine.stage import lines, steps
 from worker.connections.pool import Pool
@@ -95,7 +95,7 @@ def test_side_by_side_on_a_network_with_an_alias(stage: RealStage) -> None:
 def test_an_unhealthy_release_gives_way_to_the_old_one(stage: RealStage) -> None:
     stage.stop_first()
     stage.deploy(1, stage.images.push("1"))
-    events = stage.deploy(2, stage.images.push("2", behaviour="never_healthy", tag="sick"))
+    events = stage.deploy(2, stage.images.push("2", behaviour="never_healthy", tag="sick"), patience=IMPATIENT)
     end = last(events)
     assert end.verdict == Verdict.FAILED_RESTORED, end
     assert "HTTP 503" in end.what

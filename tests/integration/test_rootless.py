@@ -11,7 +11,7 @@ from parts import rootless
 from parts.dockerd import DockerEngine
 from parts.packages import ensure
 from parts.sshd import SshServer
-from tests.integration.engine_stage import HEALTH, RealStage, last
+from tests.integration.engine_stage import HEALTH, IMPATIENT, RealStage, last
 from tests.real_parts import Pushed, SampleImages, SshKey
 from tests.worker.connections.real_server import address_of, credential_of, host_key_of
 from tests.worker.engine.stage import lines
@@ -99,7 +99,7 @@ def test_one_two_and_a_sick_one_that_gives_way(stage: RootlessStage) -> None:
     assert last(stage.deploy(2, stage.images.push("2"))).verdict == Verdict.SUCCEEDED
     assert "Version 2" in stage.answer()
     assert stage.running() == [2]
-    sick = last(stage.deploy(3, stage.images.push("3", behaviour="never_healthy", tag="sick")))
+    sick = last(stage.deploy(3, stage.images.push("3", behaviour="never_healthy", tag="sick"), patience=IMPATIENT))
     assert sick.verdict == Verdict.FAILED_RESTORED, sick
     assert "HTTP 503" in sick.what
     assert "Version 2" in stage.answer()

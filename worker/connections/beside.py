@@ -58,6 +58,7 @@ class LocalTransport:
         self.ran_commands = True
         self.greeting: int | None = 0  # no shell is asked, so none greets
         self.dialled: dict[str, str] = {}
+        self.host_key_name = ""  # nobody's: it is asked what it is each time
         self.way = None
 
     def is_active(self) -> bool:

@@ -4,7 +4,8 @@ The SDK's own `ssh://` cannot pin a host key, cannot be interrupted and never re
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import docker
 from docker.auth import AuthConfig
@@ -24,7 +25,12 @@ OLDEST_API_VERSION = "1.40"
 CALL_SECONDS = 60  # silence that an ordinary call bears
 STREAM_SECONDS = 120.0  # silence that a pull bears
 _KEPT = 8  # channels
+_MOST_KNOWN = 2_000
 _BASE_URL = "http://docker:80"  # a name only: the adapter leads everything to the channel
+
+Kind = tuple[str, str, str, str]
+_KNOWN: dict[Kind, Mapping[str, Any]] = {}
+"""What engines said of themselves in `/version`, for the life of this process."""
 
 
 class _ChannelConnection(HTTPConnection):
@@ -113,16 +119,38 @@ class EngineClient(docker.APIClient):
         self._auth_configs = AuthConfig({})
         self._general_configs: dict[str, Any] = {}
         self.mount("http://", _ChannelAdapter(session, socket_path))
-        self.engine: Mapping[str, Any] = self.version(api_version=False)  # what it is stays for the length of a session
-        known = str(self.engine.get("ApiVersion", OLDEST_API_VERSION))
-        self._version = _older(known, OUR_API_VERSION)
+        ping = self.get(f"{_BASE_URL}/_ping")
+        self._raise_for_status(ping)
+        self._kind = _kind(session, socket_path, ping.headers)
+        known = ping.headers.get("Api-Version") or self.engine.get("ApiVersion", OLDEST_API_VERSION)
+        self._version = _older(str(known), OUR_API_VERSION)
+
+    @cached_property
+    def engine(self) -> Mapping[str, Any]:
+        """What `/version` says. For that an engine runs two programs, so one of the same kind on the same server isn't asked again."""
+        if self._kind is None:
+            return cast("Mapping[str, Any]", self.version(api_version=False))
+        found = _KNOWN.get(self._kind)
+        if found is None:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            found = _KNOWN[self._kind] = self.version(api_version=False)
+        return found
 
     if TYPE_CHECKING:  # without types in the stubs
 
+        def _raise_for_status(self, response: Response) -> None: ...
         def inspect_distribution(self, image: str, auth_config: Any = None) -> Any: ...
         def history(self, image: str) -> Any: ...
         def inspect_image(self, image: str) -> Any: ...
         def create_container_from_config(self, config: Any, name: Any = None, platform: Any = None) -> Any: ...
+
+
+def _kind(session: SshSession, socket_path: str, said: Mapping[str, str]) -> Kind | None:
+    """Which machine, which socket, which engine of which version; None where that isn't told."""
+    machine = session.transport.host_key_name
+    engine, speaks = said.get("Server", ""), said.get("Api-Version", "")
+    return (machine, socket_path, engine, speaks) if machine and engine and speaks else None
 
 
 def _older(one: str, other: str) -> str:

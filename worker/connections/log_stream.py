@@ -4,7 +4,6 @@ Nothing here waits unless asked: the parsers take what has arrived and give what
 """
 
 import codecs
-import re
 import struct
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,8 @@ LINE_LIMIT = 16 * 1024  # bytes of a line that are kept
 _HEADER = struct.Struct(">BxxxL")
 _READ = 1 << 16
 _LONGEST_HEAD = 1 << 16
+_HEX = b"0123456789abcdefABCDEF"
+_MOST_DIGITS = 8
 _MOST_AT_ONCE = 1 << 20  # bytes that one look at a stream takes, so that a chatty container can't hold up the engine
 
 StreamName = Literal["stdout", "stderr"]
@@ -60,34 +61,40 @@ class HttpBody:
         return True
 
     def _chunks(self) -> Iterator[bytes]:
-        while self._pending and not self.ended:
-            if self._left:
-                part = bytes(self._pending[: self._left])
-                del self._pending[: len(part)]
-                self._left -= len(part)
-                self._after_chunk = self._left == 0
-                yield part
-            elif self._after_chunk:
-                if len(self._pending) < 2:
-                    return
-                del self._pending[:2]
-                self._after_chunk = False
-            else:
-                end = self._pending.find(b"\r\n")
-                if end < 0:
-                    if len(self._pending) > _LONGEST_HEAD:
-                        raise ValueError("not an HTTP response: a chunk without a size")
-                    return
-                self._left = _chunk_size(bytes(self._pending[:end].split(b";")[0]))
-                del self._pending[: end + 2]
-                self.ended = self._left == 0
+        """An engine sends a chunk for every line: what is done for each is as little as possible, and nothing is moved twice."""
+        data, at = bytes(self._pending), 0
+        try:
+            while at < len(data) and not self.ended:
+                if self._left:
+                    part = data[at : at + self._left]
+                    at += len(part)
+                    self._left -= len(part)
+                    self._after_chunk = self._left == 0
+                    yield part
+                elif self._after_chunk:
+                    if len(data) - at < 2:
+                        return
+                    at += 2
+                    self._after_chunk = False
+                else:
+                    end = data.find(b"\r\n", at)
+                    if end < 0:
+                        if len(data) - at > _LONGEST_HEAD:
+                            raise ValueError("not an HTTP response: a chunk without a size")
+                        return
+                    self._left = _chunk_size(data[at:end])
+                    at = end + 2
+                    self.ended = self._left == 0
+        finally:
+            self._pending = bytearray(data[at:])
 
 
 def _chunk_size(text: bytes) -> int:
-    """Hexadecimal digits and nothing else: `int` would take a sign, too."""
-    if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", text.strip()):
+    """Hexadecimal digits and nothing else: `int` would take a sign, too. What follows a semicolon says nothing about the size."""
+    digits = text.partition(b";")[0].strip()
+    if not 1 <= len(digits) <= _MOST_DIGITS or digits.strip(_HEX):
         raise ValueError("not an HTTP response: a chunk without a size")
-    return int(text, 16)
+    return int(digits, 16)
 
 
 class CutLine:
@@ -130,17 +137,19 @@ class LineDecoder:
         if self._tty:
             self._take(data, done)
             return done
-        while data:
+        at = 0
+        while at < len(data):
             if not self._left:
                 missing = _HEADER.size - len(self._header)
-                self._header += data[:missing]
-                data = data[missing:]
+                self._header += data[at : at + missing]
+                at += missing
                 if len(self._header) < _HEADER.size:
                     break
                 kind, self._left = _HEADER.unpack(self._header)
                 self._stream = "stderr" if kind == 2 else "stdout"
                 self._header.clear()
-            part, data = data[: self._left], data[self._left :]
+            part = data[at : at + self._left]
+            at += len(part)
             self._left -= len(part)
             self._take(part, done)
         return done
@@ -153,11 +162,15 @@ class LineDecoder:
         line = self._lines[self._stream]
         *whole, last = part.split(b"\n")
         for each in whole:
+            if not line.kept and len(each) <= LINE_LIMIT:  # nearly always
+                done.append(LogLine(self._stream, each.removesuffix(b"\r").decode("utf-8", "replace")))
+                continue
             line.add(each)
             if line.kept.endswith(b"\r") and not line.cut:
                 del line.kept[-1:]
             done.append(LogLine(self._stream, line.take()))
-        line.add(last)
+        if last:
+            line.add(last)
 
 
 class LogStream:

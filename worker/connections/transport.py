@@ -78,6 +78,11 @@ class Transport(paramiko.Transport):
         if self.way is not None:
             self.way.close()
 
+    @property
+    def host_key_name(self) -> str:
+        """Of which machine this is the sshd: its key, which was checked; "" before."""
+        return "" if self.host_key is None else self.host_key.get_base64()
+
     def stay_awake(self, seconds: int) -> None:
         """Ask the server for a sign of life after so many seconds of silence; the third that stays out ends the transport.
 

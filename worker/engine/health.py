@@ -18,6 +18,7 @@ from worker.engine.probing import Answer, ask
 from worker.engine.spec import HealthSpec
 
 _TICK = 0.1
+_EARSHOT = 0.025  # how often one that talks is listened to meanwhile
 _BURST = 200  # lines between two looks that are more than a container's ordinary talk
 _QUIET = 4  # waits of 50 ms with less: an engine with much else to do sends a burst in pieces
 _CATCH_UP = 10.0  # for one that never stops talking like that
@@ -75,8 +76,9 @@ class _Watch:
         yield self._progress()
         said, container = at_once(self.host, self.ears.open, self._look)
         yield from said
+        heard = 0
         while True:
-            yield from self.ears.lines()
+            heard += yield from self.ears.lines()
             if container is None or (not container.running and container.status != "restarting"):
                 yield from self.ears.rest()
                 return self._proof(container, alive=False)
@@ -88,8 +90,17 @@ class _Watch:
             if self.answer.final or self.host.now() - self.began >= self.health.deadline:
                 yield from self.ears.lines()
                 return self._proof(container, timed_out=not self.answer.final)
-            self.host.wait(min(_TICK, max(self.health.interval, 0.01)))
+            heard = yield from self._wait(min(_TICK, max(self.health.interval, 0.01)), is_talking=heard > 0)
             container = self._look()
+
+    def _wait(self, seconds: float, *, is_talking: bool) -> Generator[Event, None, int]:
+        """How many lines came meanwhile."""
+        until, heard = self.host.now() + seconds, 0
+        while is_talking and until - self.host.now() > _EARSHOT:
+            self.host.wait(_EARSHOT)
+            heard += yield from self.ears.lines()
+        self.host.wait(max(0.0, until - self.host.now()))
+        return heard
 
     def _look(self) -> Container | None:
         return self.host.container(self.watched.name)

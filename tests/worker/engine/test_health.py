@@ -184,3 +184,20 @@ def test_nobody_waits_for_one_that_goes_on_talking() -> None:
     proof, _, host = judged(Behaviour(healthy_after=0.0, output=said), health(passes=1))
     assert proof.proven
     assert host.now() - began < 2.0
+
+
+def test_one_that_talks_is_listened_to_between_the_looks() -> None:
+    """Its lines wait for no look at the container: each is heard within a few hundredths of a second."""
+    said = tuple((n / 100, LogLine("stdout", f"{n / 100}")) for n in range(200))
+    server = FakeServer()
+    reference = server.images.publish(SHOP, "1", behaviour=Behaviour(healthy_after=None, output=said))
+    host = FakeHost(server)
+    list(host.pull(reference, platform=None, deadline=9))
+    host.create("web", {"Image": reference})
+    host.start("web")
+    began = host.now()
+    heard = watch(host, Watched("web", HealthSpec(kind="running", run_seconds=2)))
+    said_now = (each for each in heard if isinstance(each, Line) and each.stream == "stdout")
+    late = [host.now() - began - float(each.text) for each in said_now]
+    assert len(late) > 150
+    assert sorted(late)[len(late) * 9 // 10] < 0.05
