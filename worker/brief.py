@@ -23,6 +23,7 @@ from worker.connections.keychain import NOBODY, Keychain
 from worker.connections.login import HostKey, Login, SshAddress, SshCredential
 from worker.container_spec import container_spec, health_spec
 from worker.engine.container_body import own_labels
+from worker.engine.options import NetworkSpec
 from worker.engine.spec import Adopted, DeploySpec, HealthSpec, Identity, ImageSpec, Secret
 from worker.registries import opening
 
@@ -84,6 +85,7 @@ def target_brief(target_id: int, fence: int) -> Brief:
             release.settings, environment_of(release.variables, opened), network_of(target.placement, release.settings)
         ),
         incumbent_health=_health_of(incumbent),
+        incumbent_networks=_networks_of(target.placement, incumbent),
         keep_releases=kept_of(target, release.number),
         host_name=target.host_name,
         touched=target.touched,
@@ -268,6 +270,12 @@ def image_of(release: Release) -> ImageSpec:
 
 def _health_of(release: Release | None) -> HealthSpec | None:
     return health_spec(release.settings) if release else None
+
+
+def _networks_of(placement: Placement, release: Release | None) -> tuple[NetworkSpec, ...]:
+    if release is None:
+        return ()
+    return container_spec(release.settings, (), network_of(placement, release.settings)).networks
 
 
 def kept_of(target: Target, number: int) -> tuple[int, ...]:

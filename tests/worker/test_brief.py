@@ -61,6 +61,7 @@ def test_what_served_before_is_judged_by_its_own_health(world: World) -> None:
     assert spec.container.health.kind == "tcp"
     assert spec.incumbent_health is not None
     assert spec.incumbent_health.kind == release.settings["health"]["kind"] != "tcp"
+    assert spec.incumbent_networks == spec.container.networks
     assert spec.identity.incumbent_target == PlacementHost.objects.get().running_target_id
 
 

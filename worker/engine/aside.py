@@ -13,6 +13,7 @@ from worker.engine.errors import HostError
 from worker.engine.events import Line
 from worker.engine.fixed_policy import facts_of
 from worker.engine.inventory import Owned
+from worker.engine.options import NetworkSpec
 from worker.engine.run import Run, Steps
 
 KEPT_LABEL = "estiva.addresses"  # on a network: its containers can be given addresses
@@ -59,15 +60,19 @@ def names_back(run: Run, old: Owned) -> Steps:
             run.host.disconnect_network(network, old.name)
             run.host.connect_network(network, old.name, names)
             yield Line(f"{old.name} answers as {', '.join(names)} on {network} again.")
-    if not container.networks and container.network_mode in _named(run):
-        # a worker died between leaving and joining: nobody wrote its names down
-        for spec in run.spec.container.networks:
-            run.host.connect_network(spec.name, old.name, spec.aliases)
-            yield Line(f"{old.name} joined network {spec.name} again.")
+    for spec in _lost(run, container):
+        run.host.connect_network(spec.name, old.name, spec.aliases)
+        yield Line(f"{old.name} joined network {spec.name} again.")
 
 
-def _named(run: Run) -> set[str]:
-    return {each.name for each in run.spec.container.networks}
+def _lost(run: Run, container: Container) -> list[NetworkSpec]:
+    """Where a worker died between leaving and joining: nobody wrote down there what the old one was called."""
+    joined = run.spec.incumbent_networks
+    if not joined and not container.networks:
+        joined = run.spec.container.networks  # its own aren't on record; it would be reached by nobody
+    if container.network_mode not in {each.name for each in joined}:
+        return []
+    return [each for each in joined if each.name not in container.networks]
 
 
 def kept_addresses(run: Run) -> dict[str, str]:

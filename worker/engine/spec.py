@@ -166,6 +166,7 @@ class DeploySpec:
     """One Target: bring this image with these settings to this host.
 
     `incumbent_health` is how the version that serves now is judged when it has to be restored; None means "running".
+    `incumbent_networks` are those that it joined, as its Release says; none where that isn't known.
     `keep_releases` are the numbers of the Releases whose images stay (this one and its forerunners). `touched` says that
     an earlier attempt of this Target had begun to change the server (`Mutated`): where the server then can't be looked
     at, nothing is claimed to be as before. `before` and `after` are commands that run in containers of their own, for at
@@ -177,6 +178,7 @@ class DeploySpec:
     image: ImageSpec
     container: ContainerSpec
     incumbent_health: HealthSpec | None = None
+    incumbent_networks: tuple[NetworkSpec, ...] = ()
     keep_releases: tuple[int, ...] = ()
     pull_deadline: float = 1800.0
     host_name: str = ""

@@ -63,6 +63,7 @@ class Stage:
             image=ImageSpec(reference=f"{SHOP}@{reference}", digest=reference, tag=str(release)),
             container=self.container,
             incumbent_health=HTTP,
+            incumbent_networks=self.container.networks if self.incumbent_target else (),
             keep_releases=tuple(range(max(1, release - 4), release + 1)),
             host_name=self.server.name,
             touched=self.touched,

@@ -103,17 +103,45 @@ def test_the_names_come_back_where_the_new_one_fails_after_a_worker_died(call: s
     assert left.networks == {NETWORK: (NAME,)}
 
 
-def test_networks_by_the_options_are_left_as_well() -> None:
+def in_two_networks() -> Stage:
+    """A version that serves in both."""
     networks = (NetworkSpec("front", ("shop",)), NetworkSpec("back", ("shop-back",)))
     container = replace(
         START_FIRST, network="front", network_aliases=(), options=replace(START_FIRST.options, networks=networks)
     )
     stage = Stage(container=container).serving_first()
     stage.publish(2)
+    return stage
+
+
+def test_networks_by_the_options_are_left_as_well() -> None:
     joined = [
-        arguments for name, arguments in asked(stage) if name == "connect_network" and "formerly-" in str(arguments)
+        arguments
+        for name, arguments in asked(in_two_networks())
+        if name == "connect_network" and "formerly-" in str(arguments)
     ]
     assert {(each[0], each[2]) for each in joined} == {
         ("front", ("formerly-shop",)),
         ("back", ("formerly-shop-back",)),
     }
+
+
+@pytest.mark.parametrize("network", ["front", "back"])
+def test_it_joins_again_what_it_had_left_when_a_worker_died(network: str) -> None:
+    """Nobody wrote its names in that network down, but its Release says them; in the other one it is as it was."""
+    stage = in_two_networks()
+    moment = 1 + [
+        each[1][0] for each in asked(in_two_networks()) if each[0] == "disconnect_network" and "-r1" in str(each)
+    ].index(network)
+    before = sum(each[0] == "disconnect_network" and "-r1" not in str(each) for each in asked(in_two_networks()))
+    host = FakeHost(stage.server)
+    host.fail_after("disconnect_network", before + moment)
+    interrupted(deploy(stage.spec(2), host), [], HostLost)
+    new = next(each for each in stage.containers() if each.name.split("-r")[1].startswith("2"))
+    (old,) = (each for each in stage.containers() if each.name.split("-r")[1].startswith("1"))
+    assert network not in old.networks
+    stage.server.kill(new.name)
+    end = last(list(deploy(replace(stage.spec(2), give_up=True), FakeHost(stage.server))))
+    assert end.verdict == Verdict.FAILED_RESTORED, end
+    (left,) = stage.containers()
+    assert left.networks == {"front": ("shop",), "back": ("shop-back",)}
