@@ -95,6 +95,20 @@ def plan_spec(
     )
 
 
+def record_spec(seat: PlacementHost, release: Release) -> ComposeSpec:
+    """A Release as it was deployed there, to compare with what is. `CannotBrief` where its files can't be read any more."""
+    settings = {**defaults(), **release.source["compose"]}
+    return ComposeSpec(
+        identity=identity_of(seat.placement, release.number, None, NO_TARGET, seat.fence, seat),
+        project=releases.project_name(seat.placement),
+        wanted=recorded(release, open_variables([release.variables])),
+        wait_seconds=settings["wait_seconds"],
+        settle_seconds=settings["settle_seconds"],
+        allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
+        host_name=seat.host.name,
+    )
+
+
 def approved(powers: Sequence[Sequence[str]]) -> tuple[tuple[str, str, str], ...]:
     """As the Plan recorded them; a reason in which something was masked stands for any."""
     return tuple((service, key, "" if MARK in reason else reason) for service, key, reason in powers)

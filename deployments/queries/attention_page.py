@@ -92,7 +92,7 @@ class Doubt:
             ) % {"n": len(self.containers)}
         if self.matched is not None:
             return _("Release %(number)s serves.") % {"number": self.matched}
-        if len({each["release"] for each in serving}) > 1:
+        if len({each["release"] for each in serving}) > 1 and not any(each["service"] for each in serving):
             return _("Containers of several releases answer: one may be in the other's way.")
         return _("Something answers, but it is not just what a release on record says.")
 

@@ -4,17 +4,13 @@ by HTTP against the real web, workers and engine. The engine is the judge.
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.test import Client
 
-from deployments.accounts import tokens
 from deployments.models import Attention, AuditEntry, Deployment, Placement, User
 from parts.dockerd import DockerEngine
 from parts.processes import wait_until
@@ -22,6 +18,7 @@ from parts.sshd import SshServer
 from parts.valkey import Valkey
 from tests.dashboard.web import Web
 from tests.integration import harness, processes
+from tests.integration.attention_door import Door, lose
 from tests.integration.processes import Estiva
 from tests.real_parts import Pushed, SampleImages
 
@@ -30,26 +27,12 @@ pytestmark = pytest.mark.timeout(240)
 
 @dataclass
 class Shop:
-    """One application on one server of this test's own, and a program that asks for things."""
+    """One application on one server of this test's own."""
 
-    estiva: Estiva
     sshd: SshServer
     engine: DockerEngine
-    web: Web
-    token: str
+    door: Door
     place: Placement
-
-    def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        asked = http.client.HTTPConnection("127.0.0.1", self.web.port, timeout=15)
-        try:
-            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-            asked.request(method, f"/api/v1/{path}", json.dumps(body or {}), headers)
-            answer = asked.getresponse()
-            found: dict[str, Any] = json.loads(answer.read())
-            assert answer.status < 300, found
-            return found
-        finally:
-            asked.close()
 
     def in_doubt(self, image: Pushed) -> Deployment:
         """Deploy it; the server goes away while it is on trial, and the worker gives up."""
@@ -58,28 +41,8 @@ class Shop:
         harness.until_target(
             deployment, lambda each: each.steps.filter(key="health").exists(), "the health wait begins"
         )
-        self.sshd.stop()
-        harness.until_target(deployment, lambda each: each.status == "stalled", "handed back")
-        deployment.targets.update(connections_lost=8)  # as if it had been away for a quarter of an hour
-        assert harness.ended(deployment).status == "needs_attention", deployment.targets.get().outcome
-        self.sshd.start()
+        lose(deployment, self.sshd)
         return deployment
-
-    def seen(self, deployment: Deployment, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Have a worker look until what it sees is as wanted."""
-        found: dict[str, Any] = {}
-
-        def is_so() -> bool:
-            answer = self.ask("GET", f"deployments/{deployment.pk}/attention")["servers"][0]
-            if answer["seen_at"] and wanted(answer):
-                found.update(answer)
-                return True
-            if not answer["is_looking"]:
-                self.ask("POST", f"deployments/{deployment.pk}/attention/look")
-            return False
-
-        wait_until(is_so, "a worker sees it", timeout=30)
-        return found
 
 
 @pytest.fixture
@@ -99,10 +62,8 @@ def shop(
     one = sample_images.push("1")
     place = harness.placement(harness.trusted_host(sshd, engine), one, ports=[harness.published()], stop_timeout=1)
     assert harness.ended(harness.deploy(place, one)).status == "succeeded"
-    admin = User.objects.get(email="ada@example.com")
-    _row, text = tokens.create(actor=harness.admin(), user=admin, name="ci", scope="deploy")
     with Web(folder / "attention-web", valkey.url, processes.database_url()) as web:
-        yield Shop(estiva, sshd, engine, web, text, place)
+        yield Shop(sshd, engine, Door.of(web), place)
 
 
 def test_each_way_out_of_a_doubt(shop: Shop, sample_images: SampleImages) -> None:
@@ -111,14 +72,13 @@ def test_each_way_out_of_a_doubt(shop: Shop, sample_images: SampleImages) -> Non
 
     # taken as it is: the new version came up after all
     first = shop.in_doubt(slow)
-    seen = shop.seen(first, lambda each: bool(each["matches"]))
+    seen = shop.door.seen(first, lambda each: bool(each["matches"]))
     new, old = seen["containers"]
     assert (seen["matches"], seen["before"], seen["said"]) == (2, 1, "Release 2 serves.")
     assert (new["release"], new["serves"], old["release"], old["running"]) == (2, True, 1, False)
     assert seen["ports"][0]["holders"] == [new["name"]]
     before = harness.containers_as_they_are(shop.engine)
-    wanted = {"servers": [{"server": "web-1", "fingerprint": seen["fingerprint"]}], "reason": "it answers"}
-    shop.ask("POST", f"deployments/{first.pk}/attention/as-is", wanted)
+    shop.door.as_is(first, seen, "it answers")
     wait_until(lambda: Attention.objects.get(target__deployment=first).way == "as_is", "it is recorded", timeout=30)
     seat = shop.place.seats.get()
     assert seat.running_release is not None
@@ -128,18 +88,19 @@ def test_each_way_out_of_a_doubt(shop: Shop, sample_images: SampleImages) -> Non
 
     # what served before comes back
     second = shop.in_doubt(sample_images.push("bad", behaviour="never_healthy"))
-    seen = shop.seen(second, lambda each: any(row["release"] == 3 and row["running"] for row in each["containers"]))
+    seen = shop.door.seen(
+        second, lambda each: any(row["release"] == 3 and row["running"] for row in each["containers"])
+    )
     assert (seen["matches"], seen["before"]) == (None, 2)
     assert not any(row["serves"] for row in seen["containers"])
-    (made,) = shop.ask("POST", f"deployments/{second.pk}/attention/restore", {"servers": ["web-1"]})["deployments"]
-    back = Deployment.objects.get(pk=made["id"])
+    back = shop.door.restore(second)
     assert harness.ended(back).status == "succeeded", back.targets.get().outcome
     (name,) = harness.serving(shop.engine)
     assert name.startswith("shop-production-r2.f")
 
     # the same release once more
     third = shop.in_doubt(slower)
-    shop.seen(third, lambda each: bool(each["containers"]))
+    shop.door.seen(third, lambda each: bool(each["containers"]))
     client = Client()
     client.force_login(User.objects.get(email="ada@example.com"))
     page = f"/deployments/{third.pk}/attention"

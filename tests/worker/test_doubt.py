@@ -15,6 +15,7 @@ from tests.worker.compose_world import Scene
 from tests.worker.conftest import Sent
 from tests.worker.test_runs import Stage, run
 from worker.connections.fake import FakeHost
+from worker.engine.failure import StepFailed
 from worker.engine.probing import Answer
 from worker.engine.spec import HealthSpec, Secret
 from worker.keeper import Keeper
@@ -139,6 +140,7 @@ def test_a_compose_application_is_taken_as_it_is_service_by_service(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = Scene(monkeypatch, servers=1)
+    monkeypatch.setattr(doubt, "open_compose", scene.open)
     deployment = scene.deployed(keeper)
     before = PlacementHost.objects.get(placement=scene.place).observed
     row = in_doubt(deployment)
@@ -165,3 +167,49 @@ def test_a_compose_application_is_taken_as_it_is_service_by_service(
         assert look_at(row, host).sight["release"] is None, "one of its services is down"
         host.remove(name)
         assert look_at(row, host).sight["release"] is None, "one of its services is gone"
+
+
+def test_services_that_a_deploy_left_alone_are_of_its_release_too(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(monkeypatch, servers=1)
+    monkeypatch.setattr(doubt, "open_compose", scene.open)
+    scene.deployed(keeper)
+    scene.variable("PLAIN", "anew")  # of web alone
+    second = scene.deployed(keeper)
+    row = in_doubt(second)
+    with scene.open_plain(row.host) as host:
+        seen = look_at(row, host)
+        assert {each["service"]: each["release"] for each in seen.sight["containers"]} == {"web": 2, "db": 1}
+        assert seen.sight["release"] == 2
+        assert seen.observed is not None
+        assert len(seen.observed["containers"]) == 2
+
+        # the same names and images, but one of them isn't as this release has it
+        scene.variable("PLAIN", "anew again")
+        third = scene.clicked(keeper)
+        web = next(each for each in host.containers({}) if "-web-" in each.name)
+        labels = scene.by_name[row.host.name].containers[web.id].body["Labels"]
+        kept = dict(labels)
+        labels["estiva.config"] = "0" * 32
+        assert look_at(row, host).sight["release"] is None
+        labels.update(kept)
+        assert look_at(row, host).sight["release"] == 2
+        assert third.release.number == 3
+
+
+def test_a_file_that_compose_refuses_by_now_says_nothing_of_what_runs(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(monkeypatch, servers=1)
+    monkeypatch.setattr(doubt, "open_compose", scene.open)
+    row = in_doubt(scene.deployed(keeper))
+
+    def refused(*_: Any) -> bool:
+        raise StepFailed("Compose refuses the file.")
+
+    monkeypatch.setattr(doubt, "runs_whole", refused)
+    with scene.open_plain(row.host) as host:
+        seen = look_at(row, host)
+    assert seen.sight["release"] is None
+    assert all(each["serves"] for each in seen.sight["containers"])

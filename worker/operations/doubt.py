@@ -7,14 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import structlog
+
 from deployments import attention, releases, sights, sources
 from deployments.models import Attention, Host, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
-from worker.brief import open_secrets
+from worker.brief import CannotBrief, host_connection, open_secrets
+from worker.compose_brief import record_spec
+from worker.connections.signals import Signals
 from worker.container_spec import container_spec, health_spec
+from worker.engine.compose.matching import runs_whole
 from worker.engine.compose.sight import SERVICE, release_of
 from worker.engine.container_host import Container, ContainerHost, LocalImage
 from worker.engine.events import Observed
+from worker.engine.failure import StepFailed
 from worker.engine.inventory import Owned, as_recorded
 from worker.engine.judging import tcp_ports
 from worker.engine.ports import holders
@@ -26,6 +32,9 @@ from worker.log_text import storable
 from worker.operations.compose_drift import compose_containers
 from worker.operations.drift import identity_of_seat
 from worker.redact import Masker
+from worker.servers import open_compose
+
+log = structlog.get_logger(__name__)
 
 LONGEST_ANSWER: Final = 200
 
@@ -47,15 +56,17 @@ def look_at_doubts(host: Host, server: ContainerHost) -> None:
 
 def look_at(row: Attention, server: ContainerHost) -> Doubt:
     """Look once, at one Placement."""
-    seats = PlacementHost.objects.select_related("running_release", "placement__application", "placement__environment")
+    seats = PlacementHost.objects.select_related(
+        "running_release", "placement__application", "placement__environment", "host"
+    )
     seat = seats.get(placement=row.placement_id, host=row.host_id)
     known = {each.number: each for each in Release.objects.filter(placement=row.placement_id)}
     brought = row.target.deployment.release
     masker = Masker(each.reveal() for each in open_secrets(list(known.values())).values())
     looking = _Look(server, seat, known, masker)
-    if sources.is_compose(brought.source):
-        return looking.of_compose()
     wanted = [brought, *([row.target.replaced] if row.target.replaced else [])]
+    if sources.is_compose(brought.source):
+        return looking.of_compose(wanted)
     return looking.of_container(wanted)
 
 
@@ -87,23 +98,32 @@ class _Look:
         observed = asdict(observed_of(only.container, number, image)) if only and number is not None else None
         return Doubt(sights.sighted(rows, self._ports(wanted), number), observed)
 
-    def of_compose(self) -> Doubt:
-        """Everything of the project that is ours."""
+    def of_compose(self, wanted: Sequence[Release]) -> Doubt:
+        """Everything of the project that is ours; `wanted` are the Releases that it may be besides what its labels say."""
         ours = [each for each in self._of_project() if self._is_ours(each)]
         ours.sort(key=lambda each: each.name)
         rows = [self._service(each) for each in ours]
-        number = self._whole(rows)
+        number = self._whole(rows, wanted)
         seen = [_observed(each, self.server.local_image(each.image_id)) for each in ours]
         return Doubt(sights.sighted(rows, [], number), {"containers": seen} if number is not None else None)
 
-    def _whole(self, rows: Sequence[Mapping[str, Any]]) -> int | None:
-        """The Release that all of it is of, where each of that one's services is there and every container serves."""
-        numbers = {int(row["release"]) for row in rows}
-        release = self.known.get(min(numbers)) if len(numbers) == 1 else None
-        if release is None or not all(row["serves"] for row in rows):
+    def _whole(self, rows: Sequence[Mapping[str, Any]], wanted: Sequence[Release]) -> int | None:
+        """The Release that all of it is: by the newest label there, else one of those that it may be."""
+        newest = self.known.get(max((int(row["release"]) for row in rows), default=0))
+        candidates = {each.number: each for each in (newest, *wanted) if each and sources.is_compose(each.source)}
+        if not any(row["serves"] for row in rows):
             return None
-        wanted = {*release.source.get("images", {}), *release.source.get("builds", ())}
-        return release.number if wanted <= {row["service"] for row in rows} else None
+        return next((number for number, each in candidates.items() if self._runs_whole(each)), None)
+
+    def _runs_whole(self, release: Release) -> bool:
+        try:
+            spec = record_spec(self.seat, release)
+            with open_compose(host_connection(self.seat.host), Signals()) as server:
+                return runs_whole(server, spec)
+        except (CannotBrief, StepFailed) as error:
+            said = self._said(error.message if isinstance(error, CannotBrief) else error.what)
+            log.info("whether a release runs could not be told", release=release.number, why=said)
+            return False
 
     def _of_project(self) -> list[Container]:
         return compose_containers(self.server, releases.project_name(self.seat.placement))
