@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings as configured
 
-from deployments import releases, stalls
+from deployments import clock, releases, stalls
 from deployments.compose_settings import defaults
 from deployments.models import Host, PlacementHost, Plan, Release, SecretVersion, Target
 from deployments.sealing import open_sealed
@@ -65,6 +65,7 @@ def compose_brief(target_id: int, fence: int) -> ComposeBrief:
         allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
         host_name=target.host_name,
         touched=target.touched,
+        begun_ago=begun_ago(target),
         give_up=stalls.is_last_attempt(target),
         approved=approved(release.source.get("powers", [])),
     )
@@ -73,6 +74,13 @@ def compose_brief(target_id: int, fence: int) -> ComposeBrief:
     image_from = built_elsewhere(target.host_id, [release, *([running] if running else [])])
     logins = [*secrets_of(connection), *(secrets_of(image_from) if image_from else ())]
     return ComposeBrief(spec, connection, (*opened.values(), *logins), image_from)
+
+
+def begun_ago(target: Target) -> float:
+    """How many seconds ago its first attempt began; 0.0 where this is it."""
+    if target.attempts < 2 or target.started_at is None:
+        return 0.0
+    return max(0.0, (clock.now() - target.started_at).total_seconds())
 
 
 def plan_spec(

@@ -94,11 +94,13 @@ class Recorder:
     # what the engine's thread calls
 
     def record(self, event: Event) -> None:
-        """Take one event. Only `Mutated` waits until it is stored: from there on an interruption asks for care."""
+        """Take one event. `Mutated` waits until it is stored: from there on an interruption asks for care. So does a gap: what
+        tells of it on the server is removed next.
+        """
         with self._buffer_lock:
             self._take(event)
             full = self._buffer.is_full
-        if isinstance(event, Mutated):
+        if isinstance(event, Mutated) or (isinstance(event, Gap) and event.seconds):
             self.flush()
         elif full:
             self._write_patiently()
@@ -174,7 +176,8 @@ class Recorder:
         """For the run's end."""
         match event:
             case Gap():
-                self.gap = (self.gap or 0.0) + event.seconds
+                known = self.gap or 0.0
+                self.gap = max(known, event.seconds) if event.whole else known + event.seconds
                 self._buffer.without_service(self.gap)
             case Observed(service=""):
                 self.observed, self.published = asdict(event), [list(each) for each in event.published]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from parts.sshd import SshServer
 
 STATE = "machine.json"
 CONTAINERS = "172.29.0.1/16"
-NETWORKS = "base=172.30.0.0/16,size=28"
+NETWORKS = "base=172.30.0.0/16,size=24"
 
 
 class MachineEngine(DockerEngine):
@@ -89,6 +90,7 @@ class Machine:
         options: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.namespace = name, namespace
+        self.power_cuts: list[float] = []  # seconds since the epoch
         self.sshd = MachineSshd(folder / "sshd", namespace, options=options)
         self.engine = MachineEngine(
             folder / "engine", namespace, registries=registries, current=current, live_restore=live_restore
@@ -107,6 +109,7 @@ class Machine:
     def reboot(self) -> None:
         """Cut the power: all its processes are gone at once; then it comes up again."""
         self.sshd.stop()
+        self.power_cuts.append(time.time())
         self.engine.reboot()
         self.sshd.start()
 

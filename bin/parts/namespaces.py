@@ -127,9 +127,15 @@ def remove(number: int) -> None:
     for name in run(["ip", "netns", "list"]).split():
         if name.startswith(f"{bridge}-"):
             kill_all(int(pid) for pid in run(["ip", "netns", "pids", name]).split())
+            # its cable first: the kernel takes that away a moment after the namespace, and the number may be used again by then
+            _delete_link(f"{PREFIX}{number}x{name.removeprefix(f'{bridge}-')}")
             run(["ip", "netns", "delete", name])
+    _delete_link(bridge)
+
+
+def _delete_link(name: str) -> None:
     try:
-        run(["ip", "link", "delete", bridge])
+        run(["ip", "link", "delete", name])
     except PartError as error:
         if "Cannot find device" not in str(error):
             raise

@@ -9,6 +9,7 @@ import pytest
 from parts.faults import judge
 from parts.faults.events import Event
 from parts.faults.judge import Seen
+from parts.faults.lives import with_power_cuts
 from parts.faults.probing import Asked, holes
 from parts.faults.record import Deployed, Share
 
@@ -63,6 +64,19 @@ def running(target: int, state: str = "running") -> dict[str, Any]:
         "Labels": {"estiva.release": str(target)},
         "ImageID": "i",
     }
+
+
+def test_what_ran_when_the_power_was_cut_ended_though_no_engine_tells_it() -> None:
+    told = [event(1, "start", 1), event(2, "die", 1), event(3, "start", 2), event(9, "start", 1), event(12, "die", 2)]
+    found = with_power_cuts(told, {"web-1": [T0 + 5], "web-2": [T0 + 10]})
+    assert [(each.at - T0, each.action, each.target) for each in found] == [
+        (1, "start", 1),
+        (2, "die", 1),
+        (3, "start", 2),
+        (5, "die", 2),
+        (9, "start", 1),
+        (12, "die", 2),
+    ]
 
 
 @pytest.fixture

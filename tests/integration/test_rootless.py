@@ -48,9 +48,9 @@ class RootlessStage(RealStage):
         with self.pool.session(address, credential_of(self.key), key, signals or Signals()) as session:
             yield DockerHost(session, str(self.server.socket))
 
-    def spec(self, release: int, image: Pushed, target: int | None = None) -> DeploySpec:
+    def spec(self, release: int, image: Pushed, target: int | None = None, patience: float | None = None) -> DeploySpec:
         """The next attempt's spec."""
-        given = super().spec(release, image, target)
+        given = super().spec(release, image, target, patience)
         there = given.image.reference.replace("127.0.0.1:", f"{rootless.MACHINE}:")
         return replace(given, image=replace(given.image, reference=there))
 

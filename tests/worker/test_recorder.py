@@ -180,6 +180,19 @@ def test_a_gap_that_was_measured_outlives_its_worker(claim: Claim) -> None:
     assert (later.gap, Target.objects.get().gap_seconds) == (2.0, 2.0)
 
 
+def test_a_gap_is_stored_before_the_engine_goes_on(recorder: Recorder) -> None:
+    """Next the old version is removed, and with it what would tell another worker of it."""
+    recorder.record(Gap(1.5))
+    assert Target.objects.get().gap_seconds == 1.5
+
+
+def test_a_gap_by_the_servers_own_times_holds_what_was_measured_of_it_before(recorder: Recorder) -> None:
+    feed(recorder, Gap(1.5), Gap(4.0, whole=True))
+    assert Target.objects.get().gap_seconds == 4.0
+    feed(recorder, Gap(0.5), Gap(2.0, whole=True))
+    assert Target.objects.get().gap_seconds == 4.5
+
+
 def test_what_the_end_needs_is_kept(recorder: Recorder) -> None:
     observed = Observed("c", "id", "image", None, 3, "now", (("0.0.0.0", 80, 5000, "tcp"),))  # noqa: S104
     feed(recorder, Gap(1.5), observed, Ended(Verdict.SUCCEEDED, what="done", serving_release=3))

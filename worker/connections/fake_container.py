@@ -72,6 +72,12 @@ class FakeContainer:
         gone_bad = rules.healthy_until is not None and age >= rules.healthy_until
         return "unhealthy" if gone_bad or age >= rules.unhealthy_after else "starting"
 
+    def well_since(self, now: float) -> float | None:
+        """The first good answer to the image's own check."""
+        if self.health(now) != "healthy" or self.started is None:
+            return None
+        return self.started + (self.behaviour.healthy_after or 0.0)
+
     def began(self, now: float, addresses: dict[str, str]) -> None:
         """Its process started."""
         self.status, self.started, self.finished, self.restart_at = "running", now, None, None
@@ -130,6 +136,8 @@ class FakeContainer:
             published=self.published if self.running else (),
             mounts=self.mounts,
             environment=tuple(self.body.get("Env") or ()),
+            created_at=stamp(self.created),
+            passed_at=stamp(self.well_since(now)),
             inspected=self._json(),
         )
 

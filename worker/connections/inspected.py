@@ -122,6 +122,8 @@ def container(found: Json) -> Container:
         mounts=tuple(_mount(each) for each in found.get("Mounts") or ()),
         environment=tuple(config.get("Env") or ()),
         health_log=tuple(str(each.get("Output", "")).strip() for each in (health.get("Log") or ())[-_HEALTH_LINES:]),
+        created_at=str(found.get("Created", "")),
+        passed_at=next((str(each.get("End", "")) for each in health.get("Log") or () if each.get("ExitCode") == 0), ""),
         inspected=found,
     )
 

@@ -82,10 +82,12 @@ class Gap:
     """For how long nothing served, in seconds, from the stop of the old to the first good answer of what serves now.
 
     Several in one Target add up. 0.0 says that it was looked for and there was none; no `Gap` at all that there was
-    nothing before, or that nothing serves now.
+    nothing before, or that nothing serves now. `whole`: by the server's own times, so what an earlier attempt measured of
+    the same is part of it.
     """
 
     seconds: float
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from worker.engine.forward import change
 from worker.engine.inventory import Inventory
 from worker.engine.restore import PAUSES, Restored, restore
 from worker.engine.run import Run, Steps, step
-from worker.engine.settle import stopped_at
+from worker.engine.server_clock import on_our_clock
 from worker.engine.takeover import held_inventory
 
 
@@ -32,7 +32,8 @@ def _needs_care(run: Run) -> Generator[Event, None, bool]:
     run.know_incumbent(inventory)
     run.past_return = inventory.past_return(run.identity)
     if inventory.incumbent is not None and inventory.stopped_by_deploy:
-        run.gap_since = stopped_at(run, inventory.incumbent.container.finished_at)
+        run.gap_since = on_our_clock(run.host, inventory.incumbent.container.finished_at)
+        run.gap_is_whole = True
     return inventory.needs_care
 
 

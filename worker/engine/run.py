@@ -40,6 +40,7 @@ class Run:
     mutated: bool = False
     past_return: bool = False  # an earlier attempt has removed the old container already
     gap_since: float | None = None  # host.now() when the old one was stopped, while nothing serves
+    gap_is_whole: bool = False  # that moment is the server's own: an earlier attempt stopped it
     notes: list[str] = field(default_factory=list)  # what remains on the server, in words
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=_RECENT_LINES))  # the candidate's output
     heard: int = 0  # how many of its lines are in the log
@@ -74,8 +75,8 @@ class Run:
     def close_gap(self, at: float) -> Steps:
         """Something serves again since `at`: say for how long nothing did."""
         if self.gap_since is not None:
-            yield Gap(seconds=max(0.0, at - self.gap_since))
-            self.gap_since = None
+            yield Gap(max(0.0, at - self.gap_since), whole=self.gap_is_whole)
+            self.gap_since, self.gap_is_whole = None, False
 
 
 class InSteps(Protocol):

@@ -178,7 +178,6 @@ class DeploySpec:
     image: ImageSpec
     container: ContainerSpec
     incumbent_health: HealthSpec | None = None
-    incumbent_networks: tuple[NetworkSpec, ...] = ()
     keep_releases: tuple[int, ...] = ()
     pull_deadline: float = 1800.0
     host_name: str = ""
@@ -187,3 +186,4 @@ class DeploySpec:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     hook_deadline: float = 600.0
+    incumbent_networks: tuple[NetworkSpec, ...] = ()

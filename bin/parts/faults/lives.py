@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from parts.faults.events import Event
 
@@ -22,6 +22,19 @@ class Life:
 
 
 FOREVER = float("inf")
+
+
+def with_power_cuts(events: Sequence[Event], cuts: Mapping[str, Sequence[float]]) -> list[Event]:
+    """With the ends that no engine told of, since it ended at the same moment as all that ran on its server (`cuts`: when)."""
+    untold = []
+    for server, moments in cuts.items():
+        for at in moments:
+            before: dict[str, Event] = {}
+            for each in events:
+                if each.server == server and each.at < at and each.action in ("start", "die"):
+                    before[each.container] = each
+            untold += [replace(each, at=at, action="die") for each in before.values() if each.action == "start"]
+    return sorted([*events, *untold], key=lambda each: each.at)
 
 
 def lives(events: Sequence[Event]) -> list[Life]:

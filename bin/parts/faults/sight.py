@@ -11,6 +11,7 @@ from typing import Any
 
 from parts.faults.events import Event, Watch
 from parts.faults.images import Pushed
+from parts.faults.lives import with_power_cuts
 from parts.faults.probing import Asked, Prober
 from parts.machine import Machine
 
@@ -91,7 +92,8 @@ class Sight:
             and each.labels.get(INSTALLATION) == self.installation
             and application.service in ("", each.labels.get(SERVICE))
         ]
-        return sorted(found, key=lambda each: each.at)
+        found.sort(key=lambda each: each.at)
+        return with_power_cuts(found, {machine.name: machine.power_cuts for machine in application.servers})
 
     def containers(self, application: Application, machine: Machine) -> list[dict[str, Any]]:
         """Its containers on a server now, running or not."""

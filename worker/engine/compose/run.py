@@ -31,6 +31,7 @@ class ComposeRun:
     holds_fence: bool = False
     down_since: dict[str, float] = field(default_factory=dict)  # container name to host.now(), while it doesn't serve
     longest_gap: float = 0.0
+    gap_is_whole: bool = False  # part of it is by the server's own times: an earlier attempt's doing
     notes: list[str] = field(default_factory=list)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=200))  # what Compose said last
 
@@ -58,20 +59,21 @@ class ComposeRun:
             self.mutated = True
             yield Mutated()
 
-    def gone_down(self, container: str) -> None:
-        """This container doesn't serve from now on."""
-        self.down_since.setdefault(container, self.host.now())
+    def gone_down(self, container: str, at: float | None = None) -> None:
+        """This container doesn't serve, from now on or since then (`host.now()`)."""
+        at = self.host.now() if at is None else at
+        self.down_since[container] = min(at, self.down_since.get(container, at))
 
-    def back_up(self, container: str) -> None:
+    def back_up(self, container: str, at: float | None = None) -> None:
         """It, or the one in its place, serves again."""
         since = self.down_since.pop(container, None)
         if since is not None:
-            self.longest_gap = max(self.longest_gap, self.host.now() - since)
+            self.longest_gap = max(self.longest_gap, (self.host.now() if at is None else at) - since)
 
     def close_gap(self) -> Steps:
         """Everything serves: say for how long the part that was missing longest did not."""
         for name in list(self.down_since):
             self.back_up(name)
         if self.served:
-            yield Gap(self.longest_gap)
-        self.longest_gap = 0.0
+            yield Gap(self.longest_gap, whole=self.gap_is_whole)
+        self.longest_gap, self.gap_is_whole = 0.0, False

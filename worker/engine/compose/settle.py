@@ -35,10 +35,15 @@ def settle(run: ComposeRun) -> Steps:
         yield from _put_right(run, each, list(several))
 
 
+def lasting_name(container: Container) -> str:
+    """What it is called, or will be once Compose is through."""
+    match = _TEMPORARY.fullmatch(container.name)
+    return match["name"] if match else container.name
+
+
 def _put_right(run: ComposeRun, left: Container, several: list[Container]) -> Steps:
     number = left.labels.get(NUMBER)
-    match = _TEMPORARY.fullmatch(left.name)
-    name = match["name"] if match else left.name
+    name = lasting_name(left)
     replaced = any(each.id != left.id and each.labels.get(NUMBER) == number for each in several)
     try:
         if replaced:

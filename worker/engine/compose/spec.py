@@ -54,7 +54,8 @@ class ComposeSpec:
     """One Target: bring this Composition to this host.
 
     `previous` is what served here last, as recorded; it comes back when the new one fails. `wait_seconds` is how long
-    services may take to be healthy, `settle_seconds` how long they then have to stay so. `touched` and `give_up` as in `DeploySpec`.
+    services may take to be healthy, `settle_seconds` how long they then have to stay so. `touched` and `give_up` as in `DeploySpec`;
+    `begun_ago` is how many seconds ago the first attempt began.
     `approved` is what gives power over the server and was let through (service, key, reason; "" for any reason): more than
     that is refused; None, in a Plan, lets everything be seen. `builder`, given for a Plan alone, names the server on which
     images that are not known yet are built first.
@@ -71,6 +72,7 @@ class ComposeSpec:
     allowed_binds: tuple[str, ...] = ()
     host_name: str = ""
     touched: bool = False
+    begun_ago: float = 0.0
     give_up: bool = False
     builder: str = ""
     approved: tuple[tuple[str, str, str], ...] | None = None

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from worker.engine.compose.bring_up import bring_up, take_fence
 from worker.engine.compose.compose_host import ComposeRefused
 from worker.engine.compose.fence import hold
+from worker.engine.compose.gone_before import note_what_went
 from worker.engine.compose.health import differences, find_trouble, observed, prove
 from worker.engine.compose.images import drop_old_images
 from worker.engine.compose.model import Model, marked
@@ -24,12 +25,15 @@ def look_first(run: ComposeRun) -> Generator[Event, None, str]:
         yield Line("An earlier attempt was interrupted here: taking over what it left.", level="warn")
         yield from take_fence(run)
     if run.spec.give_up:
-        run.know(look(run.host, run.spec))
+        sight = look(run.host, run.spec)
+        run.know(sight)
+        note_what_went(run, sight)
         raise given_up()
     findings: list[Finding] = []
     looked = yield from _collecting(run, findings)
     run.facts, run.wanted, run.previous = looked.facts, looked.wanted, looked.previous
     run.know(looked.sight)
+    note_what_went(run, looked.sight)
     bad = [each for each in findings if each.result == "bad"]
     if bad:
         more = f", and {len(bad) - 1} more that would fail" if len(bad) > 1 else ""
