@@ -58,7 +58,7 @@ class AnyBrief(Protocol):
 class AnyServer(Protocol):
     """What every kind of server tells."""
 
-    def facts(self) -> EngineFacts:
+    def facts(self, *, anew: bool = True) -> EngineFacts:
         """Of its engine."""
         ...
 
@@ -140,15 +140,20 @@ class Attempt(ABC, Generic[B]):
                 recorder.flush()
                 self._end(recorder)
 
-    def connect(self, opening: AbstractContextManager[C], recorder: Recorder, where: SshAddress) -> C:
-        """The first step on every server, said line by line; the server stays open until the attempt is over."""
+    def connect(
+        self, opening: AbstractContextManager[C], recorder: Recorder, where: SshAddress, *, asks_much: bool = True
+    ) -> C:
+        """The first step on every server, said line by line; the server stays open until the attempt is over.
+
+        `asks_much`: what the engine can do matters, and is asked anew.
+        """
         recorder.record(StepStarted("connect"))
         if self.target.attempts > 1:
             recorder.say(f"Attempt {self.target.attempts}, by {self.keeper.name}.", "warn")
         recorder.say(f"Connecting to {where.host_name} at {where.in_words}.")
         self.keeper.flusher.hurry()  # the first line: whoever clicked waits for it
         host = self.opened.enter_context(opening)
-        self.facts = facts = host.facts()
+        self.facts = facts = host.facts(anew=asks_much)
         seen = f"{facts.name}, {facts.os_type}/{facts.architecture}"
         recorder.say(f"Connected: {seen}.", "good")
         recorder.record(StepEnded("connect", "good", seen))

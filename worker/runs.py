@@ -12,6 +12,7 @@ from worker.compose_attempts import ComposeAttempt
 from worker.compose_builds import ComposeBuildAttempt
 from worker.engine.errors import Cancelled
 from worker.engine.events import StepEnded
+from worker.engine.lacking import asks_much
 from worker.engine.rollout import deploy
 from worker.keeper import Keeper, uptime
 from worker.recorder import Recorder
@@ -66,7 +67,10 @@ class DeployAttempt(Attempt[Brief]):
             self.signals.shield()
         try:
             host = self.connect(
-                self.opener(brief.connection, self.signals, brief.image_from), recorder, brief.connection.address
+                self.opener(brief.connection, self.signals, brief.image_from),
+                recorder,
+                brief.connection.address,
+                asks_much=asks_much(brief.spec.container.options),
             )
         except Cancelled:
             recorder.record(StepEnded("connect", "cancelled", "cancelled"))

@@ -8,6 +8,7 @@ may be several calls at once.
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -81,13 +82,18 @@ class DockerHost:
         return together(calls)
 
     # looking
-    def facts(self) -> EngineFacts:
-        """Version, platform, the server's clock."""
+    def facts(self, *, anew: bool = True) -> EngineFacts:
+        """Version, platform, the server's clock. Podman is always asked anew: much of it is its distribution's to change."""
         with translated(self._session):
+            known = None if anew else self._api.remembered
+            if known is not None:
+                return known
             version, info = self._api.engine, self._api.info()
             if podman.is_podman(version):
                 return podman.facts(self._api, self._session, version, info)
-            return inspected.facts(version, info)
+            found = inspected.facts(version, info)
+            self._api.remember(replace(found, server_time="", containers_running=0, images=0))
+            return found
 
     def disk_free(self, path: str) -> tuple[int, int] | None:
         """By `df`; None where the server runs no command for us or doesn't know the path."""

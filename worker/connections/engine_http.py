@@ -3,6 +3,7 @@
 The SDK's own `ssh://` cannot pin a host key, cannot be interrupted and never recovers from a drop, so it isn't used.
 """
 
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,7 @@ from urllib3.response import BaseHTTPResponse
 from worker.connections.channels import ChannelSocket
 from worker.connections.pool import SshSession
 from worker.connections.socket_refusal import open_engine_socket
+from worker.engine.container_host import EngineFacts
 
 OUR_API_VERSION = "1.45"
 OLDEST_API_VERSION = "1.40"
@@ -31,6 +33,11 @@ _BASE_URL = "http://docker:80"  # a name only: the adapter leads everything to t
 Kind = tuple[str, str, str, str]
 _KNOWN: dict[Kind, Mapping[str, Any]] = {}
 """What engines said of themselves in `/version`, for the life of this process."""
+
+_REMEMBERED: dict[Kind, tuple[float, EngineFacts]] = {}
+"""And in `/info`, for which an engine runs two programs as well: where its files are, what it can do. Since when."""
+
+_LATELY = 600.0  # seconds
 
 
 class _ChannelConnection(HTTPConnection):
@@ -136,6 +143,19 @@ class EngineClient(docker.APIClient):
                 _KNOWN.clear()
             found = _KNOWN[self._kind] = self.version(api_version=False)
         return found
+
+    @property
+    def remembered(self) -> EngineFacts | None:
+        """What such an engine here said of itself lately, without what changes by the moment."""
+        at, facts = _REMEMBERED.get(self._kind, (0.0, None)) if self._kind else (0.0, None)
+        return facts if time.monotonic() - at < _LATELY else None
+
+    def remember(self, facts: EngineFacts) -> None:
+        """For whoever comes next, on another connection."""
+        if self._kind is not None:
+            if len(_REMEMBERED) >= _MOST_KNOWN:
+                _REMEMBERED.clear()
+            _REMEMBERED[self._kind] = time.monotonic(), facts
 
     if TYPE_CHECKING:  # without types in the stubs
 

@@ -5,6 +5,7 @@ and time are kept by `FakeServer`; what happens to the connection is scripted on
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from worker.connections import fake_podman
@@ -59,8 +60,8 @@ class FakeHost(FakeConnection):
     """Implements `worker.engine.container_host.ContainerHost` on a `FakeServer`."""
 
     # looking
-    def facts(self) -> EngineFacts:
-        """Version and platform."""
+    def facts(self, *, anew: bool = True) -> EngineFacts:
+        """Version and platform. What is known already is asked of nobody."""
         server = self.server
 
         def look() -> EngineFacts:
@@ -76,7 +77,14 @@ class FakeHost(FakeConnection):
             )
             return fake_podman.facts(docker) if server.podman else docker
 
-        return self._call("facts", (), look)
+        known = self.server.known_facts
+        if not anew and known is not None:
+            return known
+        found: EngineFacts = self._call("facts", (), look)
+        self.server.known_facts = (
+            None if server.podman else replace(found, server_time="", containers_running=0, images=0)
+        )
+        return found
 
     def disk_free(self, path: str) -> tuple[int, int] | None:
         """As set in `server.disk`."""

@@ -13,7 +13,7 @@ from typing import Any
 from worker.connections import fake_podman
 from worker.connections.fake_container import FakeContainer, mounts_of
 from worker.connections.fake_images import Behaviour, FakeImages
-from worker.engine.container_host import Platform
+from worker.engine.container_host import EngineFacts, Platform
 from worker.engine.errors import Conflict, HostError, NotFound
 
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - what Docker calls every address
@@ -34,6 +34,7 @@ class FakeServer:
         self.foreign_ports: set[int] = set()  # held by something that isn't a container
         self.forwards_tcp = True  # False: its sshd forbids probes
         self.disk: tuple[int, int] | None = (50_000_000_000, 100_000_000_000)
+        self.known_facts: EngineFacts | None = None  # what a worker has met of it
         self.reboots = 0
         self.reversed_boot = False  # podman starts by ID, and nobody knows an ID before: tests try both ways round
         self._ids = itertools.count(1)

@@ -191,7 +191,11 @@ class ContainerHost(Protocol):
         ...
 
     # looking
-    def facts(self) -> EngineFacts: ...
+    def facts(self, *, anew: bool = True) -> EngineFacts:
+        """What it says of itself. Not `anew`, what this kind of engine said on this server a moment ago will do: of what changes
+        there, its clock, its containers, it tells nothing then.
+        """
+        ...
 
     def disk_free(self, path: str) -> tuple[int, int] | None:
         """(free, total) bytes of the file system that holds `path`; None where the server doesn't let us know."""

@@ -20,6 +20,12 @@ _SINCE = {"annotations": ((1, 43), "24")}
 """The first version of the API that knows an option, and of Docker for people."""
 
 
+def asks_much(options: Options) -> bool:
+    """Whether it matters what this server's engine and kernel can do."""
+    named = [name for names in _ABILITIES.values() for name in names]
+    return any(getattr(options, name) not in (None, "", False) for name in (*named, "runtime", "log_driver"))
+
+
 def lacking(options: Options, facts: EngineFacts, server: str) -> Iterator[Finding]:
     """A Finding for each; none where all can be had. What an engine says nothing about counts as there."""
     for ability, names in _ABILITIES.items():

@@ -10,7 +10,7 @@ from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding
 from worker.engine.failure import listed
 from worker.engine.inventory import Inventory, take_inventory
-from worker.engine.lacking import lacking
+from worker.engine.lacking import asks_much, lacking
 from worker.engine.podman import podman_findings, podman_misfits
 from worker.engine.ports import Published, check_ports, published_ports
 from worker.engine.rootless import rootless_findings
@@ -50,7 +50,7 @@ def glance(spec: DeploySpec, host: ContainerHost, told: EngineFacts | None = Non
     """Look. `told` is what the engine said of itself a moment ago."""
     (facts, space), (present, published), holder = at_once(
         host,
-        lambda: _engine(host, told),
+        lambda: _engine(spec, host, told),
         lambda: (_present(spec, host), published_ports(host, spec.container.ports)),
         lambda: _holder(spec, host),
     )
@@ -86,9 +86,11 @@ def preflight(
     return Preflight(facts, inventory, local, remote, digest, strategy, reasons)
 
 
-def _engine(host: ContainerHost, told: EngineFacts | None) -> tuple[EngineFacts, tuple[int, int] | None]:
+def _engine(
+    spec: DeploySpec, host: ContainerHost, told: EngineFacts | None
+) -> tuple[EngineFacts, tuple[int, int] | None]:
     """What it is, and (free, total) bytes where it keeps images."""
-    facts = told or host.facts()
+    facts = told or host.facts(anew=asks_much(spec.container.options))
     return facts, host.disk_free(facts.root_folder)
 
 

@@ -67,22 +67,32 @@ def no_good(turn: Round) -> None:
     """Each way in each strategy, beside one another; then one that ignores SIGTERM is replaced."""
     world = turn.world
     worker = world.worker(concurrency=16)
-    ways = [way for way in WAYS if way.quick] if turn.amount(1, 0) else list(WAYS)
-    for number in range(turn.amount(1, 3)):
-        _try(turn, ways, number)
+    quick = [way for way in WAYS if way.quick]
+    rest = [way for way in WAYS if not way.quick]
+    for ways in [quick, rest][
+        : turn.amount(1, 2)
+    ]:  # as many at once as can be asked without asking being all that is done
+        _try(turn, ways, turn.amount(1, 3))
+        world.leave()
     _ignores_term(turn)
     _beside_each_other(turn)
     world.estiva.end(worker)
 
 
-def _try(turn: Round, ways: Sequence[Bad], number: int) -> None:
-    """All ways in both strategies at once, each strategy on a server of its own."""
+def _try(turn: Round, ways: Sequence[Bad], rounds: int) -> None:
+    """These ways in both strategies at once, each strategy on a server of its own; then again, since the old version still serves."""
     world = turn.world
     places = {STOP_FIRST: world.machines[0], START_FIRST: world.machines[-1]}
-    tried = [(way, strategy, _placed(turn, way, strategy, number, places)) for way in ways for strategy in places]
+    tried = [(way, strategy, _placed(turn, way, strategy, places)) for way in ways for strategy in places]
     for each in [world.deploy(app) for _, _, app in tried]:
         world.ended(each)
     world.probe(*(app for _, _, app in tried))
+    for _ in range(rounds):
+        _once(turn, tried)
+
+
+def _once(turn: Round, tried: Sequence[tuple[Bad, str, Application]]) -> None:
+    world = turn.world
     clicked: list[tuple[Bad, str, int]] = []
     for way, strategy, app in tried:
         world.change(app, way.image(world.images), health=way.health)
@@ -98,8 +108,8 @@ def _try(turn: Round, ways: Sequence[Bad], number: int) -> None:
         turn.did()
 
 
-def _placed(turn: Round, way: Bad, strategy: str, number: int, places: dict[str, Machine]) -> Application:
-    return turn.application(f"{strategy[:3]}{number}-{way.name}", [places[strategy]], strategy=strategy, **SETTINGS)
+def _placed(turn: Round, way: Bad, strategy: str, places: dict[str, Machine]) -> Application:
+    return turn.application(f"{strategy[:3]}-{way.name}", [places[strategy]], strategy=strategy, **SETTINGS)
 
 
 def _click(turn: Round, way: Bad, app: Application) -> int:

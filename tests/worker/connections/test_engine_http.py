@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import requests
 from worker.connections import engine_http
 from worker.connections.engine_http import EngineClient
 from worker.connections.pool import SshSession
+from worker.engine.container_host import EngineFacts
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 21\r\n"
 ANSWER = HEAD + b'\r\n{"ApiVersion":"1.41"}'
@@ -68,6 +70,7 @@ class Engine:
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """On a socket of its own; nobody has met it before."""
     engine_http._KNOWN.clear()
+    engine_http._REMEMBERED.clear()
     found = Engine(tmp_path / "docker.sock")
     yield found
     found.close()
@@ -112,3 +115,21 @@ def test_what_changes_something_is_never_sent_twice(engine: Engine) -> None:
     assert [each for each in engine.asked if each.startswith(b"POST")] == [
         b"POST /v1.41/containers/shop/start HTTP/1.1"
     ]
+
+
+def test_what_an_engine_can_do_is_remembered_for_a_while(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.answer = TOLD
+    facts = EngineFacts("20.10.24", "1.41", "linux", "amd64", "/var/lib/docker", "")
+    first, second = (EngineClient(engine.session(), engine.path) for _ in range(2))
+    assert first.remembered is None
+    first.remember(facts)
+    assert second.remembered == facts
+    now = time.monotonic()
+    monkeypatch.setattr(engine_http.time, "monotonic", lambda: now + engine_http._LATELY + 1)
+    assert second.remembered is None
+    engine.machine = ""
+    stranger = EngineClient(engine.session(), engine.path)
+    stranger.remember(facts)
+    assert stranger.remembered is None
+    for each in (first, second, stranger):
+        each.close()
