@@ -24,7 +24,7 @@ class LogBuffer:
     def __init__(self, masker: Masker, clock: DatabaseClock, last_line: int, size: int, *, is_cut: bool) -> None:
         self._masker, self._clock = masker, clock
         self._batch = Batch(first=last_line + 1)
-        self._size, self._cut = size, is_cut
+        self._size, self._cut, self._most = size, is_cut, settings.ESTIVA_LOG_LIMIT_BYTES
         self.step = "connect"
 
     def now(self) -> datetime:
@@ -47,10 +47,10 @@ class LogBuffer:
             return
         for each in text.split("\n"):
             self._append(finished_line(each, self._masker), stream, level)
-        if self._size > settings.ESTIVA_LOG_LIMIT_BYTES and not self._cut:
+        if self._size > self._most and not self._cut:
             self._cut = True
             self._batch.cut_at = self._batch.last
-            self._append(FULL.format(limit=settings.ESTIVA_LOG_LIMIT_BYTES // 1_000_000), "estiva", "warn")
+            self._append(FULL.format(limit=self._most // 1_000_000), "estiva", "warn")
 
     def change(self, change: StepChange) -> None:
         """A step's change, unless it's waiting already."""
@@ -82,9 +82,9 @@ class LogBuffer:
 
     def _append(self, text: str, stream: str, level: str) -> None:
         if not self._batch.lines:
-            self._batch.since = time.monotonic()
+            self._batch.since, self._most = time.monotonic(), settings.ESTIVA_LOG_LIMIT_BYTES
         line = LogLine(self.next_line, self._clock.milliseconds(), self.step, stream, text, level)
         self._batch.lines.append(line)
-        size = len(text.encode())
+        size = len(text) if text.isascii() else len(text.encode())
         self._batch.size += size
         self._size += size

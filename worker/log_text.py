@@ -6,11 +6,15 @@ from deployments.live import MAX_LINE_BYTES
 from worker.redact import Masker
 
 _CUT = re.compile(r"… \[cut: (\d+) bytes\]$")
+_CUT_END = " bytes]"
 _ROOM_FOR_MARK = 40
+_MOST_BYTES = 4  # of a character
 
 
 def storable(text: str) -> str:
     """Without what a database refuses: NUL and lone surrogates become the replacement character."""
+    if text.isascii() and "\x00" not in text:  # nearly always, and there are very many lines
+        return text
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -29,6 +33,8 @@ def as_left(text: str, masker: Masker) -> str:
 
 def cut(text: str, masker: Masker) -> str:
     """Cut what is too long, and let no beginning of a secret stand before the cut, whoever cut it."""
+    if len(text) * _MOST_BYTES <= MAX_LINE_BYTES and not text.endswith(_CUT_END):
+        return text
     cut_before = _CUT.search(text)
     missing = int(cut_before[1]) if cut_before else 0
     body = text[: cut_before.start()] if cut_before else text

@@ -59,12 +59,14 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """The text with every secret replaced by MARK; the same text, byte for byte, where there is none."""
+        if self._pattern is None or self._pattern.search(text) is None:
+            return text
         pieces: list[str] = []
         done = 0
         for start, end in self.spans(text):
             pieces += (text[done:start], _mark(text[start:end]))
             done = end
-        return "".join(pieces) + text[done:] if pieces else text
+        return "".join(pieces) + text[done:]
 
     def stream(self) -> "MaskedStream":
         """A new stream with a tail of its own: one for each source, say stdout and stderr of a container."""

@@ -139,7 +139,11 @@ class LineDecoder:
             return done
         at = 0
         while at < len(data):
-            if not self._left:
+            if not (self._left or self._header) and len(data) - at >= _HEADER.size:  # nearly always
+                kind, self._left = _HEADER.unpack_from(data, at)
+                self._stream = "stderr" if kind == 2 else "stdout"
+                at += _HEADER.size
+            elif not self._left:
                 missing = _HEADER.size - len(self._header)
                 self._header += data[at : at + missing]
                 at += missing
@@ -160,6 +164,12 @@ class LineDecoder:
 
     def _take(self, part: bytes, done: list[LogLine]) -> None:
         line = self._lines[self._stream]
+        if (
+            not line.kept and len(part) <= LINE_LIMIT and part.find(b"\n") == len(part) - 1 >= 0
+        ):  # an engine frames line by line
+            text = part[:-1].removesuffix(b"\r").decode("utf-8", "replace")
+            done.append(LogLine(self._stream, text))
+            return
         *whole, last = part.split(b"\n")
         for each in whole:
             if not line.kept and len(each) <= LINE_LIMIT:  # nearly always

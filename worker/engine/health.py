@@ -19,6 +19,7 @@ from worker.engine.spec import HealthSpec
 
 _TICK = 0.1
 _EARSHOT = 0.025  # how often one that talks is listened to meanwhile
+_BREATH = 0.01  # and in a burst: whoever reads the connection needs the processor, too
 _BURST = 200  # lines between two looks that are more than a container's ordinary talk
 _QUIET = 4  # waits of 50 ms with less: an engine with much else to do sends a burst in pieces
 _CATCH_UP = 10.0  # for one that never stops talking like that
@@ -90,15 +91,16 @@ class _Watch:
             if self.answer.final or self.host.now() - self.began >= self.health.deadline:
                 yield from self.ears.lines()
                 return self._proof(container, timed_out=not self.answer.final)
-            heard = yield from self._wait(min(_TICK, max(self.health.interval, 0.01)), is_talking=heard > 0)
+            heard = yield from self._wait(min(_TICK, max(self.health.interval, 0.01)), heard)
             container = self._look()
 
-    def _wait(self, seconds: float, *, is_talking: bool) -> Generator[Event, None, int]:
-        """How many lines came meanwhile."""
-        until, heard = self.host.now() + seconds, 0
-        while is_talking and until - self.host.now() > _EARSHOT:
-            self.host.wait(_EARSHOT)
-            heard += yield from self.ears.lines()
+    def _wait(self, seconds: float, came: int) -> Generator[Event, None, int]:
+        """How many lines were heard meanwhile. One of which some `came` just now is listened to."""
+        until, heard, talks = self.host.now() + seconds, 0, came > 0
+        while talks and until - self.host.now() > _EARSHOT:
+            self.host.wait(_BREATH if came >= _BURST else _EARSHOT)
+            came = yield from self.ears.lines()
+            heard += came
         self.host.wait(max(0.0, until - self.host.now()))
         return heard
 

@@ -117,19 +117,32 @@ def test_what_changes_something_is_never_sent_twice(engine: Engine) -> None:
     ]
 
 
+def remembered(engine: Engine) -> EngineFacts | None:
+    """By somebody new."""
+    client = EngineClient(engine.session(), engine.path)
+    try:
+        return client.remembered
+    finally:
+        client.close()
+
+
+def remember(engine: Engine, facts: EngineFacts) -> None:
+    """By somebody who asked."""
+    client = EngineClient(engine.session(), engine.path)
+    client.remember(facts)
+    client.close()
+
+
 def test_what_an_engine_can_do_is_remembered_for_a_while(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     engine.answer = TOLD
     facts = EngineFacts("20.10.24", "1.41", "linux", "amd64", "/var/lib/docker", "")
-    first, second = (EngineClient(engine.session(), engine.path) for _ in range(2))
-    assert first.remembered is None
-    first.remember(facts)
-    assert second.remembered == facts
+    assert remembered(engine) is None
+    remember(engine, facts)
+    assert remembered(engine) == facts
     now = time.monotonic()
-    monkeypatch.setattr(engine_http.time, "monotonic", lambda: now + engine_http._LATELY + 1)
-    assert second.remembered is None
+    monkeypatch.setattr(time, "monotonic", lambda: now + engine_http._LATELY + 1)
+    assert remembered(engine) is None
+    monkeypatch.undo()
     engine.machine = ""
-    stranger = EngineClient(engine.session(), engine.path)
-    stranger.remember(facts)
-    assert stranger.remembered is None
-    for each in (first, second, stranger):
-        each.close()
+    remember(engine, facts)
+    assert remembered(engine) is None
