@@ -126,7 +126,7 @@ class EngineClient(docker.APIClient):
         self._auth_configs = AuthConfig({})
         self._general_configs: dict[str, Any] = {}
         self.mount("http://", _ChannelAdapter(session, socket_path))
-        ping = self.get(f"{_BASE_URL}/_ping")
+        ping = self.get(f"{_BASE_URL}/_ping", timeout=CALL_SECONDS)
         self._raise_for_status(ping)
         self._kind = _kind(session, socket_path, ping.headers)
         known = ping.headers.get("Api-Version") or self.engine.get("ApiVersion", OLDEST_API_VERSION)

@@ -61,8 +61,12 @@ def names_back(run: Run, old: Owned) -> Steps:
             run.host.connect_network(network, old.name, names)
             yield Line(f"{old.name} answers as {', '.join(names)} on {network} again.")
     for spec in _lost(run, container):
-        run.host.connect_network(spec.name, old.name, spec.aliases)
-        yield Line(f"{old.name} joined network {spec.name} again.")
+        try:
+            run.host.connect_network(spec.name, old.name, spec.aliases)
+        except HostError as error:  # somebody may have removed that network: whether it serves is judged next
+            yield Line(f"{old.name} could not join network {spec.name} again: {error.message}", level="warn")
+        else:
+            yield Line(f"{old.name} joined network {spec.name} again.")
 
 
 def _lost(run: Run, container: Container) -> list[NetworkSpec]:

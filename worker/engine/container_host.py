@@ -116,7 +116,9 @@ class Container:
     environment: tuple[str, ...] = ()
     health_log: tuple[str, ...] = ()  # last outputs of the image's own check
     created_at: str = ""
-    passed_at: str = ""  # the first good answer to the image's own check that the engine still tells of
+    passed_at: str = field(
+        default="", compare=False
+    )  # the first good answer to the image's own check that the engine still tells of
     inspected: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the engine's own JSON
 
 

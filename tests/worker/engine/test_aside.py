@@ -126,6 +126,22 @@ def test_networks_by_the_options_are_left_as_well() -> None:
     }
 
 
+def test_a_network_that_somebody_removed_meanwhile_keeps_nothing_from_coming_back() -> None:
+    stage = in_two_networks()
+    host = FakeHost(stage.server)
+    host.on_call("stop", 1, "before", host._lose)
+    interrupted(deploy(stage.spec(2), host), [], HostLost)
+    (old,) = (each for each in stage.containers() if each.name.split("-r")[1].startswith("1"))
+    for each in stage.containers():
+        each.networks.pop("back", None)
+    del stage.server.networks["back"]
+    end = last(list(deploy(replace(stage.spec(2), give_up=True), FakeHost(stage.server))))
+    assert end.verdict == Verdict.FAILED_RESTORED, end
+    (left,) = stage.containers()
+    assert left.id == old.id
+    assert left.networks == {"front": ("shop",)}
+
+
 @pytest.mark.parametrize("network", ["front", "back"])
 def test_it_joins_again_what_it_had_left_when_a_worker_died(network: str) -> None:
     """Nobody wrote its names in that network down, but its Release says them; in the other one it is as it was."""
