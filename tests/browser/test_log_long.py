@@ -114,3 +114,29 @@ def test_the_search_of_a_long_log_is_the_servers(scene: Scene) -> None:
     eventually(True, lambda: in_sight(page, 20_000), 30)
     page.keyboard.press("Enter")
     eventually(True, lambda: in_sight(page, 70_000), 30)
+
+
+def test_who_goes_on_while_the_last_piece_is_still_drawn_gets_there(scene: Scene) -> None:
+    """The next place is asked for at the very moment when the stretch around the first one has been read, and isn't drawn yet."""
+    lines = counting(1, LONG)
+    for number in (5, 20_000 + LONG // 2):
+        lines[number - 1] = row(number, "the needle")
+    page = scene.open(Stage(lines={7: lines}, is_complete=True))
+    eventually("Complete", lambda: text_of(page, ".log-tools .state"), 60)
+    page.evaluate(
+        """() => {
+          const state = document.querySelector(".log-tools .state");
+          const input = document.querySelector(".log-tools input[type=search]");
+          let wasLoading = false;
+          const watch = new MutationObserver(() => {
+            wasLoading ||= state.textContent.includes("Loading");
+            if (!wasLoading || !state.textContent.includes("Complete")) return;
+            watch.disconnect();
+            input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+          });
+          watch.observe(state, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    page.get_by_role("searchbox").fill("needle")
+    eventually("2 of 2", lambda: text_of(page, ".found-count"), 30)
+    eventually(True, lambda: in_sight(page, 20_000 + LONG // 2), 20)

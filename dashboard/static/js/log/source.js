@@ -63,7 +63,7 @@ export class Filler {
         const isOver = !more || lines.length === 0 || lines.at(-1)[0] >= share.until;
         if (isOver) share.loading = false;
         await this.arrived(share, lines);
-        if (isOver) return;
+        if (isOver && epoch === share.epoch) return; // else somebody went elsewhere while this was drawn
       } catch (error) {
         this.failed(error);
         await new Promise((resolve) => setTimeout(resolve, RETRIES[Math.min(failures, RETRIES.length - 1)]));
