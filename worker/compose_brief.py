@@ -65,7 +65,7 @@ def compose_brief(target_id: int, fence: int) -> ComposeBrief:
         allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
         host_name=target.host_name,
         touched=target.touched,
-        begun_ago=begun_ago(target),
+        begun_ago=_begun_ago(target),
         give_up=stalls.is_last_attempt(target),
         approved=approved(release.source.get("powers", [])),
     )
@@ -76,7 +76,7 @@ def compose_brief(target_id: int, fence: int) -> ComposeBrief:
     return ComposeBrief(spec, connection, (*opened.values(), *logins), image_from)
 
 
-def begun_ago(target: Target) -> float:
+def _begun_ago(target: Target) -> float:
     """How many seconds ago its first attempt began; 0.0 where this is it."""
     if target.attempts < 2 or target.started_at is None:
         return 0.0

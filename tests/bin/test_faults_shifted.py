@@ -5,16 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import socket
-import struct
 import termios
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from parts.faults.shifted import DAY, ShiftedSocket
+from parts.processes import wait_until
 
 AT = 1_795_415_623
 
@@ -46,12 +45,9 @@ class Engine:
         self._socket.close()
 
 
-def _await_read(sock: socket.socket, seconds: float = 5.0) -> None:
+def _await_read(sock: socket.socket) -> None:
     """Until the other end has taken everything, so that the next piece comes alone."""
-    until = time.monotonic() + seconds
-    while struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]:
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    wait_until(lambda: fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)) == bytes(4), "everything is taken")
 
 
 def told(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.accounts import tokens
-from deployments.models import Deployment, User
+from deployments.models import Attention, Deployment, PlacementHost, User
 from parts.processes import PartError, wait_until
 from parts.sshd import SshServer
 from tests.dashboard.web import Web
@@ -61,10 +61,17 @@ class Door:
             raise AssertionError(f"Seen was only {found}") from late
         return found
 
-    def as_is(self, deployment: Deployment, seen: dict[str, Any], reason: str) -> None:
-        """Have what was seen recorded."""
+    def as_is(self, deployment: Deployment, seen: dict[str, Any], reason: str) -> PlacementHost:
+        """Have what was seen recorded; where it now stands that the Release it matches runs."""
         wanted = {"servers": [{"server": "web-1", "fingerprint": seen["fingerprint"]}], "reason": reason}
         self.ask("POST", f"deployments/{deployment.pk}/attention/as-is", wanted)
+        row = Attention.objects.filter(target__deployment=deployment)
+        wait_until(lambda: row.get().way == "as_is", "it is recorded", timeout=30)
+        seat = PlacementHost.objects.get()
+        assert seat.running_release is not None
+        assert seat.running_release.number == seen["matches"]
+        assert (seat.running_target, seat.drift) == (deployment.targets.get(), "")
+        return seat
 
     def restore(self, deployment: Deployment) -> Deployment:
         """Have what served before brought back; the Deployment that does it."""

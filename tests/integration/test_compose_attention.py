@@ -13,7 +13,6 @@ import pytest
 
 from deployments.models import Attention, Deployment, Placement
 from parts.engine26 import ComposeCli, Engine26
-from parts.processes import wait_until
 from parts.sshd import SshServer
 from parts.valkey import Valkey
 from tests.dashboard.web import Web
@@ -79,11 +78,7 @@ def test_taken_as_it_is_and_brought_back(shop: Shop) -> None:
         ("cache", True),
     }
     before = scene.containers(shop.engine)
-    shop.door.as_is(first, seen, "it answers")
-    wait_until(lambda: Attention.objects.get(target__deployment=first).way == "as_is", "it is recorded", timeout=30)
-    seat = shop.place.seats.get()
-    assert seat.running_release is not None
-    assert (seat.running_release.number, seat.running_target, seat.drift) == (2, first.targets.get(), "")
+    seat = shop.door.as_is(first, seen, "it answers")
     assert {each["service"] for each in seat.observed["containers"]} == {"web", "db", "cache"}
     after = scene.containers(shop.engine)
     assert {name: each["Id"] for name, each in after.items()} == {name: each["Id"] for name, each in before.items()}

@@ -6,7 +6,7 @@ The SDK's own `ssh://` cannot pin a host key, cannot be interrupted and never re
 import time
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import docker
 from docker.auth import AuthConfig
@@ -30,6 +30,7 @@ _KEPT = 8  # channels
 _MOST_KNOWN = 2_000
 _BASE_URL = "http://docker:80"  # a name only: the adapter leads everything to the channel
 
+T = TypeVar("T")
 Kind = tuple[str, str, str, str]
 _KNOWN: dict[Kind, Mapping[str, Any]] = {}
 """What engines said of themselves in `/version`, for the life of this process."""
@@ -139,9 +140,8 @@ class EngineClient(docker.APIClient):
             return cast("Mapping[str, Any]", self.version(api_version=False))
         found = _KNOWN.get(self._kind)
         if found is None:
-            if len(_KNOWN) >= _MOST_KNOWN:
-                _KNOWN.clear()
-            found = _KNOWN[self._kind] = self.version(api_version=False)
+            found = self.version(api_version=False)
+            _keep(_KNOWN, self._kind, found)
         return found
 
     @property
@@ -153,9 +153,7 @@ class EngineClient(docker.APIClient):
     def remember(self, facts: EngineFacts) -> None:
         """For whoever comes next, on another connection."""
         if self._kind is not None:
-            if len(_REMEMBERED) >= _MOST_KNOWN:
-                _REMEMBERED.clear()
-            _REMEMBERED[self._kind] = time.monotonic(), facts
+            _keep(_REMEMBERED, self._kind, (time.monotonic(), facts))
 
     if TYPE_CHECKING:  # without types in the stubs
 
@@ -171,6 +169,13 @@ def _kind(session: SshSession, socket_path: str, said: Mapping[str, str]) -> Kin
     machine = session.transport.host_key_name
     engine, speaks = said.get("Server", ""), said.get("Api-Version", "")
     return (machine, socket_path, engine, speaks) if machine and engine and speaks else None
+
+
+def _keep(memory: dict[Kind, T], kind: Kind, value: T) -> None:
+    """Never more than so many: whoever is forgotten is asked again."""
+    if len(memory) >= _MOST_KNOWN:
+        memory.clear()
+    memory[kind] = value
 
 
 def _older(one: str, other: str) -> str:

@@ -164,12 +164,6 @@ class LineDecoder:
 
     def _take(self, part: bytes, done: list[LogLine]) -> None:
         line = self._lines[self._stream]
-        if (
-            not line.kept and len(part) <= LINE_LIMIT and part.find(b"\n") == len(part) - 1 >= 0
-        ):  # an engine frames line by line
-            text = part[:-1].removesuffix(b"\r").decode("utf-8", "replace")
-            done.append(LogLine(self._stream, text))
-            return
         *whole, last = part.split(b"\n")
         for each in whole:
             if not line.kept and len(each) <= LINE_LIMIT:  # nearly always

@@ -19,6 +19,7 @@ from worker.container_spec import container_spec, health_spec
 from worker.engine.compose.matching import runs_whole
 from worker.engine.compose.sight import SERVICE, release_of
 from worker.engine.container_host import Container, ContainerHost, LocalImage
+from worker.engine.errors import HostError
 from worker.engine.events import Observed
 from worker.engine.failure import StepFailed
 from worker.engine.inventory import Owned, as_recorded
@@ -120,9 +121,8 @@ class _Look:
             spec = record_spec(self.seat, release)
             with open_compose(host_connection(self.seat.host), Signals()) as server:
                 return runs_whole(server, spec)
-        except (CannotBrief, StepFailed) as error:
-            said = self._said(error.message if isinstance(error, CannotBrief) else error.what)
-            log.info("whether a release runs could not be told", release=release.number, why=said)
+        except (CannotBrief, StepFailed, HostError) as error:  # a server without Compose by now is one that can't tell
+            log.info("whether a release runs could not be told", release=release.number, why=self._said(str(error)))
             return False
 
     def _of_project(self) -> list[Container]:

@@ -69,9 +69,8 @@ def no_good(turn: Round) -> None:
     worker = world.worker(concurrency=16)
     quick = [way for way in WAYS if way.quick]
     rest = [way for way in WAYS if not way.quick]
-    for ways in [quick, rest][
-        : turn.amount(1, 2)
-    ]:  # as many at once as can be asked without asking being all that is done
+    groups = [quick, rest]  # each as many as can be asked at once without asking being all that is done
+    for ways in groups[: turn.amount(1, 2)]:
         _try(turn, ways, turn.amount(1, 3))
         world.leave()
     _ignores_term(turn)

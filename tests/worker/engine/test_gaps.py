@@ -25,16 +25,16 @@ SLACK = 0.6
 class Witness:
     """Looks at the server whenever time passes, and adds up for how long nothing served."""
 
-    def __init__(self, server: FakeServer, serves: Callable[[], bool]) -> None:
+    def __init__(self, patching: pytest.MonkeyPatch, server: FakeServer, serves: Callable[[], object]) -> None:
         self.seconds = 0.0
         self._advance, self._server, self._serves = server.advance, server, serves
-        server.advance = self.pass_time  # type: ignore[method-assign]
+        patching.setattr(server, "advance", self.pass_time)
 
     def pass_time(self, seconds: float) -> None:
         """In small steps."""
         until = self._server.now + seconds
         while (left := until - self._server.now) > 1e-9:
-            before, served = self._server.now, self._serves()
+            before, served = self._server.now, bool(self._serves())
             self._advance(min(left, 0.05))
             if not served:
                 self.seconds += self._server.now - before
@@ -50,12 +50,12 @@ def told(attempts: Iterable[list[Event]]) -> float:
     return total
 
 
-def compose_gap(n: int) -> tuple[float, float] | None:
+def compose_gap(patching: pytest.MonkeyPatch, n: int) -> tuple[float, float] | None:
     """What was said and what was, where the worker dies at the nth change; None when there is no such change."""
     stage = ComposeStage()
     stage.deploy(1, three())
     stage.publish("web", "2")
-    witness = Witness(stage.server, lambda: "web" in stage.serving())
+    witness = Witness(patching, stage.server, lambda: "web" in stage.serving())
     host, first = FakeComposeHost(stage.server), list[Event]()
     host.fail_after("changing", n)
     began = stage.server.now
@@ -69,10 +69,10 @@ def compose_gap(n: int) -> tuple[float, float] | None:
     return told([first, second]), witness.seconds
 
 
-def test_what_compose_took_away_before_its_worker_died_counts() -> None:
+def test_what_compose_took_away_before_its_worker_died_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = []
     n = 1
-    while (found := compose_gap(n)) is not None:
+    while (found := compose_gap(monkeypatch, n)) is not None:
         said, was = found
         assert said >= was - SLACK, (n, said, was)
         assert said <= was + 3 * SLACK, (n, said, was)
@@ -84,12 +84,12 @@ def test_what_compose_took_away_before_its_worker_died_counts() -> None:
 
 
 @pytest.mark.parametrize("policy", ["unless-stopped", "always"])
-def test_what_a_dead_worker_stopped_counts(policy: str) -> None:
+def test_what_a_dead_worker_stopped_counts(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene("stop-first", "success", policy=policy)
     n, measured = 1, []
     while True:
         stage = scene.set()
-        witness = Witness(stage.server, lambda stage=stage: bool(stage.serving()))  # type: ignore[misc]
+        witness = Witness(monkeypatch, stage.server, stage.serving)
         host, first = FakeHost(stage.server), list[Event]()
         host.fail_after("changing", n)
         try:
