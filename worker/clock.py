@@ -11,6 +11,7 @@ class DatabaseClock:
 
     def __init__(self, base: datetime, monotonic: float) -> None:
         self._base, self._monotonic = base, monotonic
+        self._began = base.timestamp() - monotonic
 
     @classmethod
     def read(cls) -> "DatabaseClock":
@@ -24,4 +25,4 @@ class DatabaseClock:
 
     def milliseconds(self) -> int:
         """Since the epoch, as log lines carry it."""
-        return int(self.now().timestamp() * 1000)
+        return int((self._began + time.monotonic()) * 1000)

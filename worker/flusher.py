@@ -1,6 +1,10 @@
-"""One thread a process that writes the waiting lines of every running Target, about twenty times a second."""
+"""One thread a process that writes the waiting lines of every running Target, about twenty times a second.
+
+With very many of them less often: else a worker that deploys to forty servers at once does little but write.
+"""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -11,6 +15,8 @@ from django.db import connection
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.05
+LONGEST_SECONDS = 0.5
+_SHARE = 3  # of this thread's time one part is for writing
 
 
 class Ticking(Protocol):
@@ -67,19 +73,27 @@ class Flusher:
             connection.close()
 
     def _loop(self) -> None:
+        rest = TICK_SECONDS
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopped or bool(self._watched))
                 if self._stopped:
                     return
-                self._changed.wait_for(lambda: self._stopped or self._hurried, timeout=TICK_SECONDS)
+                self._changed.wait_for(lambda: self._stopped or self._hurried, timeout=rest)
                 self._hurried = False
                 watched = list(self._watched)
+            began = time.monotonic()
             for each in watched:
                 self._tick(each)
+            rest = rest_after(time.monotonic() - began)
 
     def _tick(self, each: Ticking) -> None:
         try:
             each.tick()
         except Exception:
             log.exception("a recorder's tick failed; its Target goes on and writes by itself")
+
+
+def rest_after(seconds: float) -> float:
+    """How long to wait after writing took so long."""
+    return min(LONGEST_SECONDS, max(TICK_SECONDS, (_SHARE - 1) * seconds))

@@ -1,6 +1,7 @@
 """What waits to be written: lines numbered, cut and masked as they come, and the steps' changes in their order."""
 
 import time
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from django.conf import settings
 
 from deployments.live import LogLine
 from worker.clock import DatabaseClock
+from worker.engine.container_host import LogLine as Written
 from worker.log_text import finished_line, storable
 from worker.record_store import Batch, StepChange
 from worker.redact import Masker
@@ -24,7 +26,7 @@ class LogBuffer:
     def __init__(self, masker: Masker, clock: DatabaseClock, last_line: int, size: int, *, is_cut: bool) -> None:
         self._masker, self._clock = masker, clock
         self._batch = Batch(first=last_line + 1)
-        self._size, self._cut, self._most = size, is_cut, settings.ESTIVA_LOG_LIMIT_BYTES
+        self._size, self._cut = size, is_cut
         self.step = "connect"
 
     def now(self) -> datetime:
@@ -42,15 +44,12 @@ class LogBuffer:
         return len(self._batch.lines) >= BATCH_LINES or self._batch.size >= BATCH_BYTES
 
     def line(self, text: str, stream: str, level: str) -> None:
-        """One line, or several; nothing but Estiva's own words once the log is as long as it may be."""
-        if self._cut and stream != "estiva":
-            return
-        for each in text.split("\n"):
-            self._append(finished_line(each, self._masker), stream, level)
-        if self._size > self._most and not self._cut:
-            self._cut = True
-            self._batch.cut_at = self._batch.last
-            self._append(FULL.format(limit=self._most // 1_000_000), "estiva", "warn")
+        """One line, or several."""
+        self._append(((stream, each) for each in text.split("\n")), level)
+
+    def wrote(self, lines: Sequence[Written]) -> None:
+        """What a container wrote, all of it read at one moment."""
+        self._append(((each.stream, each.text) for each in lines), "info")
 
     def change(self, change: StepChange) -> None:
         """A step's change, unless it's waiting already."""
@@ -80,11 +79,27 @@ class LogBuffer:
             return [self.clean(each) for each in value]
         return value
 
-    def _append(self, text: str, stream: str, level: str) -> None:
-        if not self._batch.lines:
-            self._batch.since, self._most = time.monotonic(), settings.ESTIVA_LOG_LIMIT_BYTES
-        line = LogLine(self.next_line, self._clock.milliseconds(), self.step, stream, text, level)
-        self._batch.lines.append(line)
-        size = len(text) if text.isascii() else len(text.encode())
-        self._batch.size += size
+    def _append(self, several: Iterable[tuple[str, str]], level: str) -> None:
+        """Streams and texts, of one moment; nothing but Estiva's own words once the log is as long as it may be.
+
+        There are very many: what is done for each is as little as possible.
+        """
+        batch, masker, step, most = self._batch, self._masker, self.step, settings.ESTIVA_LOG_LIMIT_BYTES
+        at, number, size = self._clock.milliseconds(), batch.last, 0
+        if not batch.lines:
+            batch.since = time.monotonic()
+        for stream, raw in several:
+            if self._cut and stream != "estiva":
+                continue
+            text = finished_line(raw, masker)
+            number += 1
+            batch.lines.append(LogLine(number, at, step, stream, text, level))
+            size += len(text) if text.isascii() else len(text.encode())
+            if self._size + size > most and not self._cut:
+                self._cut, batch.cut_at = True, number
+                number += 1
+                text = FULL.format(limit=most // 1_000_000)
+                batch.lines.append(LogLine(number, at, step, "estiva", text, "warn"))
+                size += len(text)
+        batch.size += size
         self._size += size

@@ -1,5 +1,6 @@
 """What the recorder writes: one transaction a batch, each guarded by fence and lease, so that a stale holder writes nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,11 @@ class StepMoved:
     total: int
     label: str
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What of its row changes."""
+        return {"done": self.done, "total": self.total, "label": self.label}
+
 
 @dataclass(frozen=True, slots=True)
 class StepClosed:
@@ -41,6 +47,11 @@ class StepClosed:
     at: datetime
     status: str
     message: str
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What of its row changes."""
+        return {"status": self.status, "ended_at": self.at, "message": self.message}
 
 
 StepChange = StepOpened | StepMoved | StepClosed
@@ -78,9 +89,7 @@ def write(target_id: int, fence: int, batch: Batch) -> str:
     lines = encode_lines(batch.lines)
     with transaction.atomic():
         written = _guard(target_id, fence, batch)
-        is_first = bool(batch.lines) and not written  # else its steps may be there already, too
-        for change in batch.steps:
-            _write_step(target_id, fence, change, is_first=is_first)
+        _write_steps(target_id, fence, batch.steps, may_be_there=written or not batch.lines)
         if batch.lines and not written:
             LogChunk.objects.create(
                 target_id=target_id, first_line=batch.first, last_line=batch.last, fence=fence, lines=lines
@@ -105,20 +114,29 @@ def _guard(target_id: int, fence: int, batch: Batch) -> bool:
     return True
 
 
-def _write_step(target_id: int, fence: int, change: StepChange, *, is_first: bool) -> None:
-    steps = Step.objects.filter(target_id=target_id, fence=fence, key=change.key)
-    match change:
-        case StepOpened():
-            if is_first or not steps.filter(started_at=change.at).exists():
-                Step.objects.create(
-                    target_id=target_id, fence=fence, key=change.key, started_at=change.at, first_line=change.first_line
-                )
-        case StepMoved():
-            steps.filter(status=Step.Status.RUNNING).update(done=change.done, total=change.total, label=change.label)
-        case StepClosed():
-            steps.filter(status=Step.Status.RUNNING).update(
-                status=change.status, ended_at=change.at, message=change.message
-            )
+def _write_steps(target_id: int, fence: int, changes: Sequence[StepChange], *, may_be_there: bool) -> None:
+    """One statement for all that began, and one for each that went on since: a busy worker's time goes into such statements."""
+    mine = Step.objects.filter(target_id=target_id, fence=fence)
+    begun: list[Step] = []
+    went_on: dict[str, dict[str, Any]] = {}
+    for change in changes:
+        match change:
+            case StepOpened(key, at, first_line):
+                begun.append(Step(target_id=target_id, fence=fence, key=key, started_at=at, first_line=first_line))
+            case StepMoved() | StepClosed():
+                step = next((each for each in reversed(begun) if each.key == change.key), None)
+                if step is None:
+                    went_on.setdefault(change.key, {}).update(change.columns)
+                else:
+                    for name, value in change.columns.items():
+                        setattr(step, name, value)
+    if begun and may_be_there:
+        there = set(mine.filter(started_at__in=[each.started_at for each in begun]).values_list("key", "started_at"))
+        begun = [each for each in begun if (each.key, each.started_at) not in there]
+    if begun:
+        Step.objects.bulk_create(begun)
+    for key, columns in went_on.items():
+        mine.filter(key=key, status=Step.Status.RUNNING).update(**columns)
 
 
 def break_off_earlier(target_id: int, fence: int, at: datetime) -> None:

@@ -33,9 +33,10 @@ from worker.engine.events import (
     StepKey,
     StepStarted,
     Verdict,
+    Wrote,
 )
 from worker.live_tail import LiveTail
-from worker.log_buffer import LogBuffer
+from worker.log_buffer import BATCH_LINES, LogBuffer
 from worker.measured import measured
 from worker.patience import AWAY, RETRY_SECONDS, patiently
 from worker.record_store import Batch, StepClosed, StepMoved, StepOpened
@@ -97,6 +98,10 @@ class Recorder:
         """Take one event. `Mutated` waits until it is stored: from there on an interruption asks for care. So does a gap: what
         tells of it on the server is removed next.
         """
+        if isinstance(event, Wrote) and len(event.lines) > BATCH_LINES:
+            for at in range(0, len(event.lines), BATCH_LINES):
+                self.record(Wrote(event.lines[at : at + BATCH_LINES]))
+            return
         with self._buffer_lock:
             self._take(event)
             full = self._buffer.is_full
@@ -155,6 +160,8 @@ class Recorder:
         match event:
             case Line():
                 self._buffer.line(event.text, event.stream, event.level)
+            case Wrote():
+                self._buffer.wrote(event.lines)
             case Progress():
                 self._progress = event
             case StepStarted():

@@ -10,7 +10,7 @@ from parts.dockerd import DockerEngine
 from parts.sshd import SshServer
 from tests.integration.engine_stage import HEALTH, IMPATIENT, RealStage, last
 from tests.real_parts import SampleImages, SshKey
-from tests.worker.engine.stage import lines, steps
+from tests.worker.engine.stage import lines, steps, wrote
 from worker.connections.pool import Pool
 from worker.connections.signals import Signals
 from worker.engine.events import Finding, Gap, Line, Observed, Progress, Verdict
@@ -86,8 +86,7 @@ def test_a_release_that_exits_tells_its_code_and_its_last_lines(stage: RealStage
     events = stage.deploy(2, stage.images.push("2", behaviour="exits", tag="exits"))
     end = last(events)
     assert (end.verdict, end.exit_code) == (Verdict.FAILED_RESTORED, 3), end
-    said = [event.text for event in events if isinstance(event, Line) and event.stream == "stderr"]
-    assert said.count("sample: fatal: giving up") == 1
+    assert wrote(events, "stderr").count("sample: fatal: giving up") == 1
     assert stage.running() == [1]
 
 
@@ -207,5 +206,5 @@ def test_a_burst_before_it_was_proven_is_heard_to_its_end(stage: RealStage) -> N
     stage.stop_first(environment=told, health=replace(HEALTH, passes=1, interval=0.1, deadline=60))
     events = stage.deploy(1, stage.images.push("1"))
     assert last(events).verdict == Verdict.SUCCEEDED, last(events)
-    heard = [event.text for event in events if isinstance(event, Line) and "loaded record" in event.text]
+    heard = [text for text in wrote(events) if "loaded record" in text]
     assert heard == [f"sample: loaded record {number} of the start-up index" for number in range(1, said + 1)]

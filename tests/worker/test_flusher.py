@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from worker import flusher
-from worker.flusher import Flusher
+from worker.flusher import LONGEST_SECONDS, TICK_SECONDS, Flusher, rest_after
 
 
 class Waiting:
@@ -54,3 +54,10 @@ def test_lines_are_written_at_each_tick() -> None:
             assert lines.written.wait(5)
     finally:
         one.stop()
+
+
+@pytest.mark.parametrize(
+    ("took", "rest"), [(0.0, TICK_SECONDS), (0.02, TICK_SECONDS), (0.1, 0.2), (9.0, LONGEST_SECONDS)]
+)
+def test_a_third_of_the_time_is_for_writing_at_most(took: float, rest: float) -> None:
+    assert rest_after(took) == pytest.approx(rest)

@@ -15,6 +15,7 @@ from deployments.models import LogChunk, Step, Target
 from tests.deployments.world import claimed, deployed, make_world, only_target
 from tests.worker.conftest import Sent
 from worker import record_store
+from worker.engine.container_host import LogLine as Written
 from worker.engine.errors import LeaseLost
 from worker.engine.events import (
     Ended,
@@ -28,6 +29,7 @@ from worker.engine.events import (
     StepEnded,
     StepStarted,
     Verdict,
+    Wrote,
 )
 from worker.live_tail import LiveTail
 from worker.log_buffer import BATCH_LINES, FULL
@@ -214,9 +216,12 @@ def test_of_several_services_those_of_the_last_look_are_kept(recorder: Recorder)
     assert recorder.published == [["127.0.0.1", 80, 5000, "tcp"]]
 
 
-def test_keeping_stops_at_the_limit_and_says_where(recorder: Recorder, settings: Any) -> None:
+@pytest.mark.parametrize("at_once", [1, 7, 50])
+def test_keeping_stops_at_the_limit_and_says_where(recorder: Recorder, settings: Any, at_once: int) -> None:
     settings.ESTIVA_LOG_LIMIT_BYTES = 1000
-    feed(recorder, *[Line("x" * 100, "stdout") for _ in range(50)], Line("the verdict", level="bad"))
+    said = [Written("stdout", "x" * 100)] * 50
+    heard = [Wrote(said[at : at + at_once]) for at in range(0, 50, at_once)]
+    feed(recorder, *heard, Line("the verdict", level="bad"))
     texts = [each.text for each in lines()]
     assert texts[11:] == [FULL.format(limit=0), "the verdict"]
     assert Target.objects.get().log_cut_at == 11
@@ -290,3 +295,11 @@ def test_a_flood_is_written_by_the_engines_own_thread(recorder: Recorder) -> Non
     for number in range(BATCH_LINES + 10):
         recorder.record(Line(f"line {number}", "stdout"))
     assert len(lines()) == BATCH_LINES
+
+
+def test_what_was_heard_at_once_is_written_in_pieces(recorder: Recorder) -> None:
+    said = [Written("stderr", f"line {number}") for number in range(2 * BATCH_LINES + 10)]
+    recorder.record(Wrote(said))
+    assert list(LogChunk.objects.order_by("first_line").values_list("first_line", flat=True)) == [1, BATCH_LINES + 1]
+    recorder.flush()
+    assert [(each.stream, each.text) for each in lines()] == said

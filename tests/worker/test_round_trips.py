@@ -15,7 +15,7 @@ from tests.deployments.world import WORKER, claimed, deployed, make_world, only_
 from tests.worker.conftest import Sent
 from worker import record_store
 from worker.brief import target_brief
-from worker.engine.events import Line, Mutated, StepEnded, StepStarted
+from worker.engine.events import Line, Mutated, Progress, StepEnded, StepStarted
 from worker.live_tail import LiveTail
 from worker.recorder import Recorder
 from worker.redact import Masker
@@ -64,6 +64,30 @@ def test_a_step_and_its_line_are_three_questions() -> None:
     assert len(questions) == 3, "\n".join(questions)
     assert Step.objects.get().key == "connect"
     assert LogChunk.objects.count() == 1
+
+
+def test_steps_that_began_and_ended_meanwhile_are_one_question() -> None:
+    recorder = recorder_of(claimed(only_target(deployed(make_world()))))
+    recorder.record(StepStarted("connect"))
+    recorder.flush()
+    for event in (
+        StepEnded("connect", "good", "there"),
+        StepStarted("preflight"),
+        StepEnded("preflight", "good", "well"),
+        StepStarted("pull"),
+        Progress("pull", 1, 2, "layers"),
+        StepEnded("pull", "bad", "no such image"),
+        StepStarted("restore"),
+    ):
+        recorder.record(event)
+    questions = asked(recorder.flush)
+    assert len(questions) <= 5, "\n".join(questions)
+    assert list(Step.objects.order_by("pk").values_list("key", "status", "message", "done")) == [
+        ("connect", "good", "there", 0),
+        ("preflight", "good", "well", 0),
+        ("pull", "bad", "no such image", 1),
+        ("restore", "running", "", 0),
+    ]
 
 
 def test_an_end_asks_little_and_less_while_it_holds_the_audit_trail() -> None:

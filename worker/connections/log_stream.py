@@ -6,7 +6,8 @@ Nothing here waits unless asked: the parsers take what has arrived and give what
 import codecs
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from worker.connections.channels import ChannelSocket, ConnectionGone
@@ -15,6 +16,7 @@ from worker.engine.errors import HostError
 
 LINE_LIMIT = 16 * 1024  # bytes of a line that are kept
 _HEADER = struct.Struct(">BxxxL")
+_BREAK = b"\r\n"
 _READ = 1 << 16
 _LONGEST_HEAD = 1 << 16
 _HEX = b"0123456789abcdefABCDEF"
@@ -60,35 +62,37 @@ class HttpBody:
         del self._pending[: end + 4]
         return True
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self) -> list[bytes]:
         """An engine sends a chunk for every line: what is done for each is as little as possible, and nothing is moved twice."""
-        data, at = bytes(self._pending), 0
-        try:
-            while at < len(data) and not self.ended:
-                if self._left:
-                    part = data[at : at + self._left]
-                    at += len(part)
-                    self._left -= len(part)
-                    self._after_chunk = self._left == 0
-                    yield part
-                elif self._after_chunk:
-                    if len(data) - at < 2:
-                        return
-                    at += 2
-                    self._after_chunk = False
-                else:
-                    end = data.find(b"\r\n", at)
-                    if end < 0:
-                        if len(data) - at > _LONGEST_HEAD:
-                            raise ValueError("not an HTTP response: a chunk without a size")
-                        return
-                    self._left = _chunk_size(data[at:end])
-                    at = end + 2
-                    self.ended = self._left == 0
-        finally:
-            self._pending = bytearray(data[at:])
+        data, at, parts = bytes(self._pending), 0, list[bytes]()
+        left, after_chunk = self._left, self._after_chunk
+        while at < len(data) and not self.ended:
+            if left:
+                part = data[at : at + left]
+                parts.append(part)
+                at += len(part)
+                left -= len(part)
+                after_chunk = not left
+            if after_chunk:
+                if len(data) - at < len(_BREAK):
+                    break
+                at += len(_BREAK)
+                after_chunk = False
+            elif not left:
+                end = data.find(_BREAK, at)
+                if end < 0:
+                    if len(data) - at > _LONGEST_HEAD:
+                        raise ValueError("not an HTTP response: a chunk without a size")
+                    break
+                left = _chunk_size(data[at:end])
+                at = end + len(_BREAK)
+                self.ended = not left
+        self._left, self._after_chunk = left, after_chunk
+        self._pending = bytearray(data[at:])
+        return parts
 
 
+@lru_cache(maxsize=1024)  # lines are alike
 def _chunk_size(text: bytes) -> int:
     """Hexadecimal digits and nothing else: `int` would take a sign, too. What follows a semicolon says nothing about the size."""
     digits = text.partition(b";")[0].strip()

@@ -8,7 +8,7 @@ Containers are always addressed **by name**: names bear the fence, so a stale ho
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +133,7 @@ class PullProgress:
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """A line a container wrote; `text` has no newline, invalid UTF-8 already replaced."""
 
     stream: Literal["stdout", "stderr"]

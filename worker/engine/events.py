@@ -3,10 +3,12 @@
 A consumer (`worker.recorder`) writes them down in order; each stands for something that was done or seen, never hoped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
+
+from worker.engine.container_host import LogLine
 
 StepKey = Literal[
     "connect",
@@ -49,6 +51,13 @@ class Line:
     text: str
     stream: Stream = "estiva"
     level: Literal["info", "good", "warn", "bad"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """What a container wrote since it was last listened to. One event however much: it may be a hundred thousand lines a second."""
+
+    lines: Sequence[LogLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +166,6 @@ class Ended:
     remains: tuple[str, ...] = field(default=())  # what is left on the server, in words
 
 
-Event = StepStarted | StepEnded | Line | Progress | Finding | Mutated | Gap | Observed | Built | Published | Ended
+Event = (
+    StepStarted | StepEnded | Line | Wrote | Progress | Finding | Mutated | Gap | Observed | Built | Published | Ended
+)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from worker.engine.at_once import at_once
 from worker.engine.container_host import Container, ContainerHost, Follow
 from worker.engine.errors import HostError
-from worker.engine.events import Event, Line, Progress, StepKey
+from worker.engine.events import Event, Line, Progress, StepKey, Wrote
 from worker.engine.probing import Answer, ask
 from worker.engine.spec import HealthSpec
 
@@ -191,12 +191,12 @@ class _Ears:
 
     def lines(self) -> Generator[Event, None, int]:
         came = self.stream.available() if self.stream is not None else ()
-        for each in came:
-            self.count += 1
-            if self.count > self.watched.heard:  # a stream begins with the container's first line
-                self.watched.heard = self.count
-                self.watched.recent.append(each.text)
-                yield Line(each.text, stream=each.stream)
+        self.count += len(came)
+        fresh = self.count - self.watched.heard  # a stream begins with the container's first line
+        if fresh > 0:
+            self.watched.heard = self.count
+            self.watched.recent.extend(each.text for each in came[-fresh:])
+            yield Wrote(came[-fresh:])
         return len(came)
 
     def rest(self) -> Generator[Event, None, None]:

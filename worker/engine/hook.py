@@ -7,14 +7,14 @@ label), so that nothing takes it for what serves.
 """
 
 from collections.abc import Generator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from worker.engine.beside import beside_body, beside_only, shown
 from worker.engine.candidate import make_room
-from worker.engine.container_host import Container
+from worker.engine.container_host import Container, Follow
 from worker.engine.diagnosis import start_failed
 from worker.engine.errors import Cancelled, Conflict, HostError, LeaseLost, NotFound
-from worker.engine.events import Event, Line
+from worker.engine.events import Event, Line, Wrote
 from worker.engine.failure import StepFailed
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.takeover import discard, held_inventory
@@ -118,8 +118,7 @@ def _watch(run: Run, name: str) -> Generator[Event, None, Container]:
     follow = run.host.follow(name)
     try:
         while True:
-            for line in follow.available():
-                yield Line(line.text, stream=line.stream)
+            yield from _heard(follow)
             container = run.host.container(name)
             if container is None:
                 raise StepFailed(
@@ -142,16 +141,19 @@ def _watch(run: Run, name: str) -> Generator[Event, None, Container]:
         follow.close()
 
 
-def _rest(run: Run, name: str, follow: Any) -> Steps:
+def _rest(run: Run, name: str, follow: Follow) -> Steps:
     """Its last lines: the stream ends soon after the container."""
     until = run.host.now() + 5.0
     while not follow.ended and run.host.now() < until:
-        for line in follow.available():
-            yield Line(line.text, stream=line.stream)
+        yield from _heard(follow)
         if not follow.ended:
             run.host.wait(0.05)
-    for line in follow.available():
-        yield Line(line.text, stream=line.stream)
+    yield from _heard(follow)
+
+
+def _heard(follow: Follow) -> Steps:
+    if lines := follow.available():
+        yield Wrote(lines)
 
 
 def _end(run: Run, name: str) -> Steps:

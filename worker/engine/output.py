@@ -6,7 +6,7 @@ from typing import Final
 
 from worker.engine.container_host import Follow
 from worker.engine.errors import HostError, NotFound
-from worker.engine.events import Event, Line
+from worker.engine.events import Event, Line, Wrote
 from worker.engine.run import Run, Steps
 
 _REST_SECONDS: Final = 5.0
@@ -78,9 +78,8 @@ class Output:
     def _take(self) -> Steps:
         if self._follow is None:
             return
-        for line in self._follow.available():
-            if self._skip:
-                self._skip -= 1
-                continue
-            self._heard += 1
-            yield Line(line.text, stream=line.stream)
+        came = self._follow.available()
+        new, self._skip = came[self._skip :], max(0, self._skip - len(came))
+        if new:
+            self._heard += len(new)
+            yield Wrote(new)

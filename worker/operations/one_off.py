@@ -19,7 +19,7 @@ from worker.engine.beside import beside_only
 from worker.engine.compose.one_off import ByCompose
 from worker.engine.container_host import ContainerHost
 from worker.engine.errors import Cancelled, HostError, HostKeyChanged, HostLost
-from worker.engine.events import Line, Mutated
+from worker.engine.events import Line, Mutated, Wrote
 from worker.engine.failure import StepFailed
 from worker.engine.one_off import OF_LABEL, RUN_LABEL, ByEngine, Exited, Maker, Said, run_once, tidy
 from worker.engine.run import Run
@@ -111,6 +111,10 @@ class _Attempt:
         match said:
             case Line():
                 self._record.add(said)
+            case Wrote():
+                for each in said.lines:
+                    self._record.add(Line(each.text, stream=each.stream))
+                    self._record.flush_if_due()
             case Mutated():
                 self._record.flush(begun_at=Now())
             case Exited():

@@ -1,12 +1,12 @@
 """A small stage for the engine's tests: one Placement, one in-memory server, and what a person would see of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from worker.connections.fake import Behaviour, FakeHost, FakeServer
 from worker.connections.fake_container import FakeContainer
-from worker.engine.events import Ended, Event, Line, StepEnded, StepStarted
+from worker.engine.events import Ended, Event, Line, StepEnded, StepStarted, Wrote
 from worker.engine.rollout import deploy
 from worker.engine.spec import (
     ContainerSpec,
@@ -117,7 +117,16 @@ def ended(events: list[Event]) -> Ended:
 
 def lines(events: list[Event]) -> list[str]:
     """The log's text."""
-    return [event.text for event in events if isinstance(event, Line)]
+    several = [
+        (event,) if isinstance(event, Line) else event.lines for event in events if isinstance(event, Line | Wrote)
+    ]
+    return [line.text for each in several for line in each]
+
+
+def wrote(events: Iterable[Event], stream: str = "") -> list[str]:
+    """What containers wrote, or what they wrote there."""
+    several = [each for event in events if isinstance(event, Wrote) for each in event.lines]
+    return [each.text for each in several if stream in ("", each.stream)]
 
 
 def steps(events: list[Event]) -> list[tuple[str, str]]:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.worker.engine.stage import SHOP, Stage, ended, health, lines
+from tests.worker.engine.stage import SHOP, Stage, ended, health, lines, wrote
 from worker.connections.fake import Behaviour, FakeFollow, FakeHost, FakeServer
 from worker.engine.container_host import LogLine
-from worker.engine.events import Event, Line, Progress
+from worker.engine.events import Event, Progress
 from worker.engine.health import Proof, Watched, watch
 from worker.engine.spec import ContainerSpec, HealthSpec, PortSpec
 
@@ -59,9 +59,7 @@ def test_an_exit_ends_the_wait_at_once() -> None:
 def test_what_it_wrote_before_it_ended_is_heard() -> None:
     said = tuple((0.39, LogLine("stderr", f"line {n}")) for n in range(5))
     _, events, _ = judged(Behaviour(healthy_after=None, exits_after=0.4, output=said), health())
-    assert [event.text for event in events if isinstance(event, Line) and event.stream == "stderr"] == [
-        f"line {n}" for n in range(5)
-    ]
+    assert wrote(events, "stderr") == [f"line {n}" for n in range(5)]
 
 
 def test_running_is_measured_in_seconds_without_a_restart() -> None:
@@ -175,7 +173,7 @@ def test_what_it_said_in_a_burst_before_it_was_proven_is_heard_whole(monkeypatch
     said = tuple((0.0, LogLine("stdout", f"loaded record {n}")) for n in range(4_000))
     proof, events, _ = judged(Behaviour(healthy_after=0.0, output=said), health(passes=1))
     assert proof.proven
-    assert [event.text for event in events if isinstance(event, Line)] == [line.text for _, line in said]
+    assert wrote(events) == [line.text for _, line in said]
 
 
 def test_nobody_waits_for_one_that_goes_on_talking() -> None:
@@ -197,7 +195,6 @@ def test_one_that_talks_is_listened_to_between_the_looks() -> None:
     host.start("web")
     began = host.now()
     heard = watch(host, Watched("web", HealthSpec(kind="running", run_seconds=2)))
-    said_now = (each for each in heard if isinstance(each, Line) and each.stream == "stdout")
-    late = [host.now() - began - float(each.text) for each in said_now]
+    late = [host.now() - began - float(each) for event in heard for each in wrote([event])]
     assert len(late) > 150
     assert sorted(late)[len(late) * 9 // 10] < 0.05

@@ -11,7 +11,7 @@ from tests.worker.engine.stage import FIXED, Stage
 from worker.connections.fake import Behaviour, FakeHost
 from worker.engine.container_host import LogLine
 from worker.engine.errors import HostLost, LeaseLost
-from worker.engine.events import Line, Mutated
+from worker.engine.events import Line, Mutated, Wrote
 from worker.engine.failure import StepFailed
 from worker.engine.one_off import Exited, OneOff, Said, run_once
 from worker.engine.options import NetworkSpec, Options
@@ -67,10 +67,10 @@ class Play(Stage):
     def hear(self, said: Said) -> None:
         """As the recorder does."""
         match said:
-            case Line(stream="estiva"):
-                self.said.append(said.text)
             case Line():
-                self.output.append(said.text)
+                self.said.append(said.text)
+            case Wrote():
+                self.output += [each.text for each in said.lines]
             case Mutated():
                 self.begun = True
             case Exited():

@@ -16,6 +16,7 @@ from tests.worker.engine.stage import (
     health,
     lines,
     steps,
+    wrote,
 )
 from worker.connections.fake import Behaviour, FakeHost
 from worker.engine.container_host import LogLine
@@ -118,15 +119,14 @@ def test_its_last_lines_and_exit_code_are_in_the_log_once() -> None:
     said = ((0.1, LogLine("stdout", "starting")), (0.2, LogLine("stderr", "no DATABASE_URL")))
     stage.publish(2, replace(EXITS, output=said))
     events = stage.deploy(2)
-    assert [event.stream for event in events if isinstance(event, Line) and "DATABASE_URL" in event.text] == ["stderr"]
+    assert (wrote(events, "stdout"), wrote(events, "stderr")) == (["starting"], ["no DATABASE_URL"])
     assert any("exited with code 3" in line for line in lines(events))
 
 
 def test_the_alias_and_its_second_proof_double_no_line() -> None:
     stage = Stage(container=START_FIRST).serving_first()
     stage.publish(2, Behaviour(output=tuple((0.1 * n, LogLine("stdout", f"line {n}")) for n in range(5))))
-    said = [event.text for event in stage.deploy(2) if isinstance(event, Line) and event.stream == "stdout"]
-    assert said == [f"line {n}" for n in range(5)]
+    assert wrote(stage.deploy(2), "stdout") == [f"line {n}" for n in range(5)]
 
 
 def test_a_redeploy_of_the_same_release_gets_another_name() -> None:
