@@ -66,6 +66,7 @@ class BuildAttempt(Attempt[BuildBrief]):
         recorder.record(StepStarted("clone"))
         settings, source = brief.settings, brief.source
         recorder.say(f"Fetching {settings['ref']} of {brief.server.url}.")
+        self.keeper.flusher.hurry()  # the first line: whoever clicked waits for it
         mirror = Mirror(
             brief.server,
             git_servers.mirrors(brief.repository),

@@ -11,7 +11,7 @@ class DatabaseClock:
 
     def __init__(self, base: datetime, monotonic: float) -> None:
         self._base, self._monotonic = base, monotonic
-        self._began = base.timestamp() - monotonic
+        self._offset = base.timestamp() - monotonic  # for those who ask very often
 
     @classmethod
     def read(cls) -> "DatabaseClock":
@@ -25,4 +25,4 @@ class DatabaseClock:
 
     def milliseconds(self) -> int:
         """Since the epoch, as log lines carry it."""
-        return int((self._began + time.monotonic()) * 1000)
+        return int((self._offset + time.monotonic()) * 1000)

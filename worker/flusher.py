@@ -1,6 +1,6 @@
 """One thread a process that writes the waiting lines of every running Target, about twenty times a second.
 
-With very many of them less often: else a worker that deploys to forty servers at once does little but write.
+Less often where that takes much of the processor: else a worker that deploys to forty servers at once does little but write.
 """
 
 import threading
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.05
 LONGEST_SECONDS = 0.5
-_SHARE = 3  # of this thread's time one part is for writing
+_SHARE = 3  # one part of the time is for writing, at most
 
 
 class Ticking(Protocol):
@@ -76,16 +76,18 @@ class Flusher:
         rest = TICK_SECONDS
         while True:
             with self._changed:
+                if not self._watched:
+                    rest = TICK_SECONDS
                 self._changed.wait_for(lambda: self._stopped or bool(self._watched))
                 if self._stopped:
                     return
                 self._changed.wait_for(lambda: self._stopped or self._hurried, timeout=rest)
                 self._hurried = False
                 watched = list(self._watched)
-            began = time.monotonic()
+            began = time.thread_time()  # a database that is far away costs nothing but patience
             for each in watched:
                 self._tick(each)
-            rest = rest_after(time.monotonic() - began)
+            rest = rest_after(time.thread_time() - began)
 
     def _tick(self, each: Ticking) -> None:
         try:
@@ -95,5 +97,5 @@ class Flusher:
 
 
 def rest_after(seconds: float) -> float:
-    """How long to wait after writing took so long."""
+    """How long to wait after writing took so many seconds of the processor."""
     return min(LONGEST_SECONDS, max(TICK_SECONDS, (_SHARE - 1) * seconds))

@@ -1,7 +1,7 @@
 """What waits to be written: lines numbered, cut and masked as they come, and the steps' changes in their order."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +18,22 @@ FULL: Final = "From here on only Estiva's own lines are kept: the log has reache
 BATCH_LINES: Final = 2_000
 BATCH_BYTES: Final = 256_000
 """More than this and whoever records waits until it is written: the Flusher, which takes all that waits, doesn't keep up."""
+
+
+Finished = tuple[str, str]
+"""Stream and text of a line that is masked and cut."""
+
+
+def pieces(lines: Sequence[Written]) -> Iterator[Sequence[Written]]:
+    """All of them, in pieces that fill a batch at most."""
+    begin = size = 0
+    for at, each in enumerate(lines):
+        size += len(each.text)
+        if size >= BATCH_BYTES or at + 1 - begin == BATCH_LINES:
+            yield lines[begin : at + 1]
+            begin, size = at + 1, 0
+    if begin < len(lines):
+        yield lines[begin:]
 
 
 class LogBuffer:
@@ -44,12 +60,37 @@ class LogBuffer:
         return len(self._batch.lines) >= BATCH_LINES or self._batch.size >= BATCH_BYTES
 
     def line(self, text: str, stream: str, level: str) -> None:
-        """One line, or several."""
-        self._append(((stream, each) for each in text.split("\n")), level)
+        """One line, or several; nothing but Estiva's own words once the log is as long as it may be."""
+        several = [(stream, finished_line(each, self._masker)) for each in text.split("\n")]
+        self.add(several, level, as_one=stream == "estiva")
 
-    def wrote(self, lines: Sequence[Written]) -> None:
-        """What a container wrote, all of it read at one moment."""
-        self._append(((each.stream, each.text) for each in lines), "info")
+    def finished(self, lines: Iterable[Written]) -> list[Finished]:
+        """What a container wrote, fit to be kept: masked and cut. Changes nothing here, so it needs no lock."""
+        return [] if self._cut else [(each.stream, finished_line(each.text, self._masker)) for each in lines]
+
+    def add(self, several: Sequence[Finished], level: str = "info", *, as_one: bool = False) -> None:
+        """Lines of one moment, up to the limit; `as_one`: the limit is told after the last of them.
+
+        There are very many: what is done for each is as little as possible.
+        """
+        batch, step, most = self._batch, self.step, settings.ESTIVA_LOG_LIMIT_BYTES
+        at, number, size = self._clock.milliseconds(), batch.last, 0
+        if not batch.lines:
+            batch.since = time.monotonic()
+        for count, (stream, text) in enumerate(several, start=1):
+            if self._cut and stream != "estiva":
+                break
+            number += 1
+            batch.lines.append(LogLine(number, at, step, stream, text, level))
+            size += len(text) if text.isascii() else len(text.encode())
+            if self._size + size > most and not self._cut and (not as_one or count == len(several)):
+                self._cut, batch.cut_at = True, number
+                number += 1
+                full = FULL.format(limit=most // 1_000_000)
+                batch.lines.append(LogLine(number, at, step, "estiva", full, "warn"))
+                size += len(full)
+        batch.size += size
+        self._size += size
 
     def change(self, change: StepChange) -> None:
         """A step's change, unless it's waiting already."""
@@ -78,28 +119,3 @@ class LogBuffer:
         if isinstance(value, tuple | list):
             return [self.clean(each) for each in value]
         return value
-
-    def _append(self, several: Iterable[tuple[str, str]], level: str) -> None:
-        """Streams and texts, of one moment; nothing but Estiva's own words once the log is as long as it may be.
-
-        There are very many: what is done for each is as little as possible.
-        """
-        batch, masker, step, most = self._batch, self._masker, self.step, settings.ESTIVA_LOG_LIMIT_BYTES
-        at, number, size = self._clock.milliseconds(), batch.last, 0
-        if not batch.lines:
-            batch.since = time.monotonic()
-        for stream, raw in several:
-            if self._cut and stream != "estiva":
-                continue
-            text = finished_line(raw, masker)
-            number += 1
-            batch.lines.append(LogLine(number, at, step, stream, text, level))
-            size += len(text) if text.isascii() else len(text.encode())
-            if self._size + size > most and not self._cut:
-                self._cut, batch.cut_at = True, number
-                number += 1
-                text = FULL.format(limit=most // 1_000_000)
-                batch.lines.append(LogLine(number, at, step, "estiva", text, "warn"))
-                size += len(text)
-        batch.size += size
-        self._size += size

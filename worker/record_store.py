@@ -89,7 +89,8 @@ def write(target_id: int, fence: int, batch: Batch) -> str:
     lines = encode_lines(batch.lines)
     with transaction.atomic():
         written = _guard(target_id, fence, batch)
-        _write_steps(target_id, fence, batch.steps, may_be_there=written or not batch.lines)
+        if not written:  # else that commit had the steps, too
+            _write_steps(target_id, fence, batch.steps, may_be_there=not batch.lines)
         if batch.lines and not written:
             LogChunk.objects.create(
                 target_id=target_id, first_line=batch.first, last_line=batch.last, fence=fence, lines=lines
@@ -115,28 +116,36 @@ def _guard(target_id: int, fence: int, batch: Batch) -> bool:
 
 
 def _write_steps(target_id: int, fence: int, changes: Sequence[StepChange], *, may_be_there: bool) -> None:
-    """One statement for all that began, and one for each that went on since: a busy worker's time goes into such statements."""
+    """One statement for all that began, and one for each of an earlier batch that went on: a busy worker's time goes into them.
+
+    A key comes back where a step is done again: its changes belong to the last one that began, and only until that has ended.
+    `may_be_there`: without lines nothing else tells whether an earlier try of this very batch was stored.
+    """
     mine = Step.objects.filter(target_id=target_id, fence=fence)
     begun: list[Step] = []
     went_on: dict[str, dict[str, Any]] = {}
     for change in changes:
-        match change:
-            case StepOpened(key, at, first_line):
-                begun.append(Step(target_id=target_id, fence=fence, key=key, started_at=at, first_line=first_line))
-            case StepMoved() | StepClosed():
-                step = next((each for each in reversed(begun) if each.key == change.key), None)
-                if step is None:
-                    went_on.setdefault(change.key, {}).update(change.columns)
-                else:
-                    for name, value in change.columns.items():
-                        setattr(step, name, value)
-    if begun and may_be_there:
-        there = set(mine.filter(started_at__in=[each.started_at for each in begun]).values_list("key", "started_at"))
-        begun = [each for each in begun if (each.key, each.started_at) not in there]
+        if isinstance(change, StepOpened):
+            begun.append(
+                Step(
+                    target_id=target_id,
+                    fence=fence,
+                    key=change.key,
+                    started_at=change.at,
+                    first_line=change.first_line,
+                )
+            )
+        elif step := next((each for each in reversed(begun) if each.key == change.key), None):
+            if step.status == Step.Status.RUNNING:
+                vars(step).update(change.columns)
+        elif "status" not in (columns := went_on.setdefault(change.key, {})):
+            columns.update(change.columns)
+    if may_be_there and begun and mine.filter(key=begun[0].key, started_at=begun[0].started_at).exists():
+        return
+    for key, columns in went_on.items():  # before one of the same key begins again
+        mine.filter(key=key, status=Step.Status.RUNNING).update(**columns)
     if begun:
         Step.objects.bulk_create(begun)
-    for key, columns in went_on.items():
-        mine.filter(key=key, status=Step.Status.RUNNING).update(**columns)
 
 
 def break_off_earlier(target_id: int, fence: int, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """Engine events → log, steps and live tail. Numbers, masks and batches; the database is the record, Redis the live tail.
 
-The engine's thread calls `record` and `flush`; the process's `Flusher` calls `tick` every 50 ms, since the engine may be waiting.
+The engine's thread calls `record` and `flush`; the process's `Flusher` calls `tick` some twenty times a second, since the engine may be waiting.
 Each write carries the fence. When one finds that the Target is no longer ours, `lost` is told and nothing is written any more.
 """
 
@@ -36,7 +36,7 @@ from worker.engine.events import (
     Wrote,
 )
 from worker.live_tail import LiveTail
-from worker.log_buffer import BATCH_LINES, LogBuffer
+from worker.log_buffer import LogBuffer, pieces
 from worker.measured import measured
 from worker.patience import AWAY, RETRY_SECONDS, patiently
 from worker.record_store import Batch, StepClosed, StepMoved, StepOpened
@@ -98,16 +98,14 @@ class Recorder:
         """Take one event. `Mutated` waits until it is stored: from there on an interruption asks for care. So does a gap: what
         tells of it on the server is removed next.
         """
-        if isinstance(event, Wrote) and len(event.lines) > BATCH_LINES:
-            for at in range(0, len(event.lines), BATCH_LINES):
-                self.record(Wrote(event.lines[at : at + BATCH_LINES]))
-            return
-        with self._buffer_lock:
-            self._take(event)
-            full = self._buffer.is_full
+        if isinstance(event, Wrote):
+            self._take_output(event)
+        else:
+            with self._buffer_lock:
+                self._take(event)
         if isinstance(event, Mutated) or (isinstance(event, Gap) and event.seconds):
             self.flush()
-        elif full:
+        elif self._buffer.is_full:
             self._write_patiently()
         self._publish_progress()
 
@@ -156,12 +154,19 @@ class Recorder:
 
     # taking in
 
+    def _take_output(self, event: Wrote) -> None:
+        """Masked before the lock is taken: the one Flusher of all Targets waits for it."""
+        for piece in pieces(event.lines):
+            finished = self._buffer.finished(piece)
+            with self._buffer_lock:
+                self._buffer.add(finished)
+            if self._buffer.is_full:
+                self._write_patiently()
+
     def _take(self, event: Event) -> None:
         match event:
             case Line():
                 self._buffer.line(event.text, event.stream, event.level)
-            case Wrote():
-                self._buffer.wrote(event.lines)
             case Progress():
                 self._progress = event
             case StepStarted():

@@ -21,6 +21,7 @@ class Waiting:
 
 def test_a_hurried_line_does_not_wait_for_the_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flusher, "TICK_SECONDS", 60.0)
+    monkeypatch.setattr(flusher, "LONGEST_SECONDS", 60.0)
     one, lines = Flusher(), Waiting()
     one.start()
     try:
@@ -34,6 +35,7 @@ def test_a_hurried_line_does_not_wait_for_the_tick(monkeypatch: pytest.MonkeyPat
 
 def test_what_was_hurried_once_waits_for_its_tick_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flusher, "TICK_SECONDS", 60.0)
+    monkeypatch.setattr(flusher, "LONGEST_SECONDS", 60.0)
     one, lines = Flusher(), Waiting()
     one.start()
     try:
@@ -59,5 +61,5 @@ def test_lines_are_written_at_each_tick() -> None:
 @pytest.mark.parametrize(
     ("took", "rest"), [(0.0, TICK_SECONDS), (0.02, TICK_SECONDS), (0.1, 0.2), (9.0, LONGEST_SECONDS)]
 )
-def test_a_third_of_the_time_is_for_writing_at_most(took: float, rest: float) -> None:
+def test_a_third_of_the_time_is_for_writing_at_most_and_nobody_waits_for_long(took: float, rest: float) -> None:
     assert rest_after(took) == pytest.approx(rest)

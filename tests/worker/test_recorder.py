@@ -32,7 +32,7 @@ from worker.engine.events import (
     Wrote,
 )
 from worker.live_tail import LiveTail
-from worker.log_buffer import BATCH_LINES, FULL
+from worker.log_buffer import BATCH_BYTES, BATCH_LINES, FULL
 from worker.recorder import Recorder
 from worker.redact import Masker
 
@@ -303,3 +303,49 @@ def test_what_was_heard_at_once_is_written_in_pieces(recorder: Recorder) -> None
     assert list(LogChunk.objects.order_by("first_line").values_list("first_line", flat=True)) == [1, BATCH_LINES + 1]
     recorder.flush()
     assert [(each.stream, each.text) for each in lines()] == said
+
+
+def test_what_was_heard_in_long_lines_is_written_in_pieces_as_well(recorder: Recorder) -> None:
+    recorder.record(Wrote([Written("stdout", "x" * 10_000)] * 100))
+    recorder.flush()
+    assert len(lines()) == 100
+    assert max(len(each.lines) for each in LogChunk.objects.all()) < 2 * BATCH_BYTES
+
+
+def test_the_limit_is_told_after_the_whole_of_what_estiva_says(recorder: Recorder, settings: Any) -> None:
+    settings.ESTIVA_LOG_LIMIT_BYTES = 100
+    feed(recorder, Line("x" * 200 + "\nits second line", level="bad"), Line("more", "stdout"))
+    assert [each.text for each in lines()][1:] == ["its second line", FULL.format(limit=0)]
+
+
+@pytest.mark.both_databases
+def test_a_step_that_is_done_again_closes_the_one_before(recorder: Recorder, claim: Claim) -> None:
+    feed(recorder, StepStarted("replace"))
+    again = (StepEnded("replace", "cancelled"), StepStarted("replace"), Progress("replace", 1, 3, "half way"))
+    feed(recorder, *again)
+    feed(recorder, StepEnded("replace", "good", "there"))
+    assert list(Step.objects.order_by("pk").values_list("key", "status", "done")) == [
+        ("replace", "cancelled", 0),
+        ("replace", "good", 1),
+    ]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("said", [(), (Line("said meanwhile"),)])
+def test_steps_whose_commit_got_no_answer_are_there_once(
+    recorder: Recorder, flaky: list[bool], said: tuple[Line, ...]
+) -> None:
+    feed(recorder, StepStarted("replace"))
+    flaky += [True, True]
+    feed(recorder, StepEnded("replace", "cancelled"), StepStarted("replace"), *said)
+    feed(recorder, StepEnded("replace", "good"))
+    assert list(Step.objects.order_by("pk").values_list("key", "status")) == [
+        ("replace", "cancelled"),
+        ("replace", "good"),
+    ]
+
+
+def test_progress_after_its_end_changes_nothing(recorder: Recorder) -> None:
+    feed(recorder, StepStarted("health"), StepEnded("health", "bad", "no answer"), Progress("health", 3, 4, "seconds"))
+    step = Step.objects.get()
+    assert (step.status, step.done) == ("bad", 0)

@@ -92,11 +92,19 @@ class HttpBody:
         return parts
 
 
+def _chunk_size(head: bytes) -> int:
+    """What follows a semicolon says nothing about the size."""
+    text = head if len(head) <= _MOST_DIGITS else head.partition(b";")[0].strip()
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("not an HTTP response: a chunk without a size")
+    return _number(text)
+
+
 @lru_cache(maxsize=1024)  # lines are alike
-def _chunk_size(text: bytes) -> int:
-    """Hexadecimal digits and nothing else: `int` would take a sign, too. What follows a semicolon says nothing about the size."""
+def _number(text: bytes) -> int:
+    """Hexadecimal digits and nothing else: `int` would take a sign, too."""
     digits = text.partition(b";")[0].strip()
-    if not 1 <= len(digits) <= _MOST_DIGITS or digits.strip(_HEX):
+    if not digits or digits.strip(_HEX):
         raise ValueError("not an HTTP response: a chunk without a size")
     return int(digits, 16)
 

@@ -101,6 +101,15 @@ def test_a_chunked_body_survives_any_cutting(chunks: list[bytes], cuts: list[int
     assert (body.status, body.ended) == (200, True)
 
 
+@pytest.mark.parametrize("extension", [b"", b";a=b", b' ; said="' + b"x" * 200 + b'"'])
+def test_what_is_said_beside_a_chunks_size_and_after_the_last_one_is_passed_over(extension: bytes) -> None:
+    coded = HEAD + b"5%s\r\nhello\r\n00000006%s\r\n world\r\n0%s\r\nX: y\r\n\r\n" % ((extension,) * 3)
+    for place in range(len(coded)):
+        body = HttpBody()
+        assert b"".join(body.feed(piece) for piece in cut(coded, [place])) == b"hello world"
+        assert body.ended
+
+
 def test_a_body_without_chunks_passes_as_it_is() -> None:
     body = HttpBody()
     assert body.feed(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n\r\nab") == b"ab"
