@@ -6,7 +6,7 @@ Forty ports of sshd in front of one engine would be no forty servers: names and 
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,7 @@ def _seldom(condition: Callable[[], bool]) -> Callable[[], bool]:
 
 
 @contextmanager
-def servers(count: int) -> Iterator[Servers]:
+def servers(count: int, settings: Mapping[str, str] | None = None) -> Iterator[Servers]:
     """`count` of them, a worker, a looker, the web and the reconciler; gone with everything they started afterwards."""
     if os.geteuid() != 0:
         raise PartError("it needs root: engines and network namespaces.")
@@ -89,7 +89,7 @@ def servers(count: int) -> Iterator[Servers]:
     try:
         with Supervisor() as supervisor, supervisor.signals(), ExitStack() as stack:
             fleet = stack.enter_context(Fleet(folder / "fleet", count))
-            estiva = Estiva(folder / "estiva", postgres=True)
+            estiva = Estiva(folder / "estiva", postgres=True, settings=settings)
             stack.callback(estiva.stop)
             estiva.start()
             backstage = Stage(folder, estiva.environment(secret=True))

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -38,7 +38,7 @@ class Running(Protocol):
 class Estiva:
     """One installation in `folder`. What is started stays listed, dead or alive, until `stop`."""
 
-    def __init__(self, folder: Path, *, postgres: bool = False) -> None:
+    def __init__(self, folder: Path, *, postgres: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.valkey = Valkey(self.folder / "valkey")
@@ -46,6 +46,7 @@ class Estiva:
         self.port = free_port()
         self.processes: dict[str, Process] = {}
         self.starts: list[str] = []
+        self._settings = dict(settings or {})
         self._clock: dict[str, str] = {}
         self._numbers = count(1)
 
@@ -81,6 +82,7 @@ class Estiva:
             "ESTIVA_BASE_URL": self.url,
             "ESTIVA_DATABASE_URL": self.database_url,
             "ESTIVA_REDIS_URL": self.valkey.url,
+            **self._settings,
         }
 
     def start(self) -> None:
