@@ -1,6 +1,7 @@
 """Every benchmark, one after the other, each in a process of its own; then docs/benchmarks.md is written, with a picture for each.
 
-A benchmark that fails is said to have failed; the others run all the same.
+Each begins once the machine has come to rest from the one before it, so that it isn't measured along. One that fails is said to have
+failed; the others run all the same.
 """
 
 import argparse
@@ -18,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import report
+from bench.cores import at_rest
 from bench.frame import RESULT
+from bench.verdicts import BUSY
 from parts.environment import ROOT
 
 CPUS = Path("/proc/cpuinfo")
@@ -33,7 +36,7 @@ def run(name: str, words: Sequence[str] = ()) -> dict[str, Any]:
         "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "cores": os.cpu_count(),
         "machine": _machine(),
-        "load_before": round(os.getloadavg()[0], 2),
+        "load_before": round(at_rest((os.cpu_count() or 1) * BUSY), 2),  # cores at work
     }
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "result.json"

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
+from bench.frame import shown
+from bench.verdicts import PAST, UNTOLD, Aimed, aimed
+
 WIDTH, LABELS, VALUES, LINE, EDGE = 820, 330, 90, 22, 16
 MOST_LABEL = 50  # characters that fit beside a bar
-MOST_BARS = 16
-PAST = 1.5  # of an aim: a bar that would be longer ends there
+MOST_BARS = 32
+MARKS = {"met": "✓", "missed": "✗", UNTOLD: "?"}
 
 _STYLE = """
 text { font: 12.5px system-ui, sans-serif; fill: #1d2733 }
@@ -37,7 +40,7 @@ def draw(name: str, found: Mapping[str, Any]) -> str:
     bars, aims = list(timed(found["rows"])), list(aimed(found))
     lines: list[str] = []
     top = EDGE + LINE
-    for title, drawn in (("Seconds", _bars(bars)), ("Figures and their aims (the line)", _aims(aims))):
+    for title, drawn in (("Times", _bars(bars)), ("Figures and their aims (the line)", _aims(aims))):
         if not drawn:
             continue
         lines.append(f'<text class="head" x="{EDGE}" y="{top}">{title}</text>')
@@ -46,7 +49,7 @@ def draw(name: str, found: Mapping[str, Any]) -> str:
             lines += [part.replace("@", f"{top}").replace("^", f"{top - 12}") for part in each]
             top += LINE
         top += LINE // 2
-    said = "; ".join([*(f"{label} {value:.2f} s" for label, value in bars), *(each.words for each in aims)])
+    said = "; ".join([*(f"{label} {shown(value)}" for label, value in bars), *(each.words for each in aims)])
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}" role="img"'
@@ -63,45 +66,16 @@ def draw(name: str, found: Mapping[str, Any]) -> str:
 
 def timed(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:
     """What has a bar: times, no parts of others, and not too many."""
-    whole = [row for row in rows if not row["what"].startswith(" ") and row["note"] != "clicks, not seconds"]
+    whole = [row for row in rows if not row["what"].startswith(" ")]
     for row in whole[:MOST_BARS]:
         yield row["what"], float(row["seconds"])
-
-
-class Aimed:
-    """A figure that has an aim."""
-
-    def __init__(self, figure: str, value: float, aim: float, *, at_least: bool) -> None:
-        self.figure, self.value, self.aim, self.at_least = figure, value, aim, at_least
-        self.met = value >= aim if at_least else value <= aim
-
-    @property
-    def words(self) -> str:
-        """Figure, aim and verdict."""
-        sign = "≥" if self.at_least else "≤"
-        return f"{self.figure} {self.value:.4g}, aim {sign} {self.aim:g}, {'met' if self.met else 'missed'}"
-
-    @property
-    def share(self) -> float:
-        """Of the aim: 1 is just met."""
-        if self.aim:
-            return min(self.value / self.aim, PAST)
-        return PAST if self.value else 0.0
-
-
-def aimed(found: Mapping[str, Any]) -> Iterator[Aimed]:
-    """The figures that have one, as they stand."""
-    for figure, value in found["figures"].items():
-        for kind in ("aims", "at_least"):
-            if figure in found[kind] and not isinstance(value, str):
-                yield Aimed(figure, float(value), float(found[kind][figure]), at_least=kind == "at_least")
 
 
 def _bars(bars: Sequence[tuple[str, float]]) -> list[list[str]]:
     longest = max((value for _, value in bars), default=0.0) or 1.0
     room = WIDTH - LABELS - VALUES - 2 * EDGE
     return [
-        _row(label, value / longest * room, "ours" if "stiva" in label else "bar", f"{value:.2f}")
+        _row(label, value / longest * room, "ours" if "stiva" in label else "bar", shown(value))
         for label, value in bars
     ]
 
@@ -112,8 +86,8 @@ def _aims(aims: Sequence[Aimed]) -> list[list[str]]:
     mark = f'<line class="aim" x1="{line:.1f}" x2="{line:.1f}" y1="^" y2="@"/>'
     drawn = []
     for each in aims:
-        value = f"{each.value:.4g} {'✓' if each.met else '✗'}"
-        row = _row(each.figure, each.share * room, "met" if each.met else "missed", value)
+        value = f"{each.value:.4g} {MARKS[each.verdict]}"
+        row = _row(each.figure, each.share * room, "bar" if each.doubt else each.verdict, value)
         drawn.append([*row, mark] if each.aim else row)
     return drawn
 

@@ -5,6 +5,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from bench.verdicts import aimed, doubts
 
 RESULT = "BENCH_RESULT"  # in the environment: where `bin/bench all` wants to read what was found
 
@@ -18,6 +21,13 @@ class Row:
     note: str = ""
 
 
+def shown(seconds: float) -> str:
+    """For people: milliseconds where it is less than a second."""
+    if seconds >= 1 or not seconds:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.1 else f"{seconds * 1000:.1f} ms"
+
+
 def show(
     name: str,
     title: str,
@@ -27,30 +37,39 @@ def show(
     noise: str = "",
     *,
     at_least: Mapping[str, float] | None = None,
+    rounds: Mapping[str, Sequence[float]] | None = None,
+    more: Sequence[Row] = (),
 ) -> None:
-    """Print it all. `aims` are the largest values that the figures should have, `at_least` the smallest; `noise` is what to
-    say of the machine."""
+    """Print it all. `aims` are the largest values that the figures should have, `at_least` the smallest, and without them nothing is
+    judged. `noise` is what to say of the machine, `rounds` what single rounds gave for a figure; `more` rows are kept and not printed."""
+    rounded = {figure: value if isinstance(value, str) else round(value, 3) for figure, value in figures.items()}
+    found: dict[str, Any] = {
+        "title": title,
+        "rows": [asdict(row) for row in rows],
+        "more": [asdict(row) for row in more],
+        "figures": rounded,
+        "noise": noise,
+        "aims": aims,
+        "at_least": at_least or {},
+        "doubts": doubts(aims, at_least or {}, noise, rounds or {}),
+    }
+    verdicts = {each.figure: each for each in aimed({**found, "figures": figures})}
     width = max(len(row.what) for row in rows)
     print(f"\n{title}\n")
     for row in rows:
-        print(f"  {row.what:<{width}}  {row.seconds:8.2f} s  {row.note}".rstrip())
+        print(f"  {row.what:<{width}}  {shown(row.seconds):>9}  {row.note}".rstrip())
     print()
     for figure, value in figures.items():
-        if isinstance(value, str):
-            print(f"  {figure} = {value}")
-            continue
-        print(f"  {figure} = {value:.3f}{_verdict(value, aims.get(figure), (at_least or {}).get(figure))}")
+        told = value if isinstance(value, str) else f"{value:.3f}"
+        each = verdicts.get(figure)
+        print(f"  {figure} = {told}" + (f"  aim {each.wanted}: {_loud(each.verdict)}" if each else ""))
+    for figure, why in found["doubts"].items():
+        print(f"  ({figure}: {why})")
     print(f"  (machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}{'; ' if noise else ''}{noise})\n")
-    rounded = {figure: value if isinstance(value, str) else round(value, 3) for figure, value in figures.items()}
     print(json.dumps({"bench": name, "figures": rounded}), flush=True)
     if RESULT in os.environ:
-        found = {"title": title, "rows": [asdict(row) for row in rows], "figures": rounded, "noise": noise}
-        Path(os.environ[RESULT]).write_text(json.dumps({**found, "aims": aims, "at_least": at_least or {}}))
+        Path(os.environ[RESULT]).write_text(json.dumps(found))
 
 
-def _verdict(value: float, most: float | None, least: float | None) -> str:
-    if most is not None:
-        return f"  aim ≤ {most:g}: {'met' if value <= most else 'MISSED'}"
-    if least is not None:
-        return f"  aim ≥ {least:g}: {'met' if value >= least else 'MISSED'}"
-    return ""
+def _loud(verdict: str) -> str:
+    return "MISSED" if verdict == "missed" else verdict

@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median, quantiles
 
-NOISY = 0.25  # of the reference's median, between its quartiles: beyond that ratios tell little
+ROUNDS = 7  # unless somebody asks for another number
+FEW = 4  # rounds: with less nothing is told of how steady the machine was
+NOISY = 0.25  # of the median, between the quartiles: beyond that ratios tell little
 
 
 def take_turns(ways: Mapping[str, Callable[[int], float | None]], rounds: int, seed: int = 1) -> dict[str, list[float]]:
@@ -28,19 +30,34 @@ def take_turns(ways: Mapping[str, Callable[[int], float | None]], rounds: int, s
     return seconds
 
 
+def ratios(of: Sequence[float], over: Sequence[float]) -> list[float]:
+    """Round by round."""
+    return [one / other for one, other in zip(of, over, strict=True)]
+
+
 def ratio(of: Sequence[float], over: Sequence[float]) -> float:
     """The median of the rounds' ratios."""
-    return median(one / other for one, other in zip(of, over, strict=True))
+    return median(ratios(of, over))
+
+
+def medians(rounds: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Figures from what each round gave."""
+    return {figure: median(values) for figure, values in rounds.items()}
+
+
+def spread(values: Sequence[float]) -> float:
+    """How far the quartiles are apart, as a share of the median; of at least two values."""
+    low, _, high = quantiles(values, n=4)
+    return (high - low) / median(values)
 
 
 def noise(reference: Sequence[float]) -> str:
     """Words on how steady the machine was, by the reference; "" where it was."""
-    if len(reference) < 4:
+    if len(reference) < FEW:
         return "too few rounds to tell how steady the machine was"
-    low, _, high = quantiles(reference, n=4)
-    spread = (high - low) / median(reference)
+    apart = spread(reference)
     return (
-        f"the machine was too noisy to tell: the reference's quartiles are {spread:.0%} apart" if spread > NOISY else ""
+        f"the machine was too noisy to tell: the reference's quartiles are {apart:.0%} apart" if apart > NOISY else ""
     )
 
 

@@ -2,22 +2,25 @@
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.chart import aimed, draw
+from bench.chart import draw
+from bench.frame import shown
+from bench.verdicts import Aimed, aimed, was_busy
 from parts.environment import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 FOLDER = ROOT / "docs" / "benchmarks"
-BUSY = 0.5  # of the cores, before a benchmark begins: beyond that its times are another's, too
 _HEAD = """# Benchmarks
 
 What Estiva promises about speed, measured by `bin/bench all`, which wrote this page. Each benchmark runs its reference in the same run:
-look at the ratios, the seconds are this machine's. Times are medians of rounds in shuffled order after a warm-up, ratios are taken round by
-round. What stands here can be measured anew by anyone with `bin/bench NAME`; the numbers stand as JSON in
-`docs/benchmarks/`, beside the pictures.
+look at the ratios, the times are this machine's. Unless a benchmark says below that it is judged otherwise, its ways take turns: each round
+times every way once, in an order that is shuffled anew, after a round that isn't counted; a time is the median of seven rounds, and a ratio
+the median of the rounds' ratios. Where the machine was too noisy or too busy for a time to be told from its aim, that stands in the
+verdict's place. What stands here can be measured anew by anyone with `bin/bench NAME`; the numbers stand as JSON in `docs/benchmarks/`,
+beside the pictures.
 """
 
 
@@ -51,8 +54,7 @@ def _summary(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             yield f"| [{name}](#{name}) | | | | {'**failed**' if told else 'not run'} |"
             continue
         for each in aimed(told):
-            sign, verdict = "≥" if each.at_least else "≤", "met" if each.met else "**missed**"
-            yield f"| [{name}](#{name}) | `{each.figure}` | {each.value:.4g} | {sign} {each.aim:g} | {verdict} |"
+            yield f"| [{name}](#{name}) | `{each.figure}` | {each.value:.4g} | {each.wanted} | {_verdict(each)} |"
     yield ""
 
 
@@ -90,12 +92,8 @@ def _docstring(name: str) -> str:
 
 def _machine(told: Mapping[str, Any]) -> str:
     before, after = told["load_before"], told["load_after"]
-    said = f"{told['machine']}, load {before:.1f} before it and {after:.1f} at its end"
-    return (
-        f"{said}. **The machine was busy with other work: the times say little**"
-        if before > told["cores"] * BUSY
-        else said
-    )
+    said = f"{told['machine']}, {before:.1f} cores at work before it, load {after:.1f} at its end"
+    return f"{said}. **The machine was busy with other work: the times say little**" if was_busy(told) else said
 
 
 def _figures(told: Mapping[str, Any]) -> Iterator[str]:
@@ -103,20 +101,34 @@ def _figures(told: Mapping[str, Any]) -> Iterator[str]:
     yield "| figure | found | aim | |"
     yield "| --- | ---: | ---: | --- |"
     for figure, value in told["figures"].items():
-        shown = f"`{value}`" if isinstance(value, str) else f"{value:.4g}"
+        shown_as = f"`{value}`" if isinstance(value, str) else f"{value:.4g}"
         each = verdicts.get(figure)
-        aim = f"{'≥' if each.at_least else '≤'} {each.aim:g}" if each else ""
-        yield f"| `{figure}` | {shown} | {aim} | {('met' if each.met else '**missed**') if each else ''} |"
+        yield f"| `{figure}` | {shown_as} | {each.wanted if each else ''} | {_verdict(each) if each else ''} |"
     yield ""
+    yield from (f"`{figure}`: {why}.\n" for figure, why in told.get("doubts", {}).items())
+
+
+def _verdict(each: Aimed) -> str:
+    return each.verdict if each.verdict == "met" else f"**{each.verdict}**"
 
 
 def _rows(told: Mapping[str, Any]) -> Iterator[str]:
-    yield "| | seconds | |"
+    yield from _table(told["rows"])
+    if more := told.get("more"):
+        yield f"<details><summary>All {len(more)}</summary>"
+        yield ""
+        yield from _table(more)
+        yield "</details>"
+        yield ""
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield "| | time | |"
     yield "| --- | ---: | --- |"
-    for row in told["rows"]:
+    for row in rows:
         what = row["what"].strip()
         part = "· " if row["what"].startswith(" ") else ""
-        yield f"| {part}{_escaped(what)} | {row['seconds']:.2f} | {_escaped(row['note'])} |"
+        yield f"| {part}{_escaped(what)} | {shown(row['seconds'])} | {_escaped(row['note'])} |"
     yield ""
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from bench import all as everything
 from bench import report
-from bench.chart import aimed, draw
+from bench.chart import draw
+from bench.verdicts import aimed
 
 SVG = "{http://www.w3.org/2000/svg}"
 BENCHMARKS = {"overhead": "one deploy", "fanout": "many servers", "nothing": "a benchmark that nobody wrote"}
@@ -51,7 +52,7 @@ def test_a_picture_says_in_words_what_it_shows() -> None:
     assert tree.get("aria-labelledby", "").split() == [each.get("id") for each in named if each is not None]
     assert next(each.text for each in named if each is not None) == "One deploy, <layers> cached"
     words = "".join(tree.itertext())
-    assert "Estiva, a | b & c@d^e 0.60 s" in words
+    assert "Estiva, a | b & c@d^e 600 ms" in words
     assert "engine_over_floor 1.2, aim ≤ 1.1, missed" in words
     assert "prefers-color-scheme: dark" in words
     bars = [rect for rect in tree.iter(f"{SVG}rect") if rect.get("class") != "ground"]
@@ -70,15 +71,46 @@ def test_the_page_shows_misses_failures_and_what_was_not_run(tmp_path: Path) -> 
     said = page.read_text()
     assert "| [overhead](#overhead) | `engine_over_floor` | 1.2 | ≤ 1.1 | **missed** |" in said
     assert "| [overhead](#overhead) | `scaling` | 3.5 | ≥ 3.2 | met |" in said
-    assert "| Estiva, a \\| b & c@d^e | 0.60 |  |" in said
+    assert "| Estiva, a \\| b & c@d^e | 600 ms |  |" in said
     assert "| [fanout](#fanout) | | | | **failed** |" in said
     assert "exit code 1\nno root" in said
     assert "| [nothing](#nothing) | | | | not run |" in said
     assert "![One deploy, &lt;layers> cached](benchmarks/overhead.svg)" in said
-    assert "2 cores (of some make), 8 GB, Linux 6, load 0.1 before it and 2.0 at its end." in said
+    assert "2 cores (of some make), 8 GB, Linux 6, 0.1 cores at work before it, load 2.0 at its end." in said
     assert (folder / "overhead.svg").exists()
     assert not (folder / "fanout.svg").exists()
     assert json.loads((folder / "overhead.json").read_text())["figures"]["slowest_page"] == "/x"
+
+
+def test_a_figure_that_can_not_be_told_is_neither_met_nor_missed(tmp_path: Path) -> None:
+    page, told = tmp_path / "page.md", found(doubts={"engine_over_floor": "the reference's quartiles are 40 % apart"})
+    report.keep("overhead", told, tmp_path)
+
+    report.write({"overhead": "one deploy"}, page, tmp_path)
+
+    said = page.read_text()
+    assert "| [overhead](#overhead) | `engine_over_floor` | 1.2 | ≤ 1.1 | **too noisy to tell** |" in said
+    assert "`engine_over_floor`: the reference's quartiles are 40 % apart." in said
+    assert "engine_over_floor 1.2, aim ≤ 1.1, too noisy to tell" in (tmp_path / "overhead.svg").read_text()
+
+
+def test_what_is_too_long_to_read_is_folded(tmp_path: Path) -> None:
+    rows = [{"what": f"page {number}", "seconds": 0.0283, "note": "11 queries"} for number in range(300)]
+    report.keep("pages", found(rows=rows[:10], more=rows), tmp_path)
+
+    report.write({"pages": "every page"}, tmp_path / "page.md", tmp_path)
+
+    said = (tmp_path / "page.md").read_text()
+    before, _, folded = said.partition("<details><summary>All 300</summary>")
+    assert "| page 9 | 28.3 ms | 11 queries |" in before
+    assert "page 10" not in before
+    assert "| page 299 | 28.3 ms | 11 queries |" in folded
+
+
+def test_a_picture_has_a_bar_for_the_forty_servers_too() -> None:
+    rows = [{"what": f"way {number}", "seconds": 1.0, "note": ""} for number in range(24)]
+
+    assert "way 23" in draw("fanout", found(rows=rows))
 
 
 @pytest.mark.parametrize(("before", "busy"), [(0.4, False), (3.0, True)])
@@ -90,7 +122,9 @@ def test_a_busy_machine_is_named(before: float, busy: bool, tmp_path: Path) -> N
     assert ("busy with other work" in (tmp_path / "page.md").read_text()) is busy
 
 
-def test_a_benchmark_that_fails_leaves_its_last_words() -> None:
+def test_a_benchmark_that_fails_leaves_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(everything, "at_rest", lambda most: most / 2)
+
     told = everything.run("overhead", ["--rounds", "no number"])
 
     assert told["command"] == "bin/bench overhead --rounds no number"
