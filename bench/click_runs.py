@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.pairs import take_turns
-from bench.peers import Local, Seat
+from bench.peers import Local
+from bench.seats import Seat
 from bench.tab import Clicked, Tab
 from bench.world import CONCURRENCY
 from parts.faults.world import World

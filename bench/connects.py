@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from bench.peers import Login
+from bench.seats import Login
 from parts.processes import PartError, run
 from parts.sshd import SshServer
 from worker.connections.pool import Pool

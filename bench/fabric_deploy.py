@@ -1,8 +1,7 @@
-"""Fabric's deploy: the docker client's four steps, the servers side by side. Runs in the peers' environment."""
+"""Fabric's deploy: the docker client's four steps, as the lines that it is told, the servers side by side. Runs in the peers' environment."""
 
 import json
 import os
-import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ def deploy(seat: dict[str, Any]) -> None:
     ) as connection:
         connection.client.load_host_keys(TOLD["known"])
         connection.client.set_missing_host_key_policy(RejectPolicy())
-        for words in seat["commands"]:
-            connection.run(shlex.join(words), hide=True)
+        for line in seat["lines"]:
+            connection.run(line, hide=True)
 
 
 with ThreadPoolExecutor(TOLD["at_once"]) as pool:

@@ -14,7 +14,7 @@ from bench import peers
 from bench.connects import Clients, Estivas, Refusals
 from bench.frame import Row, show
 from bench.pairs import each, noise, ratio, take_turns
-from bench.peers import Login, Seat
+from bench.seats import INSIDE, Login, Seat
 from bench.servers import Servers, servers
 from parts.sshd import SshServer
 from parts.supervisor import Interrupted
@@ -100,7 +100,7 @@ def _deploy(
     folder.mkdir()
     ways, tags = peers.peers(folder, login, at_once=count), ("1", "2")  # a deploy changes the version each time
     images = [made.images.page(tag) for tag in tags]
-    published = {"container_port": peers.INSIDE, "host_port": port, "host_address": "127.0.0.1", "protocol": "tcp"}
+    published = {"container_port": INSIDE, "host_port": port, "host_address": "127.0.0.1", "protocol": "tcp"}
     settings = {"ports": [published], "health": HEALTH}
 
     def estiva(number: int) -> float:

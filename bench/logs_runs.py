@@ -16,7 +16,7 @@ import django
 django.setup()
 
 from bench import processes  # noqa: E402 - Django has to be set up first
-from bench.peers import CLIENT, Login  # noqa: E402
+from bench.seats import CLIENT, Login  # noqa: E402
 from bench.stage import answer  # noqa: E402
 from bench.viewer import Heard, Viewer  # noqa: E402
 from deployments import requests  # noqa: E402

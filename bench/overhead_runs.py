@@ -12,7 +12,8 @@ import django
 django.setup()
 
 from bench.pairs import take_turns  # noqa: E402 - Django has to be set up first
-from bench.peers import Local, Login, Seat, Way, peers  # noqa: E402
+from bench.peers import Local, peers  # noqa: E402
+from bench.seats import Login, Seat, Way  # noqa: E402
 from bench.stage import answer  # noqa: E402
 from bench.trace import traced  # noqa: E402
 from deployments import requests  # noqa: E402
@@ -77,9 +78,10 @@ class Pipeline:
         self._sample, self._actor = sample, admin()[1]
         self._placement = Placement.objects.get()
         self.parts: dict[str, list[float]] = defaultdict(list)
+        self.plans: list[float] = []  # seconds of each, before the click
 
     def deploy(self, number: int, tag: str) -> float:
-        """Seconds from the request to the end on record."""
+        """Seconds from the click to the end on record."""
         self._placement = save(self._actor, self._placement, self._sample, tag, interval=HEALTH.interval, passes=1)
         plan = requests.request_plan(actor=self._actor, placement=self._placement)
         await_operation(plan.operation, "the plan was not worked out")
@@ -93,6 +95,7 @@ class Pipeline:
         target = Target.objects.select_related("deployment").get(deployment=deployment)
         check("pipeline", target.status == "succeeded", f"round {number}: {target.status}, {target.outcome}")
         if number >= 0:
+            self.plans.append(_between(plan.operation.requested_at, plan.operation.ended_at))
             self._note(target)
         return _between(target.deployment.requested_at, target.deployment.ended_at)
 
@@ -131,7 +134,7 @@ def _race(told: dict[str, Any]) -> dict[str, Any]:
     seconds = take_turns(turns, told["rounds"])
     with traced() as calls:
         engine.deploy(told["rounds"], pinned[tags[told["rounds"] % 2]])
-    return {**seconds, "parts": pipeline.parts, "calls": calls}
+    return {**seconds, "plan": pipeline.plans, "parts": pipeline.parts, "calls": calls}
 
 
 def _pinned(seat: Seat, image: str) -> ImageSpec:

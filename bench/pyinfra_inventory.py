@@ -15,7 +15,7 @@ servers = [
             "ssh_user": each["user"],
             "ssh_key": _TOLD["key"],
             "ssh_known_hosts_file": _TOLD["known"],
-            "commands": each["commands"],
+            "lines": each["lines"],
         },
     )
     for number, each in enumerate(_TOLD["seats"])

@@ -1,17 +1,31 @@
-"""What several benchmarks stand on: a whole Estiva with its sample server, and runs in a process with Estiva's settings."""
+"""What several benchmarks stand on: a whole Estiva on PostgreSQL with its sample server, and runs in a process with Estiva's settings."""
 
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from parts import sample_server, story
 from parts.installation import Installation
 from parts.part import remove_folder, temporary_folder
+from parts.postgres import Postgres
 from parts.processes import PartError
 from parts.sample_server import SampleServer
 from parts.supervisor import Supervisor
+
+
+class Measured(Installation):
+    """One that nobody comes back to, on the database that production has."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, throwaway=True)
+        self.postgres = Postgres(self.folder / "postgres")
+
+    def environment(self, *, worker: bool = False) -> dict[str, str]:
+        """As any installation's, but for the database."""
+        return {**super().environment(worker=worker), "ESTIVA_DATABASE_URL": self.postgres.url()}
 
 
 @contextmanager
@@ -19,8 +33,9 @@ def estiva() -> Iterator[tuple[Installation, SampleServer, Supervisor]]:
     """An Estiva that has deployed the sample application once; gone with everything it started afterwards."""
     folder = temporary_folder("bench")
     try:
-        installation = Installation(folder, throwaway=True)
+        installation = Measured(folder)
         with installation.alone(), Supervisor() as supervisor, supervisor.signals():
+            supervisor.start(installation.postgres)
             installation.start(supervisor, lambda: story.first_admin(installation))
             server = sample_server.start(installation, supervisor)
             story.first_deploy(installation, server)
