@@ -19,7 +19,7 @@ from worker.connections.pool import Pool
 from worker.connections.ssh import HostKey, SshAddress, SshCredential, connect
 from worker.engine.spec import Secret
 
-REFUSED = re.compile(r"MaxStartups|drop connection")
+REFUSED = re.compile(r"\bdrop connection #\d+")  # one line each; that throttling begins or ends is a line of its own
 SECONDS = 60
 
 
@@ -39,7 +39,12 @@ class Refusals:
     def _since(server: SshServer, size: int) -> int:
         with server.log.open("rb") as log:
             log.seek(size)
-            return len(REFUSED.findall(log.read().decode(errors="replace")))
+            return refused(log.read().decode(errors="replace"))
+
+
+def refused(log: str) -> int:
+    """How many handshakes were refused by what an sshd says at LogLevel VERBOSE."""
+    return len(REFUSED.findall(log))
 
 
 class Estivas:

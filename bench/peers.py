@@ -65,7 +65,7 @@ class Ansible:
         ssh = ["ControlMaster=auto", f"ControlPersist={KEPT}", f"UserKnownHostsFile={login.known}"]
         lines = ["[defaults]", f"forks = {at_once}", "gathering = explicit", "retry_files_enabled = False"]
         lines += ["[ssh_connection]", "pipelining = True", f"ssh_args = {' '.join(f'-o {each}' for each in ssh)}"]
-        (folder / "ansible.cfg").write_text("\n".join([*lines, f"control_path_dir = {folder}", ""]))
+        self._config = "\n".join([*lines, f"control_path_dir = {folder}", ""])
 
     def deploy(self, seats: Sequence[Seat], image: str) -> None:
         """As `Way` says."""
@@ -81,6 +81,7 @@ class Ansible:
         }
         tasks = [{"community.docker.docker_container": container}]
         play = [{"hosts": "all", "gather_facts": False, "strategy": "free", "tasks": tasks}]
+        (self._folder / "ansible.cfg").write_text(self._config)
         (self._folder / "play.json").write_text(json.dumps(play))
         (self._folder / "inventory.json").write_text(
             json.dumps({"all": {"hosts": {seat.name: self._about(seat) for seat in seats}}})

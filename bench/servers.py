@@ -27,7 +27,19 @@ from parts.processes import PartError, wait_until
 from parts.supervisor import Supervisor
 
 CONCURRENCY = 32  # as docker-compose.yml starts a worker
+_PLAN = (
+    "SELECT o.requested_at, o.ended_at FROM deployments_deployment d JOIN deployments_plan p ON p.id = d.plan_id"
+    " JOIN deployments_operation o ON o.id = p.operation_id WHERE d.id = {:d}"
+)
 LOOKS_EVERY = 0.2  # seconds between looks at the record, whose own moments are what counts
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A deploy that went well, in seconds by the record: from the click to its end, and the plan before it."""
+
+    seconds: float
+    plan_seconds: float
 
 
 @dataclass(frozen=True)
@@ -47,8 +59,8 @@ class Servers:
         names = [each.name for each in self.machines[:count]]
         self.backstage("place", name=name, image=image, servers=names, settings=settings)
 
-    def deploy(self, name: str, timeout: float = 300) -> float:
-        """Plan, look, click; seconds from the request to the end on record, which must be a good one."""
+    def deploy(self, name: str, timeout: float = 300) -> Done:
+        """Plan, look, click, and wait for the end on record, which must be a good one."""
         number = self.person.deploy(name)
         with psycopg.connect(
             self.estiva.database_url, autocommit=True
@@ -58,7 +70,13 @@ class Servers:
         if done.status != "succeeded":
             said = "\n".join(str(each) for each in self.record.of(number) if each.status != "succeeded")
             raise PartError(f"#{number} of {name} ended as {done.status}:\n{said}")
-        return done.ended - done.requested
+        return Done(done.ended - done.requested, plan_seconds(self.record, number))
+
+
+def plan_seconds(record: Record, deployment: int) -> float:
+    """How long the plan of a Deployment took, from its request to its end."""
+    ((requested, ended),) = record.rows(_PLAN.format(deployment))
+    return float((ended - requested).total_seconds())
 
 
 def _status(record: psycopg.Connection[tuple[Any, ...]], number: int) -> str:
