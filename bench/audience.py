@@ -6,7 +6,6 @@ standard output says that all have begun, and `RESULT ` and JSON what they saw.
 
 import asyncio
 import json
-import re
 import sys
 import time
 import urllib.parse
@@ -16,9 +15,10 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any
 
+from bench.feed import SAID
+
 BEGIN_AT_ONCE = 20  # requests that are on their way; a browser more waits for its turn
 SECONDS = 30.0
-SAID = re.compile(r"line (\d+) at ([0-9.]+) \.")
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What the processes of an installation take of this machine, read from the kernel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,22 @@ def taken(folder: Path, role: str) -> Taken:
     memory = threads = 0
     ticks = 0.0
     for pid in pids(folder, role):
-        lines = dict(line.split(":", 1) for line in _read(pid, "status").decode().splitlines() if ":" in line)
-        memory += int(lines["VmRSS"].split()[0]) if "VmRSS" in lines else 0
-        threads += int(lines.get("Threads", "0"))
+        kilobytes, own = _status(pid)
+        memory, threads = memory + kilobytes, threads + own
         stat = _read(pid, "stat").rpartition(b")")[2].split()
         ticks += (int(stat[11]) + int(stat[12])) / 100 if stat else 0.0
     return Taken(memory / 1024, threads, ticks)
+
+
+def resident(pids: Iterable[int]) -> float:
+    """The memory of these processes together, in MB; cheaper than to look for them each time."""
+    return sum(_status(pid)[0] for pid in pids) / 1024
+
+
+def _status(pid: int) -> tuple[int, int]:
+    """Resident memory in kB, and threads; zeros for one that has ended."""
+    lines = dict(line.split(":", 1) for line in _read(pid, "status").decode().splitlines() if ":" in line)
+    return int(lines.get("VmRSS", "0 kB").split()[0]), int(lines.get("Threads", "0"))
 
 
 def ports(pid: int) -> set[int]:
