@@ -1,18 +1,22 @@
 """`bin/bench click`'s crowd: many deploys asked for at once, which mostly wait for health, on one, two and four workers."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.cores import Cores
+from bench.pairs import take_turns
 from bench.tab import Tab
+from parts.faults.estiva import until_ready
 from parts.faults.sight import Application
 from parts.faults.world import World
 from parts.processes import PartError, descendants
 
 PEOPLE = 8  # who click at once, each one deploy after another
 WORKERS = (1, 2, 4)
+COMPARED = (1, 4)  # workers, round by round
 ASKS = {"interval": 1, "passes": 1, "deadline": 60}
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -35,6 +39,14 @@ class Cell:
         return 60 * self.deploys / self.seconds
 
 
+@dataclass
+class Cells:
+    """All of them: those that were looked at once, and those with the most deploys on one worker and on four, round by round."""
+
+    once: list[Cell] = field(default_factory=list)
+    turns: dict[int, list[Cell]] = field(default_factory=dict)
+
+
 class Crowd:
     """As many applications as there are deploys at once, spread over the servers, each serving `wait` seconds after its start."""
 
@@ -48,36 +60,56 @@ class Crowd:
         ]
         self._tabs = [Tab(world.estiva.url, world.ada.cookies) for _ in range(PEOPLE)]
 
-    def table(self, counts: Sequence[int]) -> list[Cell]:
+    def table(self, counts: Sequence[int], rounds: int) -> Cells:
         """Every count on one, two and four workers; before that each application is deployed once."""
-        cells: list[Cell] = []
-        for workers in (max(WORKERS), *WORKERS):
-            started = [self._world.estiva.worker(concurrency=self._concurrency) for _ in range(workers)]
-            for count in counts if cells else counts[-1:]:
-                cells.append(self._cell(count, workers))
-                print(f"{count} deploys on {workers} workers: {cells[-1].seconds:.1f} s", flush=True)
-            for each in started:
-                self._world.estiva.end(each)
-        return cells[1:]
+        self._on(max(WORKERS), counts[-1])
+        found = Cells()
+        for workers in WORKERS:
+            found.once += [
+                self._on(workers, count) for count in counts if count != counts[-1] or workers not in COMPARED
+            ]
+
+        def by(workers: int) -> Callable[[int], float]:
+            def turn(number: int) -> float:
+                if number < 0:  # all have been deployed by now
+                    return 0.0
+                found.turns.setdefault(workers, []).append(self._on(workers, counts[-1]))
+                return found.turns[workers][-1].seconds
+
+            return turn
+
+        take_turns({f"{counts[-1]} on {workers}": by(workers) for workers in COMPARED}, rounds)
+        return found
+
+    def _on(self, workers: int, count: int) -> Cell:
+        """A cell, on workers of its own."""
+        started = [self._world.estiva.worker(concurrency=self._concurrency, wait=False) for _ in range(workers)]
+        for each in started:
+            until_ready(each)
+        cell = self._cell(count, workers)
+        print(f"{count} deploys on {workers} workers: {cell.seconds:.1f} s", flush=True)
+        for each in started:
+            self._world.estiva.end(each)
+        return cell
 
     def _cell(self, count: int, workers: int) -> Cell:
         chosen = self._applications[:count]
         with ThreadPoolExecutor(PEOPLE) as people:
             shares = [chosen[number::PEOPLE] for number in range(PEOPLE)]
             plans = list(people.map(self._planned, self._tabs, shares))
-            before, own = _cores(), self._own_cpu()
+            before, own = Cores.now(), self._own_cpu()
             numbers = [each for found in people.map(_click_all, self._tabs, plans) for each in found]
         for number in numbers:
             if self._world.ended(number, timeout=60 + 20 * count) != "succeeded":
                 raise PartError(f"{[str(each) for each in self._world.record.of(number)]}")
-        after = _cores()
+        after = Cores.now()
         done = [each for each in self._world.record.deployments() if each.id in set(numbers)]
         return Cell(
             count,
             workers,
             [each.started - each.requested for each in done],
             max(each.ended for each in done) - min(each.requested for each in done),
-            1 - (after[1] - before[1]) / (after[0] - before[0]),
+            before.busy_until(after),
             (self._own_cpu() - own) / count,
         )
 
@@ -92,12 +124,6 @@ class Crowd:
 
 def _click_all(tab: Tab, plans: list[tuple[str, dict[str, str]]]) -> list[int]:
     return [tab.send(plan, fields) for plan, fields in plans]
-
-
-def _cores() -> tuple[float, float]:
-    """What all cores together had of time until now, and idled."""
-    fields = [int(each) for each in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return float(sum(fields)), float(fields[3] + fields[4])
 
 
 def _cpu(pid: int) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 from bench.pairs import take_turns
 from bench.peers import Local
 from bench.seats import Seat
+from bench.servers import plan_seconds
 from bench.tab import Clicked, Tab
 from bench.world import CONCURRENCY
 from parts.faults.world import World
@@ -18,11 +19,13 @@ HEALTH = {"interval": 0.1, "passes": 1, "deadline": 20}
 
 @dataclass
 class Clicks:
-    """What came of them: per round the click as its tab met it, the seconds to the end on record, and the floor's."""
+    """What came of them: per round the click as its tab met it, the seconds to the end on record, those of the plan before it, and the
+    floor's."""
 
     clicked: list[Clicked] = field(default_factory=list)
     done: list[float] = field(default_factory=list)
     floor: list[float] = field(default_factory=list)
+    plans: list[float] = field(default_factory=list)
     parts: dict[str, list[float]] = field(default_factory=dict)
     lost: int = 0
     doubled: int = 0
@@ -62,6 +65,7 @@ def _note(world: World, found: Clicks, clicked: Clicked, *, is_counted: bool) ->
         found.lost += lost + share.last_line - max(clicked.numbers, default=0)
         found.doubled += doubled
         found.clicked.append(clicked)
+        found.plans.append(plan_seconds(world.record, clicked.deployment))
         for name, seconds in moments(world, clicked).items():
             found.parts.setdefault(name, []).append(seconds)
     return share.ended - clicked.sent_at

@@ -14,7 +14,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from bench.frame import Row, show
-from bench.pairs import ROUNDS, each, noise, ratios
+from bench.pairs import ROUNDS, by_part, each, noise, ratios
 from bench.stage import estiva, sent
 from parts.supervisor import Interrupted
 
@@ -68,15 +68,12 @@ def table(told: Mapping[str, Any]) -> tuple[list[Row], dict[str, float], dict[st
         Row("steady, ssh host docker logs --follow: 99 of 100", raw[98] / 1000, "from its writing to the reader"),
         Row("steady, Estiva: 99 of 100", latency[98] / 1000, f"to the viewer; {steady['lines']} lines"),
     ]
-    return rows, figures, {"rate_over_raw": rates, "latency_p99_ms": _by_part(steady["latencies_ms"])}
+    return rows, figures, {"rate_over_raw": rates, "latency_p99_ms": by_part(steady["latencies_ms"], p99)}
 
 
-def _by_part(latencies: Sequence[float]) -> list[float]:
-    """The 99th of a hundred in each seventh of the time."""
-    size = max(2, len(latencies) // ROUNDS)
-    return [
-        quantiles(latencies[begin : begin + size], n=100)[98] for begin in range(0, len(latencies) - size + 1, size)
-    ]
+def p99(values: Sequence[float]) -> float:
+    """The 99th of a hundred."""
+    return quantiles(values, n=100)[98]
 
 
 def main(words: Sequence[str]) -> int:

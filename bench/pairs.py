@@ -45,6 +45,12 @@ def medians(rounds: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {figure: median(values) for figure, values in rounds.items()}
 
 
+def by_part(values: Sequence[float], of: Callable[[Sequence[float]], float], parts: int = ROUNDS) -> list[float]:
+    """The same figure for each part of what was measured in one go: what rounds are where there are none."""
+    size = max(2, len(values) // parts)
+    return [of(values[begin : begin + size]) for begin in range(0, len(values) - size + 1, size)]
+
+
 def spread(values: Sequence[float]) -> float:
     """How far the quartiles are apart, as a share of the median; of at least two values."""
     low, _, high = quantiles(values, n=4)

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from bench import click, far, tab
-from bench.click_queue import Cell
+from bench.click_queue import Cell, Cells
 from bench.click_runs import Clicks
 from bench.far_runs import Far
 from bench.tab import Clicked
@@ -50,24 +50,42 @@ def test_lines_that_are_missing_or_came_twice_are_counted() -> None:
 
 def test_the_figure_of_the_first_line_is_that_of_nearly_all_clicks() -> None:
     clicked = [Clicked(first_line=0.1) for _ in range(19)] + [Clicked(first_line=1.1)]
-    found = Clicks(clicked=clicked, done=[1.0] * 20, floor=[0.5] * 20)
-    _, figures = click.single(found)
+    found = Clicks(clicked=clicked, done=[1.0] * 20, floor=[0.5] * 20, plans=[0.25] * 20)
+    _, figures, rounds = click.single(found)
     assert figures["click_to_first_line_p50_ms"] == pytest.approx(100)
     assert 100 < figures["click_to_first_line_ms"] < 1100
     assert figures["click_to_done_over_floor"] == 2
+    assert figures["plan_and_click_over_floor"] == 2.5
+    assert [each > 150 for each in rounds["click_to_first_line_ms"]] == [False] * 9 + [True], "not in every part"
 
 
-def test_workers_are_compared_where_most_was_asked_at_once() -> None:
-    def cell(deploys: int, workers: int, seconds: float, busy: float = 0.5) -> Cell:
-        return Cell(deploys, workers, [0.1, 0.2], seconds, busy, 0.3)
+def cell(deploys: int, workers: int, seconds: float, busy: float = 0.5) -> Cell:
+    return Cell(deploys, workers, [0.1, 0.2], seconds, busy, 0.3)
 
-    cells = [cell(1, 1, 6), cell(50, 1, 150), cell(1, 2, 6), cell(50, 2, 80), cell(1, 4, 6), cell(50, 4, 40)]
-    _, figures, said = click.crowd(cells, 2)
-    assert figures["scaling_4_over_1"] == pytest.approx(150 / 40)
-    assert figures["scaling_2_over_1"] == pytest.approx(150 / 80)
-    assert not said
-    _, _, said = click.crowd([*cells[:-1], cell(50, 4, 40, busy=0.97)], 2)
-    assert "cores were full" in said
+
+def test_workers_are_compared_round_by_round_where_most_was_asked_at_once() -> None:
+    one, four = (
+        [cell(50, 1, seconds) for seconds in (150, 300, 150)],
+        [cell(50, 4, seconds) for seconds in (40, 80, 75)],
+    )
+    once = [cell(1, 1, 6), cell(1, 2, 6), cell(50, 2, 80), cell(1, 4, 6)]
+
+    rows, figures, factors, full = click.crowd(Cells(once, {1: one, 4: four}), 2)
+
+    assert factors == pytest.approx([3.75, 3.75, 2])
+    assert figures["scaling_4_over_1"] == pytest.approx(3.75)
+    waits = {(deploys, workers) for deploys in (1, 50) for workers in (1, 2, 4)}
+    assert {f"queue_wait_p95_s_{deploys}_on_{workers}" for deploys, workers in waits} <= figures.keys()
+    assert {row.what: row.seconds for row in rows}["50 at once, 4 × 2 places"] == 75
+    assert not full
+
+
+def test_full_cores_leave_the_factor_untold() -> None:
+    turns = {1: [cell(50, 1, 150)], 4: [cell(50, 4, 40, busy=0.97)]}
+
+    *_, full = click.crowd(Cells([], turns), 2)
+
+    assert "cores were full" in full
 
 
 def test_a_far_deploy_is_compared_with_a_near_one() -> None:
