@@ -72,6 +72,8 @@ PAGES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "last": ("/deployments/{long}/lines?target={long_target}&limit=1000&after=199000",),
         "short log": ("/deployments/{deployment}/lines?target={deployment_target}",),
         "search, found soon": ("/deployments/{long}/lines?q=request+1",),
+        "search, nothing found": ("/deployments/{long}/lines?q=nobody+says+this",),
+        "one step": ("/deployments/{long}/lines?target={long_target}&step=cleanup",),
     },
     "run": {"": ("/runs/{run}/",)},
     "run_lines": {"first": ("/runs/{run}/lines?limit=1000",), "last": ("/runs/{run}/lines?after=19000&limit=1000",)},
@@ -158,7 +160,15 @@ PAGES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 }
 """Route → what is looked at → addresses."""
 
-_STREAM = "a download without end to its size: what matters there is the rate"
+_HALF = "it looks through the log for half a second at most, then answers with the place to go on from"
+BOUNDED: Final[dict[str, str]] = dict.fromkeys(
+    ("deployment_lines: search, nothing found", "deployment_lines: one step"), _HALF
+)
+"""What is not held to the aim of pages, and why: route and what is looked at."""
+
+_STREAM = (
+    "a download without end to its size: what matters there is the rate, which is measured of a log of 200,000 lines"
+)
 NOT_MEASURED: Final[dict[str, str]] = {
     **dict.fromkeys(("audit_csv", "audit_ndjson", "deployment_raw", "run_raw", "terminal_raw", "follow_raw"), _STREAM),
     "variables_export": "a download, which is an entry of the audit trail each time",
