@@ -1,6 +1,7 @@
 """From a commit to an answer: Estiva's way against `git clone`, `docker build` and `docker run` over ssh, on the same server.
 
-Both build the story's application, a Flask page, and replace the version that runs; they take turns. Estiva's time includes its plan.
+Both build the story's application, a Flask page, and replace the version that runs. Estiva's time includes its plan. Seven rounds of each
+kind take six minutes.
 """
 
 import argparse
@@ -9,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from bench.frame import Row, show
+from bench.pairs import ROUNDS, each, medians, noise, ratios
 from bench.stage import estiva, sent
 from parts import sample_repository
 from parts.supervisor import Interrupted
@@ -31,30 +33,28 @@ def measure(runs: int) -> dict[str, Any]:
         return sent(installation, "bench.build_runs", told)
 
 
-def table(seconds: Mapping[str, Any]) -> tuple[list[Row], dict[str, float]]:
-    """The rows of the table and the figures."""
-    rows, figures = [], {}
+def table(seconds: Mapping[str, Any]) -> tuple[list[Row], dict[str, list[float]]]:
+    """The rows of the table, and the figures in each round."""
+    rows, rounds = [], {}
     for kind, about in KINDS.items():
-        figures[f"{kind}_over_by_hand"] = median(seconds[kind]["estiva"]) / median(seconds[kind]["by_hand"])
+        rounds[f"{kind}_over_by_hand"] = ratios(seconds[kind]["estiva"], seconds[kind]["by_hand"])
         for way, who in {"by_hand": "by hand", "estiva": "Estiva"}.items():
             spent = seconds[kind][way]
-            rows.append(Row(f"{kind}, {who}", median(spent), f"{about}; {_each(spent)}"))
-            rows += [Row(f"  {part}", median(each), _each(each)) for part, each in seconds[kind]["parts"][way].items()]
-    return rows, figures
-
-
-def _each(values: Sequence[float]) -> str:
-    return "each " + " ".join(f"{value:.2f}" for value in values)
+            rows.append(Row(f"{kind}, {who}", median(spent), f"{about}; {each(spent)}"))
+            rows += [Row(f"  {part}", median(took), each(took)) for part, took in seconds[kind]["parts"][way].items()]
+    return rows, rounds
 
 
 def main(words: Sequence[str]) -> int:
     """Measure and print; the exit code."""
     parser = argparse.ArgumentParser(prog="bin/bench build", description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="how often each is timed (default: 3)")
+    parser.add_argument("--runs", type=int, default=ROUNDS, help=f"how often each is timed (default: {ROUNDS})")
     try:
-        rows, figures = table(measure(parser.parse_args(words).runs))
+        seconds = measure(parser.parse_args(words).runs)
     except Interrupted as reason:
         print(f"bin/bench build: interrupted by {reason}")
         return 1
-    show("build", "From a commit to an answer", rows, figures, AIMS)
+    rows, rounds = table(seconds)
+    said = next((said for kind in KINDS if (said := noise(seconds[kind]["by_hand"]))), "")
+    show("build", "From a commit to an answer", rows, medians(rounds), AIMS, said, rounds=rounds)
     return 0

@@ -13,7 +13,8 @@ import django
 
 django.setup()
 
-from bench.stage import answer  # noqa: E402 - Django has to be set up first
+from bench.pairs import take_turns  # noqa: E402 - Django has to be set up first
+from bench.stage import answer  # noqa: E402
 from deployments.actors import Actor  # noqa: E402
 from deployments.models import Placement, Target  # noqa: E402
 from parts import flask_sample  # noqa: E402
@@ -95,33 +96,44 @@ class Race:
         self._version = 1
 
     def run(self, runs: int) -> dict[str, Any]:
-        """Seconds of each run, by kind and way."""
+        """Seconds of each round, by kind and way."""
         self._by_hand.prepare()
         self._by_hand.forget_clone()
         check("warm-up", deploy(self._actor, self._placement).deployment.status == "succeeded", "it failed")
         return {kind: self._kind(runs, anew=kind == "build") for kind in ("build", "cached")}
 
-    def _kind(self, runs: int, *, anew: bool) -> dict[str, Any]:
+    def _kind(self, rounds: int, *, anew: bool) -> dict[str, Any]:
         parts: dict[str, list[float]] = defaultdict(list)
-        self._by_hand.parts.clear()
-        seconds: dict[str, Any] = {"by_hand": [], "estiva": []}
-        ways: dict[str, Callable[[], None]] = {
-            "by_hand": lambda: self._by_hand.deploy(anew=anew),
-            "estiva": lambda: self._deploy(parts, anew=anew),
-        }
-        for number in range(runs):
-            self._version += 1
-            push(self._sample, flask_sample.files(str(self._version), base=self._sample.base), f"Say {self._version}")
-            for way in sorted(ways, reverse=number % 2 == 1):  # whoever comes second finds the server warmer
-                begun = time.monotonic()
-                ways[way]()
-                seconds[way].append(time.monotonic() - begun)
+        pushed: set[int] = set()
+
+        def turn(number: int, way: Callable[[], None], answers: Callable[[str], bool]) -> float:
+            if number not in pushed:  # whoever comes first in a round
+                self._push()
+                pushed.add(number)
+            begun = time.monotonic()
+            way()
+            spent = time.monotonic() - begun
+            check("the page", answers(str(self._version)), f"another version than {self._version} answers")
+            return spent
+
+        def by_hand(number: int) -> float:
+            if number == 0:
+                self._by_hand.parts.clear()  # the round before wasn't counted
+            spent = turn(number, lambda: self._by_hand.deploy(anew=anew), lambda said: said in self._by_hand.page())
             self._by_hand.forget_clone()
-            said = str(self._version)
-            check("by hand", said in self._by_hand.page(), f"{self._by_hand.page()!r} answers")
-            check("Estiva", version(self._sample) == said, f"version {version(self._sample)!r} answers")
-            print(f"version {said}: by hand {seconds['by_hand'][-1]:.2f} s, Estiva {seconds['estiva'][-1]:.2f} s")
+            return spent
+
+        def estiva(number: int) -> float:
+            noted = parts if number >= 0 else defaultdict(list)
+            return turn(number, lambda: self._deploy(noted, anew=anew), lambda said: version(self._sample) == said)
+
+        seconds = take_turns({"by_hand": by_hand, "estiva": estiva}, rounds)
         return {**seconds, "parts": {"by_hand": dict(self._by_hand.parts), "estiva": parts}}
+
+    def _push(self) -> None:
+        """The next commit, which both ways build."""
+        self._version += 1
+        push(self._sample, flask_sample.files(str(self._version), base=self._sample.base), f"Say {self._version}")
 
     def _deploy(self, parts: dict[str, list[float]], *, anew: bool) -> None:
         target = deploy(self._actor, self._placement, anew=anew, timeout=300)

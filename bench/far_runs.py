@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.click_runs import HEALTH, last_line, moments
 from bench.far_world import Line, open_to_namespaces, place, sent, worker
+from bench.pairs import take_turns
 from bench.tab import Tab
 from bench.world import world
 from parts.faults.record import Share
@@ -50,15 +51,15 @@ class Far:
 
 
 def measure(line: Line, deploys: int, at_once: int) -> Far:
-    """Each worker alone, then both, then what is hard for the far one."""
+    """The near worker alone and the far one, in turns; then three at once; then what is hard for the far one."""
     found = Far()
     with world(1) as made:
         open_to_namespaces(made)
-        with place(made) as here, place(made, line) as there:
+        with place(made) as here, place(made) as beside, place(made, line) as there:
             apps = [made.application(f"page{number}", health=HEALTH) for number in range(at_once)]
-            _alone(made, found, found.near, here, apps[0], deploys)
-            _alone(made, found, found.far, there, apps[0], deploys)
-            _together(made, found, (here, there), apps)
+            alone = (_Alone(made, found, found.near, here, apps[0]), _Alone(made, found, found.far, there, apps[0]))
+            take_turns({each.side.name: each.deploy for each in alone}, deploys)
+            _together(made, found, {"near": here, "near too": beside, "far": there}, apps)
             process = worker(made, there, "hard")
             slow = made.images.page("long", "slow_start", seconds=LONG)
             found.long = _one(made, found, made.application("long", image=slow, health={"deadline": 2 * LONG}))
@@ -70,21 +71,30 @@ def measure(line: Line, deploys: int, at_once: int) -> Far:
     return found
 
 
-def _alone(made: World, found: Far, side: Side, where: Namespace, app: Application, deploys: int) -> None:
-    process = worker(made, where, side.name)
-    tab = Tab(made.estiva.url, made.ada.cookies)
-    for _ in range(2):  # not counted
-        _one(made, found, app, tab=tab)
-    idle = _idle(where)
-    for number in range(deploys):
-        before, began = sent(where), time.monotonic()
-        _one(made, found, app, side=side, tab=tab)
-        spent = time.monotonic() - began
-        for kind, count in sent(where).items():
-            more = max(0.0, count - before[kind] - idle[kind] * spent)
-            side.requests[kind] = (side.requests.get(kind, 0.0) * number + more) / (number + 1)
-        print(f"{side.name} {number + 1} of {deploys}: {side.done[-1]:.2f} s", flush=True)
-    made.estiva.end(process)
+class _Alone:
+    """One worker that is the only one: started for each of its turns, since whoever runs takes what there is."""
+
+    def __init__(self, made: World, found: Far, side: Side, where: Namespace, app: Application) -> None:
+        self.side = side
+        self._made, self._found, self._where, self._app = made, found, where, app
+        self._tab, self._idle = Tab(made.estiva.url, made.ada.cookies), dict[str, float]()
+
+    def deploy(self, number: int) -> float:
+        """Seconds of a deploy, after one that makes the worker's connections."""
+        process = worker(self._made, self._where, f"{self.side.name}{number + 1}")
+        try:
+            _one(self._made, self._found, self._app, tab=self._tab)
+            self._idle = self._idle or _idle(self._where)
+            before, began = sent(self._where), time.monotonic()
+            side = self.side if number >= 0 else None
+            seconds = _one(self._made, self._found, self._app, side=side, tab=self._tab)
+            spent = time.monotonic() - began
+            for kind, count in sent(self._where).items() if side else ():
+                more = max(0.0, count - before[kind] - self._idle[kind] * spent)
+                self.side.requests[kind] = (self.side.requests.get(kind, 0.0) * number + more) / (number + 1)
+        finally:
+            self._made.estiva.end(process)
+        return seconds
 
 
 def _idle(where: Namespace) -> dict[str, float]:
@@ -94,9 +104,9 @@ def _idle(where: Namespace) -> dict[str, float]:
     return {kind: (count - before[kind]) / IDLE for kind, count in sent(where).items()}
 
 
-def _together(made: World, found: Far, places: tuple[Namespace, Namespace], apps: list[Application]) -> None:
-    """Both take what there is; whoever was nearer takes more."""
-    processes = [worker(made, where, f"both{number}") for number, where in enumerate(places)]
+def _together(made: World, found: Far, places: Mapping[str, Namespace], apps: list[Application]) -> None:
+    """All take what there is; whoever is nearer takes more."""
+    processes = [worker(made, where, f"together{number}") for number, where in enumerate(places.values())]
     tabs = [Tab(made.estiva.url, made.ada.cookies) for _ in apps]
     plans = [tab.ask_plan(app.name, "live") for tab, app in zip(tabs, apps, strict=True)]
     given = [tab.plan(plan) for tab, plan in zip(tabs, plans, strict=True)]
@@ -110,7 +120,7 @@ def _together(made: World, found: Far, places: tuple[Namespace, Namespace], apps
     holders = made.record.rows("SELECT id, holder FROM deployments_target")
     names = {number: holder.partition("@")[0] for number, holder in holders}
     taken = Counter(names[share.id] for share in shares)
-    found.shares = {"near": taken["both0"], "far": taken["both1"]}
+    found.shares = {name: taken[f"together{number}"] for number, name in enumerate(places)}
     for process in processes:
         made.estiva.end(process)
 

@@ -1,19 +1,24 @@
 """An image to several servers without a registry: Estiva's way against `docker save | ssh docker load`, one after another.
 
 Each server is a Docker Engine and an sshd of its own on this machine, so that the processors are what is short here and not the network.
+
+Each way finds servers that lack the image. The second version follows the first in Estiva's turn, as it does in life; its ratio is to the
+first one of the same round.
 """
 
 import argparse
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from bench import images
 from bench.frame import Row, show
+from bench.pairs import ROUNDS, each, medians, noise, ratios, take_turns
 from parts.dockerd import DockerEngine
 from parts.engine26 import Engine26
 from parts.part import remove_folder, temporary_folder
@@ -127,31 +132,55 @@ class Stage:
         subprocess.run(["sync"], check=True)
 
 
-def measure(arguments: argparse.Namespace) -> tuple[list[Row], dict[str, float]]:
-    """The rows of the table and the figures."""
+def measure(arguments: argparse.Namespace) -> dict[str, list[float]]:
+    """Seconds, round by round: `by_hand`, `first`, `second` version, and what the builder's engine alone takes to save it (`saved`)."""
     folder = temporary_folder("bench")
     try:
         with ExitStack() as stack:
             stage = Stage(folder, stack, ENGINES[arguments.engine], arguments.servers)
             first, second = _images(folder, stage.builder, arguments.megabytes * 1_000_000)
-            pool = Pool()
-            stack.callback(pool.close)
-            hub = ShippingHub(pool)
-            by_hand = _timed(lambda: stage.by_hand(first))
-            stage.forget(first)
-            ours = _timed(lambda: stage.by_estiva(pool, hub, first))
-            again = _timed(lambda: stage.by_estiva(pool, hub, second))
-            local = _timed(lambda: _save_only(stage.builder, second))
+            again: list[float] = []
+
+            def by_hand(_: int) -> float:
+                spent = _timed(lambda: stage.by_hand(first))
+                stage.forget(first)
+                return spent
+
+            def ours(number: int) -> float:
+                with closing(Pool()) as pool:  # with the connects, as by hand
+                    hub = ShippingHub(pool)
+                    spent = _timed(lambda: stage.by_estiva(pool, hub, first))
+                    second_spent = _timed(lambda: stage.by_estiva(pool, hub, second))
+                again.extend([second_spent] if number >= 0 else [])
+                stage.forget(first, second)
+                return spent
+
+            ways: dict[str, Callable[[int], float | None]] = {
+                "by_hand": by_hand,
+                "first": ours,
+                "saved": lambda _: _save_only(stage.builder, second),
+            }
+            return {**take_turns(ways, arguments.rounds), "second": again}
     finally:
         remove_folder(folder)
-    size = f"{arguments.megabytes} MB to {arguments.servers} servers"
-    rows = [
-        Row("docker save | ssh docker load, one after another", by_hand, size),
-        Row("Estiva, all at once", ours, size),
-        Row("Estiva, second version", again, f"one layer changed, {arguments.megabytes * SHARES[-1]:g} MB"),
-        Row("of which the builder's engine can't spare", local, "docker save of it, thrown away: not in the figures"),
-    ]
-    return rows, {"ship_over_sequential": ours / by_hand, "second_over_first": again / ours}
+
+
+def table(
+    seconds: Mapping[str, Sequence[float]], megabytes: int, servers: int
+) -> tuple[list[Row], dict[str, list[float]]]:
+    """The rows of the table, and the figures in each round."""
+    size = f"{megabytes} MB to {servers} servers"
+    notes = {
+        "by_hand": ("docker save | ssh docker load, one after another", size),
+        "first": ("Estiva, all at once", size),
+        "second": ("Estiva, second version", f"one layer changed, {megabytes * SHARES[-1]:g} MB"),
+        "saved": ("of which the builder's engine can't spare", "docker save of it, thrown away: not in the figures"),
+    }
+    rows = [Row(what, median(seconds[name]), f"{note}; {each(seconds[name])}") for name, (what, note) in notes.items()]
+    return rows, {
+        "ship_over_sequential": ratios(seconds["first"], seconds["by_hand"]),
+        "second_over_first": ratios(seconds["second"], seconds["first"]),
+    }
 
 
 def _images(folder: Path, builder: Server, size: int) -> tuple[str, str]:
@@ -180,11 +209,14 @@ def main(words: Sequence[str]) -> int:
     """Measure and print; the exit code."""
     parser = argparse.ArgumentParser(prog="bin/bench ship", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=500, help="the image's size (default: 500)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is timed (default: {ROUNDS})")
     parser.add_argument("--servers", type=int, default=4, help="how many receive it (default: 4)")
     parser.add_argument(
         "--engine", choices=sorted(ENGINES), default="20.10", help="of builder and servers (default: 20.10)"
     )
     arguments = parser.parse_args(words)
-    rows, figures = measure(arguments)
-    show("ship", f"Shipping an image without a registry, Docker {arguments.engine}", rows, figures, AIMS)
+    seconds = measure(arguments)
+    rows, rounds = table(seconds, arguments.megabytes, arguments.servers)
+    title = f"Shipping an image without a registry, Docker {arguments.engine}"
+    show("ship", title, rows, medians(rounds), AIMS, noise(seconds["by_hand"]), rounds=rounds)
     return 0

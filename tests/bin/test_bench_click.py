@@ -88,15 +88,16 @@ def test_full_cores_leave_the_factor_untold() -> None:
     assert "cores were full" in full
 
 
-def test_a_far_deploy_is_compared_with_a_near_one() -> None:
-    found = Far(shares={"near": 2, "far": 1}, lost=1)
-    for side, seconds in ((found.near, 1.0), (found.far, 6.0)):
-        side.done, side.first, side.requests = (
-            [seconds],
-            [seconds / 2],
-            {"database": 100.0, "broker": 20.0, "ssh": 60.0},
-        )
-    _, figures = far.table(found)
+def test_a_far_deploy_is_compared_with_a_near_one_of_the_same_round() -> None:
+    found = Far(shares={"near": 2, "near too": 1, "far": 1}, lost=1)
+    for side, done in ((found.near, [1.0, 2.0, 1.0]), (found.far, [6.0, 12.0, 3.0])):
+        side.done, side.first = done, [each / 2 for each in done]
+        side.requests = {"database": 100.0, "broker": 20.0, "ssh": 60.0}
+
+    rows, figures, rounds = far.table(found)
+
+    assert rounds == {"far_over_near": [6, 6, 3]}
     assert figures["far_over_near"] == 6
     assert figures["far_database_requests"] == 100
     assert figures["lost"] == 1
+    assert "1 by near too" in {row.what: row.note for row in rows}["many at once on all three"]
