@@ -1,9 +1,8 @@
 """Ways take turns in every round, ratios are taken round by round, and nothing is judged that the machine was too noisy to tell."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,8 +18,12 @@ RESTLESS = [1.0, 2.0, 0.5, 1.0, 3.0, 1.0, 0.4]
 def test_every_round_times_each_way_once_and_the_first_is_not_counted() -> None:
     asked: list[tuple[str, int]] = []
 
-    def way(name: str, told: float) -> Any:
-        return lambda number: asked.append((name, number)) or told + number
+    def way(name: str, told: float) -> Callable[[int], float]:
+        def turn(number: int) -> float:
+            asked.append((name, number))
+            return told + number
+
+        return turn
 
     seconds = pairs.take_turns({"floor": way("floor", 10.0), "ours": way("ours", 20.0)}, 7)
 
@@ -87,7 +90,7 @@ def test_a_table_for_people_and_json_in_the_last_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(RESULT, str(tmp_path / "found.json"))
-    figures = {"a_over_b": 0.9, "c_over_d": 1.25, "lost": 2.0, "slowest_page": "/x"}
+    figures: Mapping[str, float | str] = {"a_over_b": 0.9, "c_over_d": 1.25, "lost": 2.0, "slowest_page": "/x"}
     aims = {"a_over_b": 1.0, "c_over_d": 1.1, "lost": 0.0}
 
     show("sample", "A title", [Row("one", 0.0283, "a note")], figures, aims, rounds={"c_over_d": RESTLESS})
