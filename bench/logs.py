@@ -1,8 +1,8 @@
 """A container's lines on their way to a browser: bursts, and a steady flow, against `ssh host docker logs --follow`.
 
-Estiva masks, numbers and stores every line before anybody sees it. In a burst each way reads another container, which says the same lines
-from the same image and begins to be followed once it runs; in the steady flow both follow the very same container, beside each other. A line
-is lost where it is missing in the viewer or on record, once the deploy is over.
+Estiva masks, numbers and stores every line on PostgreSQL before anybody sees it. In a burst each way reads another container, which says
+the same lines from the same image and begins to be followed once it runs; in the steady flow both follow the very same container, beside
+each other. A line is lost where it is missing in the viewer or on record, once the deploy is over.
 
 Memory is the most that the worker and the web held at any time, compared with what they hold after the first burst, which isn't counted.
 The steady flow goes on once; its verdict is that of its seconds taken in seven parts. Seven rounds and a minute of flow take six minutes.

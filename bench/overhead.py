@@ -1,8 +1,9 @@
 """One deploy with every layer there already: Estiva's engine and its whole pipeline, and others' ways, against the docker client on the server.
 
 The floor pulls, removes, runs and looks, and so do the others; of ssh and of Fabric two forms are timed, four calls and one line with all
-four, and the quicker one is what Estiva is held against. Estiva does more in its time: it looks before and afterwards, proves that the new
-version answers before it lets go of the old one, and writes it all down, on PostgreSQL.
+four, and the quicker one is what Estiva is held against. Ansible has a module for all four; pyinfra is given the one line, since its own
+docker.container asks the server for facts first. Estiva does more in its time: it looks before and afterwards, proves that the new version
+answers before it lets go of the old one, and writes it all down, on PostgreSQL.
 
 It does less in one thing: the plan, which comes before the click, has asked the registry already which digest the tag is, so that the deploy
 asks no registry for what the server has, while all others ask in every round. The engine and the pipeline are timed without the plan, as a

@@ -4,7 +4,7 @@ All do the same: pull, remove what runs under the name, run, look. Connections t
 keeps, for longer than a round lasts, so that it makes no difference whose turn it was before.
 
 A way that can have the four steps in one command line has them so (`_chained`), since that saves it three round trips. pyinfra is given that
-line by its server.shell: its own docker.container asks the server for facts before each step, and doesn't look afterwards. Ansible has a
+line by its server.shell: its own docker.container asks the server for facts first, and doesn't look afterwards. Ansible has a
 module that does all four at once.
 """
 
