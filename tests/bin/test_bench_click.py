@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from bench import click, far, tab
+from bench import click, click_queue, far, tab
 from bench.click_queue import Cell, Cells
 from bench.click_runs import Clicks
 from bench.far_runs import Far
 from bench.tab import Clicked
 from deployments.states import DeploymentStatus
+from parts.faults.world import World
 from tests.dashboard import story
 
 
@@ -78,6 +82,42 @@ def test_workers_are_compared_round_by_round_where_most_was_asked_at_once() -> N
     assert {f"queue_wait_p95_s_{deploys}_on_{workers}" for deploys, workers in waits} <= figures.keys()
     assert {row.what: row.seconds for row in rows}["50 at once, 4 × 2 places"] == 75
     assert not full
+
+
+class Workers:
+    """As `Estiva` starts and ends them; how many ran, and most at once."""
+
+    def __init__(self) -> None:
+        self.running = self.most = 0
+
+    def worker(self, *, concurrency: int, wait: bool) -> Workers:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        return self
+
+    def end(self, _worker: Workers) -> None:
+        self.running -= 1
+
+
+def test_the_most_deploys_on_one_worker_and_on_four_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, met = Workers(), list[tuple[int, int]]()
+    crowd = object.__new__(click_queue.Crowd)
+    crowd._world, crowd._concurrency = cast(World, SimpleNamespace(estiva=workers)), 2
+
+    def one(count: int, running: int) -> Cell:
+        assert workers.running == running
+        met.append((count, running))
+        return cell(count, running, 10.0)
+
+    monkeypatch.setattr(click_queue, "until_ready", lambda _process: None)
+    monkeypatch.setattr(crowd, "_cell", one)
+
+    found = crowd.table([1, 50], 3)
+
+    assert met[0] == (50, 4), "each application is deployed once before"
+    assert [(each.deploys, each.workers) for each in found.once] == [(1, 1), (1, 2), (50, 2), (1, 4)]
+    assert {number: len(cells) for number, cells in found.turns.items()} == {1: 3, 4: 3}
+    assert (workers.running, workers.most) == (0, 4)
 
 
 def test_full_cores_leave_the_factor_untold() -> None:

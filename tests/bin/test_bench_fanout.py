@@ -1,12 +1,16 @@
 """What `bin/bench fanout` says follows from the rounds, and a refused handshake is counted once."""
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from bench import fanout
+from bench import fanout, peers
 from bench.connects import refused
 from bench.pairs import medians
+from bench.seats import Login, Seat
+from parts.sshd import SshServer
 
 SAID = """\
 Accepted publickey for ana from 10.0.0.1 port 40000 ssh2: ED25519 SHA256:x
@@ -55,3 +59,40 @@ def test_every_way_stands_in_the_table_with_what_suits_it() -> None:
     assert "20 at once" in notes["deploy to 40, Ansible, community.docker"]
     assert "at once" not in notes["deploy to 20, Ansible, community.docker"]
     assert "12 refused by sshd" in notes["40 handshakes with one server, ssh"]
+
+
+SECONDS = {"ssh": {20: 9.0, 40: 8.0}, "ansible": {20: 30.0, 40: 45.0}}
+
+
+class Told:
+    """A way that does nothing, for so many servers at once."""
+
+    def __init__(self, name: str, at_once: int) -> None:
+        self.name, self.at_once, self.deploys = name, at_once, 0
+
+    def deploy(self, seats: Sequence[Seat], image: str) -> None:
+        self.deploys += 1
+
+
+def timed(way: Told, seats: Sequence[Seat], image: str) -> float:
+    way.deploy(seats, image)
+    return SECONDS[way.name][way.at_once]
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(40, {"ssh": 40, "ansible": 20}), (20, {"ssh": 20, "ansible": 20})])
+def test_each_peer_competes_with_as_many_servers_at_once_as_suits_it(
+    count: int, chosen: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {(name, number): Told(name, number) for name in SECONDS for number in SECONDS[name]}
+    monkeypatch.setattr(fanout, "_timed", timed)
+    monkeypatch.setattr(peers, "peers", lambda folder, login, at_once: {name: made[name, at_once] for name in SECONDS})
+    seats = [Seat(SshServer(tmp_path, 22), "/run/docker.sock", f"seat{number}", 8100) for number in range(count)]
+
+    ways, tried = fanout._tried(
+        tmp_path / "peers", Login(tmp_path, tmp_path), dict.fromkeys(SECONDS, seats), ["sample:1"]
+    )
+
+    assert {name: cast(Told, way).at_once for name, way in ways.items()} == chosen
+    assert tried == (SECONDS if count > peers.AT_ONCE else {})
+    if tried:
+        assert (made["ssh", 40].deploys, made["ssh", 20].deploys) == (2, 1), "what is there before is not timed"
