@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from parts.faults.images import Pushed, WorldRegistry
+from parts.faults.tokens import PATH, Tokens
 from parts.processes import free_port
 
 CHUNK: Final = 16_384
@@ -20,11 +21,14 @@ KEPT: Final = ("Content-Type", "Content-Length", "Docker-Content-Digest", "Etag"
 
 @dataclass(frozen=True)
 class Treatment:
-    """What becomes of one request. `rate` is bytes a second; `spoil` turns one byte of the answer."""
+    """What becomes of one request. `rate` is bytes a second; `spoil` turns one byte of the answer; `instead` is another path that is
+    answered for.
+    """
 
     status: int = 0
     rate: float = 0.0
     spoil: bool = False
+    instead: str = ""
 
 
 Rule = Callable[[str, str], Treatment | None]
@@ -32,6 +36,8 @@ Rule = Callable[[str, str], Treatment | None]
 
 class Gate:
     """Use as a context manager; `reference` names an image by way of it."""
+
+    tokens: Tokens | None = None  # set: who asks needs one of these
 
     def __init__(self, registry: WorldRegistry) -> None:
         self.registry = registry
@@ -84,6 +90,40 @@ def first(times: int, status: int, part: str) -> Rule:
     return rule
 
 
+class Each:
+    """Every single thing of some parts fails so many times, and is well from then on; `given` counts the failures."""
+
+    def __init__(self, times: int, status: int, *parts: str) -> None:
+        self.given = 0
+        self._times, self._status, self._parts = times, status, parts
+        self._asked: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, _: str, path: str) -> Treatment | None:
+        """As a rule."""
+        with self._lock:
+            if not any(f"/{part}/" in path for part in self._parts) or self._asked.get(path, 0) >= self._times:
+                return None
+            self._asked[path] = self._asked.get(path, 0) + 1
+            self.given += 1
+        return Treatment(status=self._status)
+
+
+def after(times: int, part: str, **treatment: Any) -> Rule:
+    """The first requests of a part are well; every later one is treated like that."""
+    left = [times]
+    lock = threading.Lock()
+
+    def rule(_: str, path: str) -> Treatment | None:
+        with lock:
+            if f"/{part}/" not in path:
+                return None
+            left[0] -= 1
+            return Treatment(**treatment) if left[0] < 0 else None
+
+    return rule
+
+
 def always(part: str, **treatment: Any) -> Rule:
     """Every request of a part is treated like that."""
     return lambda _, path: Treatment(**treatment) if f"/{part}/" in path else None
@@ -107,27 +147,49 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass(self) -> None:
         gate = self.gate
         gate.seen.append(f"{self.command} {self.path}")
+        if gate.tokens is not None and not self._has_token(gate.tokens):
+            return
         rule = gate.rule
         treatment = (rule(self.command, self.path) if rule else None) or Treatment()
         if treatment.status:
-            code = CODES.get(treatment.status, "UNKNOWN")
-            said = json.dumps({"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}).encode()
-            self.send_response(treatment.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said if self.command == "GET" else b"")
+            self._refuse(treatment.status)
             return
         connection = http.client.HTTPConnection(gate.registry.host, gate.registry.port, timeout=30)
         try:
             wanted = {name: value for name, value in self.headers.items() if name in ("Accept", "Range", "User-Agent")}
             accepts = self.headers.get_all("Accept") or []
-            connection.request(self.command, self.path, headers={**wanted, "Accept": ", ".join(accepts) or "*/*"})
+            path = treatment.instead or self.path
+            connection.request(self.command, path, headers={**wanted, "Accept": ", ".join(accepts) or "*/*"})
             self._answer(connection.getresponse(), treatment)
         except OSError:
             self.close_connection = True  # whoever asked has gone
         finally:
             connection.close()
+
+    def _has_token(self, tokens: Tokens) -> bool:
+        """Else it has been answered: by the token service, or with where that is."""
+        if self.path.startswith(f"{PATH}?"):
+            self._say(200, tokens.give())
+            return False
+        if tokens.admits(self.headers.get("Authorization") or "", self.path):
+            return True
+        address = f"{self.gate.registry.host}:{self.gate.port}"
+        self._refuse(401, tokens.challenge(address, self.path))
+        return False
+
+    def _refuse(self, status: int, challenge: str = "") -> None:
+        code = CODES.get(status, "UNKNOWN")
+        self._say(status, {"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}, challenge)
+
+    def _say(self, status: int, told: dict[str, Any], challenge: str = "") -> None:
+        said = json.dumps(told).encode()
+        self.send_response(status)
+        if challenge:
+            self.send_header("WWW-Authenticate", challenge)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said if self.command == "GET" else b"")
 
     def _answer(self, answer: http.client.HTTPResponse, treatment: Treatment) -> None:
         self.send_response(answer.status)
