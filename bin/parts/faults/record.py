@@ -66,6 +66,18 @@ class Share:
         )
 
 
+@dataclass(frozen=True)
+class Stepped:
+    """A step of a Target's attempt; `first_line` is the number that its first line has, or would have."""
+
+    key: str
+    fence: int
+    status: str
+    first_line: int
+    started: float
+    ended: float
+
+
 _DEPLOYMENTS = """SELECT d.id, d.placement_id, d.application_name, d.status, r.number, d.requested_at, d.started_at, d.ended_at
  FROM deployments_deployment d JOIN deployments_release r ON r.id = d.release_id ORDER BY d.id"""
 _TARGETS = """SELECT t.id, t.deployment_id, t.placement_id, d.application_name, t.host_name, t.role, t.status, r.number, r.image_id,
@@ -93,6 +105,12 @@ class Record:
     def of(self, deployment: int) -> list[Share]:
         """The Targets of one Deployment."""
         return [each for each in self.targets() if each.deployment == deployment]
+
+    def steps(self, target: int) -> list[Stepped]:
+        """Of a Target, in the order in which they were written."""
+        columns = "key, fence, status, first_line, started_at, ended_at"
+        rows = self.rows(f"SELECT {columns} FROM deployments_step WHERE target_id = {target:d} ORDER BY id")
+        return [Stepped(*row[:4], *map(_moment, row[4:])) for row in rows]
 
     def status(self, deployment: int) -> str:
         """A Deployment's status, "" where there is none of this number."""
