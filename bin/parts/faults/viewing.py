@@ -32,6 +32,11 @@ class Watcher:
     connects: int = 0
     _position: str = ""
 
+    @property
+    def returns(self) -> int:
+        """How often it was dropped and came back."""
+        return max(0, self.connects - 1)
+
     async def watch(self, until: asyncio.Event) -> None:
         """Look on until told that it is over and everything has arrived."""
         while not until.is_set():
