@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import Any
 
 from parts.faults.row import Round, Row, judge_one
-from parts.faults.world import Application, World
+from parts.faults.world import START_FIRST, STOP_FIRST, Application, World
 from parts.machine import Machine
 from parts.processes import PartError
 
@@ -40,8 +39,11 @@ def neighbours(turn: Round) -> None:
             turn.did()
         for finding in judge_one(other, theirs):
             turn.expect(False, f"the other installation: {finding.text}", finding.kind)
-        _a_port_that_is_taken(turn, machine, ours.port + 700)
-        _a_name_that_is_taken(turn, machine)
+    for number in range(turn.amount(1, 3)):
+        _a_port_that_is_taken(turn, machine, number, ours.port + 700 + number)
+        _a_port_taken_in_between(turn, machine, number, ours.port + 800 + number)
+        for strategy in (STOP_FIRST, START_FIRST):
+            _a_name_that_is_taken(turn, machine, strategy, number)
     world.estiva.end(worker)
 
 
@@ -63,27 +65,65 @@ def _strangers(turn: Round, machine: Machine, name: str, port: int | None) -> di
 
 def _as_it_was(turn: Round, machine: Machine, before: dict[str, Any]) -> None:
     after = machine.engine.api.json("GET", f"/containers/{before['Id']}/json")
-    same = all(after[key] == before[key] for key in ("Name", "Created", "RestartCount"))
+    same = all(after[key] == before[key] for key in ("Name", "Created", "RestartCount", "Config", "HostConfig"))
     untouched = same and after["State"]["StartedAt"] == before["State"]["StartedAt"] and after["State"]["Running"]
     turn.expect(untouched, f"{before['Name']} of another tool was touched: {after['State']} {after['Name']}")
     turn.did()
 
 
-def _a_port_that_is_taken(turn: Round, machine: Machine, port: int) -> None:
-    before = _strangers(turn, machine, "a-proxy-of-others", port)
-    app = turn.application("port", [machine], ports=_published(port))
+def _a_port_that_is_taken(turn: Round, machine: Machine, number: int, port: int) -> None:
+    """The plan refuses it already, and names who has it."""
+    name = f"a-proxy-of-others-{number}"
+    before = _strangers(turn, machine, name, port)
+    app = turn.application(f"port{number}", [machine], ports=_published(port))
     said = _refused(turn, app)
-    turn.expect(
-        bool(re.search(rf"{port}", said)) and "a-proxy-of-others" in said, f"the taken port was told as: {said}"
-    )
+    turn.expect(f"{port}" in said and name in said, f"the taken port was told as: {said}")
     _as_it_was(turn, machine, before)
 
 
-def _a_name_that_is_taken(turn: Round, machine: Machine) -> None:
-    before = _strangers(turn, machine, f"{turn.row.name}-name-live-r1.f1", None)
-    app = turn.application("name", [machine])
-    turn.succeeded(turn.world.deploy(app))
+def _a_port_taken_in_between(turn: Round, machine: Machine, number: int, port: int) -> None:
+    """Planned while it is free, taken before the click: who has it is named, and the old version serves on at its own port."""
+    world, name = turn.world, f"a-cache-of-others-{number}"
+    app = turn.application(f"moved{number}", [machine])
+    world.deployed(app)
+    world.probe(app)
+    world.change(app, world.images.page("2"), ports=_published(port))
+    plan = world.ada.ask_plan(app.name, "live")
+    fingerprint = world.ada.until_planned(plan)
+    before = _strangers(turn, machine, name, port)
+    deployment = world.ada.click(plan, fingerprint)
+    app.clicks.append(deployment)
+    world.ended(deployment)
+    (share,) = world.record.of(deployment)
+    turn.expect(share.status == "failed_untouched", f"the port was taken before the click: {share}")
+    told = {part: str(share.outcome.get(part) or "") for part in ("what", "why", "remedy")}
+    turn.expect(f"{port}" in told["what"] and name in told["what"], f"the port taken in between was told as: {told}")
+    turn.expect(bool(told["remedy"]), f"nothing is said of what to do about the taken port: {told}")
     _as_it_was(turn, machine, before)
+
+
+def _a_name_that_is_taken(turn: Round, machine: Machine, strategy: str, number: int) -> None:
+    """A first version, then a second one, each of whose names somebody else has: ours take others, and the log says whose it was."""
+    world = turn.world
+    app = turn.application(f"name{number}-{strategy[:3]}", [machine], strategy=strategy)
+    for release in (1, 2):
+        wanted = f"{app.name}-live-r{release}.f{release}"
+        before = _strangers(turn, machine, wanted, None)
+        world.change(app, world.images.page(str(release)))
+        deployment = world.deploy(app)
+        turn.succeeded(deployment)
+        if release == 1:
+            world.probe(app)
+        (share,) = world.record.of(deployment)
+        warnings = [
+            line[4]
+            for _, _, _, lines in world.record.chunks([share.id])[share.id]
+            for line in lines
+            if line[5] == "warn"
+        ]
+        told = any(wanted in each and "taken" in each for each in warnings)
+        turn.expect(told, f"the log of #{deployment} doesn't warn that the name {wanted} was taken, but: {warnings}")
+        _as_it_was(turn, machine, before)
 
 
 def _refused(turn: Round, app: Application) -> str:
