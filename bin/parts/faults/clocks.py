@@ -121,7 +121,9 @@ def _taken_over(turn: Round, app: Application, workers: Sequence[Process]) -> No
     turn.expect(took > LEASE_SECONDS - BEAT_SECONDS - 2, f"#{number} was taken over after {took:.0f} s: too early")
     turn.expect(took < turn.patience(SEEN_SECONDS), f"#{number} was taken over after {took:.0f} s: too late")
     turn.succeeded(number)
-    turn.expect(world.record.of(number)[0].attempts == 2, f"its lease was lost again: {world.record.of(number)}")
+    (share,) = world.record.of(number)
+    turn.expect(share.attempts == 2, f"its lease was lost again: {share}")
+    turn.expect(0 < (share.gap or 0.0) < 2 * SEEN_SECONDS, f"a gap of {share.gap} s is on record: {share}")
     turn.did()
 
 
