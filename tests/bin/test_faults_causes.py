@@ -9,6 +9,7 @@ import pytest
 from parts.faults import registry_ways
 from parts.faults.causes import Cause, Told
 from worker.connections.engine_errors import explain, pull_too_slow, refusal
+from worker.connections.keychain import NOBODY
 from worker.engine.errors import HostError
 from worker.engine.failure import StepFailed
 
@@ -60,10 +61,18 @@ def looked(said: str) -> dict[str, Any]:
     return outcome(what, "Preflight found it.", remedy or "Check the name and tag, that the registry is up.")
 
 
+def refused_to_nobody() -> dict[str, Any]:
+    """As where no login is known for the registry."""
+    with pytest.raises(HostError) as refused, NOBODY.signing_in("r.test/a"):
+        raise refusal("unauthorized: unauthorized", "web-1")
+    return of(refused.value)
+
+
 @pytest.mark.parametrize(
     ("cause", "told"),
     [
         (registry_ways.REFUSED, of(refusal("unauthorized: authentication required", "web-1"))),
+        (registry_ways.REFUSED, refused_to_nobody()),
         (registry_ways.GONE, looked("manifest unknown: manifest unknown")),
         (registry_ways.NO_ANSWER, looked("received unexpected HTTP status: 500 Internal Server Error")),
         (registry_ways.SLOW, of(pull_too_slow("web-1", "r.test/a@sha256:1", registry_ways.PULL_SECONDS))),

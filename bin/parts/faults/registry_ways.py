@@ -22,7 +22,7 @@ REFUSED: Final = Cause(
     "the registry refuses the token",
     what=r"unauthorized: ",
     why=r"The registry refuses this server",
-    remedy=r"credentials",
+    remedy=r"credentials|with a user and a token",
 )
 SPOILT: Final = Cause(
     "what the registry sends isn't what was meant",
