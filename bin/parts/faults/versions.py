@@ -123,7 +123,7 @@ def _restored(turn: Round, way: Bad, app: Application, share: Share) -> None:
         seconds < turn.patience(way.patience + MOMENTS),
         f"{way.name}, {app.strategy}: the old version served again after {seconds:.1f} s, of {way.patience:g}",
     )
-    if way.deaf:
+    if way.deaf and not start_first:  # else nobody asks it for anything, and it goes without a grace
         _expect_killed(turn, world.events(app), share.id, f"{way.name}, {app.strategy}")
 
 
