@@ -19,6 +19,14 @@ LONG: Final = 50_000_000
 FLOOD: Final = 1_200_000  # of these lines are more than 100 MB
 FLOODS: Final = f"""seq 1 {FLOOD} | sed 's/.*/page: line & of a flood, which says nothing new and never ends, as such lines are/'
 """
+TALKED: Final = 3_000
+TALK: Final = f"""n=0
+while [ $n -lt {TALKED} ]; do
+  seq $((n + 1)) $((n + 50)) | sed 's/.*/page: line & of a talk/'
+  n=$((n + 50))
+  sleep 0.1
+done
+"""  # six seconds, so that who is dropped and comes back meets the middle of it
 _NUMBERED: Final = re.compile(r"page: (?:loaded record|line) (\d+) of ")
 _CUT: Final = re.compile(r"… \[cut: (\d+) bytes\]$")
 
@@ -51,6 +59,11 @@ def of(times: int) -> tuple[Flood, ...]:
         Flood("long_line", {}, lambda text: one_line(text, "x" * LONG), full=True),
         Flood("floods", {"entrypoint": flood, "variables": {"SAMPLE_BEHAVIOUR": "plain"}}, numbered, full=True),
     )
+
+
+def talk(images: Images) -> Pushed:
+    """A version that talks for a while before it is ready."""
+    return images.page("log-talk", entrypoint=("/bin/busybox", "sh", "-c", TALK + START))
 
 
 def still(times: int) -> str:
