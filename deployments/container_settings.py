@@ -207,6 +207,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     ]
 
 
+def label(name: str) -> str:
+    """What a setting is called; the name itself where it is none."""
+    return next((str(field.label) for field in FIELDS if field.name == name), name)
+
+
 def describe(settings: Mapping[str, Any]) -> dict[str, str]:
     """Every setting by its label, in words; options about which nothing was said are left out."""
     said = [field for field in FIELDS if not field.sparse or field.name in settings]

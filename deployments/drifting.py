@@ -8,7 +8,7 @@ text, or None where it is a secret}], "image": {} or {"id", "reference", "digest
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.db import transaction
@@ -31,12 +31,15 @@ def fingerprint(difference: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def in_words_alone(words: str, why_not: str, status: str = "") -> dict[str, Any]:
-    """A difference of which no more is told than the words; {} for none. `status` tells it from others of the same words."""
+def in_words_alone(
+    words: str, why_not: str, status: str = "", changes: Sequence[Mapping[str, str]] = ()
+) -> dict[str, Any]:
+    """A difference that can't be adopted; {} for none. `status` tells it from others of the same words and `changes`."""
     if not words:
         return {}
     found: dict[str, Any] = {"words": words, "why_not": why_not, "status": status}
-    return {**found, "fingerprint": fingerprint({**found, "said": words})}
+    shown = {"changes": [dict(each) for each in changes]} if changes else {}
+    return {**found, **shown, "fingerprint": fingerprint({**found, "said": words})}
 
 
 def ignore(*, actor: Actor, seat_id: int, shown: str, reason: str) -> None:

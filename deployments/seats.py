@@ -66,9 +66,22 @@ def who_brought(seat: PlacementHost, release: Release | None, made_by: Sequence[
 def _observed(seat: PlacementHost, observed: Mapping[str, Any]) -> dict[str, Any]:
     """A container that goes on serving is still compared with how it was brought, whatever was done to it by hand since."""
     before = seat.observed
+    if "containers" in observed:
+        left = {each["container_id"]: each["left"] for each in before.get("containers", []) if each.get("left")}
+        return {
+            **observed,
+            "containers": [_still_left(each, left.get(each["container_id"])) for each in observed["containers"]],
+        }
     if before.get("settings") and before.get("container_id") == observed.get("container_id"):
         return {**observed, "settings": before["settings"]}
     return dict(observed)
+
+
+def _still_left(container: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A container of a Compose application; what was read of it in another way before can't be compared any more."""
+    now = container.get("left") or before
+    is_alike = before is not None and now is not None and before["mark"] == now["mark"]
+    return {**container, "left": before} if is_alike else dict(container)
 
 
 def _now_serves(seat: PlacementHost, target: Target, number: int | None) -> None:

@@ -1,5 +1,7 @@
 """Rows → what a Compose application's deploy, Plan and build take: its files, images, variables with their secrets opened."""
 
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +70,8 @@ def compose_brief(target_id: int, fence: int) -> ComposeBrief:
         begun_ago=_begun_ago(target),
         give_up=stalls.is_last_attempt(target),
         approved=approved(release.source.get("powers", [])),
+        left=left_there(seat),
+        left_key=left_key(),
     )
     pinned = [image for each in (spec.wanted, spec.previous) if each is not None for _, image in each.images]
     connection = with_registries(host_connection(target.host), pinned)
@@ -100,6 +104,8 @@ def plan_spec(
         allowed_binds=tuple(configured.ESTIVA_ALLOWED_BINDS),
         host_name=host.name,
         builder=builder,
+        left=left_there(seat),
+        left_key=left_key(),
     )
 
 
@@ -120,6 +126,21 @@ def record_spec(seat: PlacementHost, release: Release) -> ComposeSpec:
 def approved(powers: Sequence[Sequence[str]]) -> tuple[tuple[str, str, str], ...]:
     """As the Plan recorded them; a reason in which something was masked stands for any."""
     return tuple((service, key, "" if MARK in reason else reason) for service, key, reason in powers)
+
+
+def left_there(seat: PlacementHost) -> dict[str, list[Mapping[str, Any]]]:
+    """How the last deploy left each service's containers, where that is on record."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for each in seat.observed.get("containers", []):
+        if each.get("left"):
+            found.setdefault(each["service"], []).append(each["left"])
+    return found
+
+
+def left_key() -> Secret:
+    """Keys the hashes of how containers were left: whoever reads the database alone can't try values on them."""
+    purpose = b"estiva: how containers were left"
+    return Secret(hmac.new(configured.SECRET_KEY.encode(), purpose, hashlib.sha256).hexdigest())
 
 
 def previous_of(seat: PlacementHost) -> Release | None:

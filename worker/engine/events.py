@@ -115,6 +115,7 @@ class Observed:
     settings: Mapping[str, Any] = field(
         default_factory=dict
     )  # as `engine.found` reads them: what differs later was changed
+    left: Mapping[str, Any] = field(default_factory=dict)  # the same of a Compose application's: `engine.compose.left`
 
 
 @dataclass(frozen=True, slots=True)

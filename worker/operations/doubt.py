@@ -13,14 +13,14 @@ from deployments import attention, releases, sights, sources
 from deployments.models import Attention, Host, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
 from worker.brief import CannotBrief, host_connection, open_secrets
-from worker.compose_brief import record_spec
+from worker.compose_brief import left_key, record_spec
 from worker.connections.signals import Signals
 from worker.container_spec import container_spec, health_spec
+from worker.engine.compose.health import observed_of as service_observed
 from worker.engine.compose.matching import runs_whole
 from worker.engine.compose.sight import SERVICE, release_of
 from worker.engine.container_host import Container, ContainerHost, LocalImage
 from worker.engine.errors import HostError
-from worker.engine.events import Observed
 from worker.engine.failure import StepFailed
 from worker.engine.inventory import Owned, as_recorded
 from worker.engine.judging import tcp_ports
@@ -105,7 +105,8 @@ class _Look:
         ours.sort(key=lambda each: each.name)
         rows = [self._service(each) for each in ours]
         number = self._whole(rows, wanted)
-        seen = [_observed(each, self.server.local_image(each.image_id)) for each in ours]
+        key = left_key()
+        seen = [asdict(service_observed(each, self.server.local_image(each.image_id), key)) for each in ours]
         return Doubt(sights.sighted(rows, [], number), {"containers": seen} if number is not None else None)
 
     def _whole(self, rows: Sequence[Mapping[str, Any]], wanted: Sequence[Release]) -> int | None:
@@ -206,10 +207,3 @@ def _plain(container: Container, release: int, target: int) -> dict[str, Any]:
         "health": container.health,
         "published": [list(each) for each in container.published],
     }
-
-
-def _observed(container: Container, image: LocalImage | None) -> dict[str, Any]:
-    digest = next((each.rpartition("@")[2] for each in (image.repo_digests if image else ())), None)
-    about = (container.name, container.id, container.image_id, digest, release_of(container), container.started_at)
-    service = container.labels.get(SERVICE, "")
-    return asdict(Observed(*about, container.published, service, container.running))

@@ -6,15 +6,18 @@ from typing import Any, Final
 from deployments import drifting, releases, room_acts, sightings
 from deployments.models import Host, Placement, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
-from worker.brief import NO_TARGET, adopted_of, installation_name
+from worker.brief import NO_TARGET, adopted_of, installation_name, open_secrets
+from worker.compose_brief import left_key
+from worker.engine.compose.left import read_all
 from worker.engine.compose.sight import SERVICE
 from worker.engine.container_host import Container, ContainerHost
 from worker.engine.hook import HOOK_LABEL
 from worker.engine.look import Sight, look
 from worker.engine.one_off import RUN_LABEL
 from worker.engine.spec import Identity
-from worker.operations.compose_drift import compose_containers, compose_drift_words, compose_status
+from worker.operations.compose_drift import compose_containers, compose_drift, has_left
 from worker.operations.difference import Difference, changed_settings, difference_of
+from worker.redact import Masker
 
 COMPOSE: Final = "What Compose brings up is not adopted: change its file, then deploy. Else redeploy, or ignore it."
 
@@ -83,8 +86,13 @@ def _compose_difference(seat: PlacementHost, running: Release, server: Container
     labels = identity_of_seat(seat).labels()
     whose = {key: labels[key] for key in ("estiva.installation", "estiva.placement")}
     found = compose_containers(server, releases.project_name(seat.placement))
-    words = compose_drift_words(seat.observed, running.number, whose, found)
-    return drifting.in_words_alone(words, COMPOSE, compose_status(found))
+    now = read_all(server, found, left_key()) if has_left(seat.observed) else {}
+    drift = compose_drift(seat.observed, running.number, whose, found, now)
+    if not drift.changes:
+        return drifting.in_words_alone(drift.words, COMPOSE, drift.status)
+    masker = Masker(each.reveal() for each in open_secrets([running]).values())
+    changes = [{key: masker.mask(text) for key, text in each.items()} for each in drift.changes]
+    return drifting.in_words_alone(masker.mask(drift.words), COMPOSE, drift.status, changes)
 
 
 def drift_words(seat: PlacementHost, sight: Sight) -> str:

@@ -1,6 +1,6 @@
 """What a deploy would change, service by service, in words. Pure; values of variables are never said."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,8 +34,11 @@ _SENTENCES = {
 }
 
 
-def compose_changes(running: Model | None, new: Model) -> list[ServiceChange]:
-    """From the model that serves to the one that comes; both pinned. In the order of names."""
+def compose_changes(running: Model | None, new: Model, by_hand: Collection[str] = ()) -> list[ServiceChange]:
+    """From the model that serves to the one that comes; both pinned. In the order of names.
+
+    What somebody changed `by_hand` is made anew, whatever the models say.
+    """
     before = running.services if running else {}
     found = []
     for name in sorted({*before, *new.services}):
@@ -47,6 +50,8 @@ def compose_changes(running: Model | None, new: Model) -> list[ServiceChange]:
         reasons = tuple(_reasons(old, coming))
         if running is not None:
             reasons += tuple(_texts(running, new, coming))
+        if name in by_hand:
+            reasons += ("it was changed by hand",)
         found.append(ServiceChange(name, "recreated" if reasons else "unchanged", reasons, _image(old), _image(coming)))
     return found
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Generator, Mapping, Sequence
 
+from worker.engine.compose.left import read
 from worker.engine.compose.model import Model
 from worker.engine.compose.run import ComposeRun
-from worker.engine.compose.sight import Sight, look, release_of
+from worker.engine.compose.sight import SERVICE, Sight, look, release_of
 from worker.engine.container_host import Container, LocalImage
 from worker.engine.diagnosis import exited
 from worker.engine.events import Event, Line, Observed, Progress
 from worker.engine.failure import StepFailed, listed
+from worker.engine.spec import Secret
 
 _TICK = 0.25
 _LAST_LINES = 40
@@ -72,13 +74,24 @@ def diagnosed(run: ComposeRun, service: str, container: Container) -> Generator[
 
 def observed(run: ComposeRun, sight: Sight) -> Sequence[Observed]:
     """What runs, container by container; each with the Release that made it."""
-    found = []
-    for service, several in sight.services.items():
-        for each in several:
-            digest = _digest(run.host.local_image(each.image_id))
-            about = (each.name, each.id, each.image_id, digest, release_of(each), each.started_at, each.published)
-            found.append(Observed(*about, service, each.running))
-    return found
+    key = run.spec.left_key
+    return [observed_of(each, run.host.local_image(each.image_id), key) for each in sight.containers]
+
+
+def observed_of(container: Container, image: LocalImage | None, key: Secret) -> Observed:
+    """One container, with its image at hand; the `key` is that of what is hashed of it."""
+    return Observed(
+        container.name,
+        container.id,
+        container.image_id,
+        _digest(image),
+        release_of(container),
+        container.started_at,
+        container.published,
+        container.labels.get(SERVICE, ""),
+        container.running,
+        left=read(container, image, key),
+    )
 
 
 def differences(run: ComposeRun, model: Model, sight: Sight, image_ids: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,14 +94,17 @@ def definition(model: Model, service: str, installation: str) -> str:
     return hmac.new(installation.encode(), shown, hashlib.sha256).hexdigest()[:32]
 
 
-def marked(model: Model, identity: Identity, running: Mapping[str, Sequence[Container]]) -> Model:
+def marked(
+    model: Model, identity: Identity, running: Mapping[str, Sequence[Container]], anew: Collection[str] = ()
+) -> Model:
     """With labels that say whose each container is. A service that doesn't change keeps the labels it has, since other
-    labels alone would make Compose recreate it; they name the deploy that made its containers.
+    labels alone would make Compose recreate it; they name the deploy that made its containers. That is what becomes of the
+    services in `anew`.
     """
     services = {}
     for name, body in model.services.items():
         word = definition(model, name, identity.installation)
-        labels = _kept(word, identity, running.get(name, ()))
+        labels = None if name in anew else _kept(word, identity, running.get(name, ()))
         if labels is None:
             own = identity.labels()
             labels = {key: own[key] for key in OWN_LABELS}

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from worker.engine.compose.builds import built_services
+from worker.engine.compose.by_hand import changed_by_hand
 from worker.engine.compose.changes import ServiceChange, compose_changes
 from worker.engine.compose.compose_host import ComposeHost
 from worker.engine.compose.image_findings import look_at_images
@@ -221,10 +222,11 @@ def _changes(
     spec: ComposeSpec, host: ComposeHost, wanted: Model, previous: Model | None, sight: Sight
 ) -> list[ServiceChange]:
     """Service by service; Compose's own hash has the last word on what is recreated."""
-    model = marked(wanted, spec.identity, sight.services)
+    by_hand = changed_by_hand(spec, host, sight)
+    model = marked(wanted, spec.identity, sight.services, by_hand)
     hashes = host.compose_hashes(spec.project, model.text())
     found = []
-    for change in compose_changes(previous, wanted):
+    for change in compose_changes(previous, wanted, by_hand):
         running = sight.services.get(change.service, ())
         differs = any(each.labels.get(HASH) != hashes.get(change.service) for each in running)
         found.append(_decided(change, bool(running), differs, all(each.running for each in running)))

@@ -1,8 +1,8 @@
 """What one Target of a Compose application is to become, frozen. `worker.brief` makes these from rows."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from worker.engine.spec import Identity, Secret
@@ -58,7 +58,8 @@ class ComposeSpec:
     `begun_ago` is how many seconds ago the first attempt began.
     `approved` is what gives power over the server and was let through (service, key, reason; "" for any reason): more than
     that is refused; None, in a Plan, lets everything be seen. `builder`, given for a Plan alone, names the server on which
-    images that are not known yet are built first.
+    images that are not known yet are built first. `left` is how the last deploy left each service's containers (`compose.left`),
+    with the key of the hashes in it.
     """
 
     identity: Identity
@@ -77,6 +78,8 @@ class ComposeSpec:
     builder: str = ""
     approved: tuple[tuple[str, str, str], ...] | None = None
     run_project: str = ""  # of a one-off run: the project that its container is made in
+    left: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    left_key: Secret = Secret("")  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         if self.run_project and not PROJECT.fullmatch(self.run_project):

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 
 from worker.engine.compose.bring_up import bring_up, take_fence
+from worker.engine.compose.by_hand import changed_by_hand
 from worker.engine.compose.compose_host import ComposeRefused
 from worker.engine.compose.fence import hold
 from worker.engine.compose.gone_before import note_what_went
@@ -15,7 +16,7 @@ from worker.engine.compose.settle import settle
 from worker.engine.compose.sight import Sight, look
 from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding, Line
-from worker.engine.failure import StepFailed, given_up
+from worker.engine.failure import StepFailed, given_up, listed
 
 
 def look_first(run: ComposeRun) -> Generator[Event, None, str]:
@@ -56,10 +57,13 @@ def _collecting(run: ComposeRun, findings: list[Finding]) -> Generator[Event, No
 
 
 def replace(run: ComposeRun, model: Model) -> Generator[Event, None, str]:
-    """Compose recreates what changed and leaves the rest. Services that are no longer in the file go later."""
+    """Compose recreates what changed, by the file or by hand, and leaves the rest. Services that are no longer in the file go later."""
     yield from settle(run)
     sight = look(run.host, run.spec)
-    coming = marked(model, run.identity, sight.services)
+    by_hand = changed_by_hand(run.spec, run.host, sight)
+    if by_hand:
+        yield Line(f"Changed by hand since it was left, and made anew: {listed(sorted(by_hand))}.", level="warn")
+    coming = marked(model, run.identity, sight.services, by_hand)
     yield Line(f"Compose brings up {len(model.services)} services on {run.server}.")
     try:
         yield from bring_up(run, coming, {})
