@@ -161,6 +161,12 @@ def with_an_id_for_a_name(shop: Shop) -> None:
     found.body = {**found.body, "Hostname": found.id[:12], "MacAddress": "02:42:ac:11:00:02"}
 
 
+def upgraded(shop: Shop) -> None:
+    """A later version of the engine tells more of every container, and some of it otherwise."""
+    for name in ("web", "db"):
+        shop.updated(name, ShmSize=64 * 1024**2, OomScoreAdj=3, Annotations={"io.engine": "29"})
+
+
 def before_this_was_written_down(shop: Shop) -> None:
     seat = shop.seat()
     seat.observed = {"containers": [_without_left(each) for each in seat.observed["containers"]]}
@@ -183,7 +189,7 @@ def _without_left(container: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "happened",
-    [restarted, rebooted, in_another_order, with_an_id_for_a_name, before_this_was_written_down, image_gone],
+    [restarted, rebooted, in_another_order, upgraded, with_an_id_for_a_name, before_this_was_written_down, image_gone],
 )
 def test_what_nobody_changed_or_nobody_can_tell_is_no_drift(shop: Shop, happened: Callable[[Shop], None]) -> None:
     happened(shop)
@@ -259,3 +265,4 @@ def test_what_a_failed_deploy_made_anew_is_as_it_was_left(shop: Shop, keeper: Ke
     shop.scene.text(FILE.replace("web:1", "web:2"))
     assert shop.scene.deployed(keeper).targets.get().status == "failed_restored"
     assert (shop.service("db").policy, shop.seen().difference) == ("always", {})
+    assert shop.service("db").body["Labels"]["estiva.release"] == "1", "that is what serves again"

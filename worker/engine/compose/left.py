@@ -28,6 +28,14 @@ _NOT_READ: Final = frozenset(
         "mac_address",  # some engines show the one that they gave, and give another at the next start
     }
 )  # fmt: skip
+_UPDATED: Final = frozenset(
+    {
+        "restart", "restart_retries", "memory", "memory_reservation", "memory_swap", "cpus", "cpu_shares", "cpu_period",
+        "cpu_quota", "cpuset_cpus", "cpuset_mems", "pids_limit", "blkio_weight", "engine:CpuRealtimePeriod",
+        "engine:CpuRealtimeRuntime", "engine:KernelMemory",
+    }
+)  # fmt: skip
+"""What can be changed of a container that goes on being: anything else that an engine says otherwise is its own doing, as after an upgrade."""
 _NAMELESS: Final = ("bridge", "host", "none")
 
 
@@ -98,15 +106,16 @@ def _in_the_place_of(went: Iterable[Left], new: Iterable[Left]) -> list[tuple[Le
 
 def changed(before: Left, now: Left) -> Changed:
     """From one reading to another."""
-    old, new = before["settings"], now["settings"]
-    names = [name for name in dict.fromkeys((*new, *old)) if old.get(name) != new.get(name)]
+    old, new, recreated = before["settings"], now["settings"], before["id"] != now["id"]
+    told = [name for name in dict.fromkeys((*new, *old)) if recreated or name in _UPDATED]
+    names = [name for name in told if old.get(name) != new.get(name)]
     return Changed(
-        recreated=before["id"] != now["id"],
+        recreated=recreated,
         redefined=before["definition"] != now["definition"],
         name=now["name"] if before["name"] != now["name"] else "",
         settings={name: (old.get(name), new.get(name)) for name in names},
         networks=_how(before["networks"], now["networks"]),
-        variables=_how(before["variables"], now["variables"]),
+        variables=_how(before["variables"], now["variables"]) if recreated else {},
     )
 
 

@@ -13,7 +13,8 @@ from worker.engine.container_host import Container
 from worker.engine.spec import Identity
 
 CONFIG_LABEL = "estiva.config"  # a keyed hash of the service's definition: equal means "nothing to change"
-OWN_LABELS = ("estiva.release", "estiva.deployment", "estiva.target")
+RELEASE_LABEL = "estiva.release"
+OWN_LABELS = (RELEASE_LABEL, "estiva.deployment", "estiva.target")
 _TAKEN_OUT = ("build", "env_file", "profiles", "develop", "pull_policy")
 
 
@@ -98,16 +99,17 @@ def marked(
     model: Model, identity: Identity, running: Mapping[str, Sequence[Container]], anew: Collection[str] = ()
 ) -> Model:
     """With labels that say whose each container is. A service that doesn't change keeps the labels it has, since other
-    labels alone would make Compose recreate it; they name the deploy that made its containers. That is what becomes of the
-    services in `anew`.
+    labels alone would make Compose recreate it; they name the deploy that made its containers. Just that becomes of the
+    services in `anew`: made by this deploy, they still are of the Release that they are of.
     """
     services = {}
     for name, body in model.services.items():
         word = definition(model, name, identity.installation)
-        labels = None if name in anew else _kept(word, identity, running.get(name, ()))
+        labels, own = _kept(word, identity, running.get(name, ())), identity.labels()
         if labels is None:
-            own = identity.labels()
             labels = {key: own[key] for key in OWN_LABELS}
+        elif name in anew:
+            labels |= {key: own[key] for key in OWN_LABELS if key != RELEASE_LABEL}
         services[name] = {**body, "labels": {**body["labels"], CONFIG_LABEL: word, **labels}}
     return Model({**model.tree, "services": services})
 

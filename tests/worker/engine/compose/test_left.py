@@ -80,11 +80,10 @@ def test_what_another_deploy_made_was_nobodys_hand() -> None:
 
 
 def test_said_of_the_container() -> None:
-    differs = replace(
-        changed(one(), one(1, {"Memory": 512 * 1024**2, "ExtraHosts": ["db:10.0.0.1"]})), networks={"back": "changed"}
-    )
-    assert said_of("web", differs) == [
-        "web was changed by hand: Memory limit 512m, Extra hosts a value, other names or addresses in network back"
+    now = one(2, {"Memory": 512 * 1024**2, "ExtraHosts": ["db:10.0.0.1"]}, name="shop-web-1")
+    assert said_of("web", replace(changed(one(), now), networks={"back": "changed"})) == [
+        "web was recreated by hand",
+        "web was changed by hand: Memory limit 512m, Extra hosts a value, other names or addresses in network back",
     ]
     assert (said_of("web", Changed()), pieces("web", Changed())) == ([], [])
 
@@ -94,8 +93,8 @@ def test_every_number_of_the_engine_can_be_said(name: str) -> None:
     """Whatever the setting says of itself; one that a person set has another form than the engine's."""
     key = HOST_CONFIG_KEYS[name]
     for before, now in ((0, 7), (7, -1), (7, 0), (True, False)):
-        differs = changed(one(1, {key: before}), one(1, {key: now}))
-        rows = pieces("web", differs)
+        differs = changed(one(1, {key: before}), one(2, {key: now}, name="shop-web-1"))
+        rows = pieces("web", differs)[1:]
         assert len(rows) == 1, rows
         assert rows[0]["before"] != rows[0]["after"]
         assert rows[0]["name"] == f"web: {container_settings.label(name)}"
