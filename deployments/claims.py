@@ -1,13 +1,13 @@
 """Who works on what: claim by compare-and-swap, beat, hand back. The database's clock is the only one."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from deployments import builds, endings, hints, queue, releases, solitude, stalls, turns
+from deployments import builds, endings, hints, known, queue, releases, solitude, stalls, turns
 from deployments import engines as able
 from deployments import plan as plans
 from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
@@ -34,6 +34,7 @@ __all__ = [
 
 MOST_WAITING: Final = 200
 _NONE: Final[frozenset[str]] = frozenset()
+_EVERY_KIND: Final = frozenset(map(str, Operation.Kind.values))
 
 
 class _NotNow(Exception):
@@ -43,7 +44,8 @@ class _NotNow(Exception):
 def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) -> Claim | None:
     """Take a Target for `holder` for 30 s (see `beat`); None when it's somebody else's, over, or must wait its turn.
 
-    `engines` are those beside the holder: a Target that needs another one is not for it.
+    `engines` are those beside the holder: a Target that needs another one is not for it. Nor is one of which this version
+    doesn't know everything: it stays as it is, for a worker that does (`known`).
 
     Its turn comes when no older Deployment of the Placement is open, its wave has come and its image is built; a build's, when its builder
     has a place free. One beside which a worker fell silent is taken alone (`solitude`): its process claims nothing beside
@@ -69,11 +71,16 @@ def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) 
         return None
 
 
-def claim_operation(operation_id: int, *, holder: str, engines: Collection[str] = ()) -> Claim | None:
+def claim_operation(
+    operation_id: int, *, holder: str, engines: Collection[str] = (), kinds: Collection[str] = _EVERY_KIND
+) -> Claim | None:
     """Take an Operation for `holder`; None when it's somebody else's, over, or past its deadline.
 
-    `engines` as for `claim_target`.
+    `engines` as for `claim_target`; `kinds` are those that the holder can carry out. What it doesn't know stays as it is.
     """
+    if unknown := known.unknown_in_operation(operation_id, kinds):
+        known.leave("operation", operation_id, unknown)
+        return None
     waiting = Operation.objects.filter(pk=operation_id, status=OperationStatus.QUEUED, deadline_at__gt=Now())
     with transaction.atomic():
         if not able.needed_by_operations([operation_id]).get(operation_id, _NONE) <= set(engines):
@@ -159,14 +166,18 @@ def hand_back_overtaken(claim: Claim, *, seen_fence: int, reason: str) -> bool:
     return True
 
 
-def hand_back_operation(claim: Claim, *, reason: str = "") -> bool:
-    """Give a running Operation back to the queue; False, and nothing written, when the claim is lost."""
+def hand_back_operation(claim: Claim, *, reason: str = "", hint: bool = True) -> bool:
+    """Give a running Operation back to the queue; False, and nothing written, when the claim is lost.
+
+    Without a `hint` it is offered again when the reconciler next comes by, and not at once to whoever gave it back.
+    """
     held = Operation.objects.filter(pk=claim.id, fence=claim.fence, status=OperationStatus.RUNNING)
     with transaction.atomic():
         if not held.update(status=OperationStatus.QUEUED, lease_until=None, holder=""):
             return False
         queue.changed_on_commit("operation", claim.id)
-        hints.operation_on_commit(claim.id)
+        if hint:
+            hints.operation_on_commit(claim.id)
     return True
 
 
@@ -192,8 +203,15 @@ def mark_hinted(target_ids: Iterable[int] = (), operation_ids: Iterable[int] = (
 
 
 def _check_turn(held: Held) -> None:
-    """In one question: a worker far from the database pays for each."""
-    if held.deployment.status not in DEPLOYMENT_OPEN or not turns.targets().filter(pk=held.target.pk).exists():
+    """Its turn, and something for this version. In one question: a worker far from the database pays for each."""
+    mine = turns.targets().filter(pk=held.target.pk)
+    row = mine.values_list("host__way", known.odd_role()).first()
+    if held.deployment.status not in DEPLOYMENT_OPEN or row is None:
+        raise _NotNow
+    way, odd = row
+    roles = [held.target.role, *([odd] if odd else [])]
+    if unknown := known.unknown_in_deployment(held.deployment, roles, way):
+        known.leave("target", held.target.pk, unknown)
         raise _NotNow
 
 
@@ -233,8 +251,8 @@ def _take(held: Held, holder: str) -> Claim:
     if not taken:
         raise _NotNow
     queue.changed_on_commit("deployment", target.deployment_id, target.placement_id)
-    role: Literal["build", "deploy"] = "build" if target.role == Target.Role.BUILD else "deploy"
-    return Claim(target.pk, fence, holder, role=role, source=str(held.deployment.release.source.get("kind") or ""))
+    source = str(held.deployment.release.source.get("kind") or "")
+    return Claim(target.pk, fence, holder, role=target.role, source=source)
 
 
 def _next_fence(target: Target) -> tuple[int, Release | None]:

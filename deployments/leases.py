@@ -28,7 +28,7 @@ class Claim:
     fence: int
     holder: str
     kind: Literal["target", "operation"] = "target"
-    role: Literal["build", "deploy"] = "deploy"  # of a Target
+    role: str = Target.Role.DEPLOY  # of a Target
     source: str = ""  # what a Target's Release is made from; "" for an image of a registry
 
 

@@ -7,6 +7,7 @@ once is kept apart from them, too; looks at servers may be repeated, so they are
 
 from django.db.models import Q
 
+from deployments import known
 from deployments.models import Operation, Target
 from deployments.states import TARGET_WAITING, OperationStatus, TargetStatus
 
@@ -30,5 +31,9 @@ def run_fits_beside(operation_id: int, holder: str) -> bool:
 
 
 def waits_to_be_alone(target_id: int) -> bool:
-    """It stands still, and whoever takes it may hold nothing else."""
-    return Target.objects.filter(_SUSPECT, pk=target_id, status__in=TARGET_WAITING).exists()
+    """It stands still, and whoever takes it may hold nothing else; nobody here makes room for what this version can't take."""
+    waiting = Target.objects.filter(_SUSPECT, pk=target_id, status__in=TARGET_WAITING)
+    target = waiting.select_related("deployment__release", "host").first()
+    if target is None:
+        return False
+    return not known.unknown_in_deployment(target.deployment, [target.role], target.host.way)

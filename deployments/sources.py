@@ -30,6 +30,9 @@ FOUND: Final = (
     *("commit", "subject", "author", "committed_at", "file", "anew"),
     *("documents", "files", "images", "builds", "powers"),
 )
+KINDS: Final = ("git", "compose", "local")
+NAMES: Final = ("kind", "url", "build", "compose", "image_id", *FOUND)
+"""Everything that a source is said by."""
 SHORT: Final = 7
 
 
@@ -60,6 +63,11 @@ def resolved(intended: Content, found: Mapping[str, Any]) -> Content:
     if said.get("settings"):
         settings = container_settings.normalise(_laid_over(settings, said["settings"]))
     return replace(intended, source=source, settings=settings)
+
+
+def is_known(source: Mapping[str, Any]) -> bool:
+    """This version knows what to make of it; a later one may have more kinds."""
+    return not source or source.get("kind") in KINDS
 
 
 def is_resolved(source: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from deployments import clock, endings, hints, operations, queue, tallies
+from deployments import clock, endings, hints, known, operations, queue, tallies
 from deployments.leases import LEASE, Held, lock_target, move_target
 from deployments.models import Operation, Step, Target
 from deployments.states import OperationStatus, TargetStatus
@@ -19,9 +19,10 @@ _GRACE: Final = timedelta(seconds=60)  # a worker ends its own Operation at the 
 def release_expired() -> list[int]:
     """Stall the Targets, and requeue the Operations, whose worker went silent; returns the Targets' ids.
 
-    The third silence of one Target ends it, with what is known. Operations past their deadline fail.
+    The third silence of one Target ends it, with what is known. Operations past their deadline fail. What is of a kind that this
+    version doesn't know is left to a reconciler that does: how it ends, only that one can say.
     """
-    expired = Target.objects.filter(status=TargetStatus.RUNNING, lease_until__lte=Now()).order_by("pk")
+    expired = Target.objects.filter(known.TARGETS, status=TargetStatus.RUNNING, lease_until__lte=Now()).order_by("pk")
     released = [target_id for target_id in expired.values_list("pk", flat=True) if _release(target_id)]
     _release_operations()
     return released
@@ -80,7 +81,8 @@ def _release(target_id: int) -> bool:
 
 
 def _release_operations() -> None:
-    silent = Operation.objects.filter(status=OperationStatus.RUNNING, lease_until__lte=Now(), deadline_at__gt=Now())
+    mine = Operation.objects.filter(known.OPERATIONS)
+    silent = mine.filter(status=OperationStatus.RUNNING, lease_until__lte=Now(), deadline_at__gt=Now())
     for operation_id in list(silent.values_list("pk", flat=True)):
         with transaction.atomic():
             if silent.filter(pk=operation_id).update(status=OperationStatus.QUEUED, lease_until=None, holder=""):
@@ -93,7 +95,7 @@ def _release_operations() -> None:
         deadline_at__lte=Now(),
     )
     now = clock.now()
-    for operation in Operation.objects.filter(late):
+    for operation in mine.filter(late):
         is_silent = operation.status == OperationStatus.RUNNING and (operation.lease_until or now) <= now
         with transaction.atomic():
             if operations.fail_late(operation) and is_silent:

@@ -1,9 +1,10 @@
 """One Target from claim to end. Whatever happens, it ends, is handed back, or its lease expires: it is never stuck."""
 
+from typing import Final
+
 import structlog
 
 from deployments import claims, queue
-from deployments.models import Placement
 from worker import local_engine
 from worker.attempts import Attempt, cancelled_before
 from worker.brief import Brief, target_brief
@@ -19,6 +20,9 @@ from worker.recorder import Recorder
 from worker.servers import BuildOpener, ComposeOpener, Opener, open_builder, open_compose, open_server
 
 log = structlog.get_logger(__name__)
+
+NOT_KNOWN: Final = "The worker that took it does not know how this is done; it waits for one that does."
+BACK_SECONDS: Final = 10.0
 
 
 def run(
@@ -42,15 +46,18 @@ def run(
         return
     log.info("target claimed", target=claim.id, fence=claim.fence)
     with keeper.holding("target", claim, asked_at) as held:
-        is_compose = claim.source == Placement.Source.COMPOSE
-        if claim.role == "build" and is_compose:
-            ComposeBuildAttempt(held, keeper, opener, build_opener, compose_opener).carry_out()
-        elif claim.role == "build":
-            BuildAttempt(held, keeper, opener, build_opener).carry_out()
-        elif is_compose:
-            ComposeAttempt(held, keeper, opener, compose_opener).carry_out()
-        else:
-            DeployAttempt(held, keeper, opener).carry_out()
+        match claim.role, claim.source:
+            case "build", "compose":
+                ComposeBuildAttempt(held, keeper, opener, build_opener, compose_opener).carry_out()
+            case "build", "git":
+                BuildAttempt(held, keeper, opener, build_opener).carry_out()
+            case "deploy", "compose":
+                ComposeAttempt(held, keeper, opener, compose_opener).carry_out()
+            case "deploy", "" | "git" | "local":  # all of these run one image as one container
+                DeployAttempt(held, keeper, opener).carry_out()
+            case role, source:
+                log.error("claimed what this worker does not know", target=claim.id, role=role, source=source)
+                claims.hand_back_target(claim, reason=NOT_KNOWN, delay_seconds=BACK_SECONDS)
 
 
 class DeployAttempt(Attempt[Brief]):

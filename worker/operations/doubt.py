@@ -49,10 +49,11 @@ class Doubt:
 
 
 def look_at_doubts(host: Host, server: ContainerHost) -> None:
-    """Look at what is in doubt on a server, but where a deploy is at work."""
+    """Look at what is in doubt on a server, but where a deploy is at work, and of Releases that this version can read."""
     busy = Target.objects.filter(host=host, status__in=TARGET_HELD).values("placement")
     for row in attention.open_on(host.pk).exclude(placement__in=busy).select_related("target__deployment__release"):
-        attention.seen(row.pk, look_at(row, server).sight)
+        if sources.is_known(row.target.deployment.release.source):
+            attention.seen(row.pk, look_at(row, server).sight)
 
 
 def look_at(row: Attention, server: ContainerHost) -> Doubt:

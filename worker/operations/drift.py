@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from deployments import drifting, releases, room_acts, sightings
+from deployments import drifting, releases, room_acts, sightings, sources
 from deployments.models import Host, Placement, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
 from worker.brief import NO_TARGET, adopted_of, installation_name, open_secrets
@@ -52,11 +52,13 @@ def _row(container: Container) -> dict[str, Any]:
 
 
 def look_for_drift(host: Host, server: ContainerHost) -> None:
-    """Compare each Placement's record with what is there; where a deploy is at work nothing is said."""
+    """Compare each Placement's record with what is there; where a deploy is at work nothing is said, nor of a Release that only a later version can read."""
     busy = Target.objects.filter(host=host, status__in=TARGET_HELD).values("placement")
     seats = PlacementHost.objects.filter(host=host).exclude(placement__in=busy)
     for seat in seats.select_related("running_release", "placement__application", "placement__environment"):
         running = seat.running_release
+        if running is not None and not sources.is_known(running.source):
+            continue
         if running is not None and running.source.get("kind") == Placement.Source.COMPOSE:
             difference = _compose_difference(seat, running, server)
             words = str(difference.get("words", ""))

@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -36,9 +36,11 @@ from worker.operations import (
 )
 from worker.operations.steps import Looking, Outcome
 
+Work = Callable[[Looking], Outcome]
+
 log = structlog.get_logger(__name__)
 
-KINDS: Final = {
+KINDS: Final[dict[str, Work]] = {
     Operation.Kind.MEET: meet.meet,
     Operation.Kind.CHECK: check.check,
     Operation.Kind.PLAN: plan.plan,
@@ -74,16 +76,22 @@ def run(operation_id: int, keeper: Keeper) -> None:
         return
     asked_at = uptime()
     with keeper.claiming.beside_others():
-        claim = claims.claim_operation(operation_id, holder=keeper.holder, engines=local_engine.held())
+        claim = claims.claim_operation(
+            operation_id, holder=keeper.holder, engines=local_engine.held(), kinds=KINDS.keys()
+        )
     if claim is None:
         return
     with keeper.holding("operation", claim, asked_at) as held:
         operation = Operation.objects.select_related("host", "placement", "repository__application", "registry").get(
             pk=claim.id
         )
-        looking = Looking(operation, held, keeper.tail)
+        looking, work = Looking(operation, held, keeper.tail), KINDS.get(operation.kind)
+        if work is None:
+            log.error("claimed what this worker does not know", operation=claim.id, kind=operation.kind)
+            claims.hand_back_operation(claim, hint=False)
+            return
         try:
-            outcome = _carried_out(looking, held)
+            outcome = _carried_out(looking, held, work)
             looking.settle()
         except LeaseLost:
             _let_go(held, keeper)
@@ -96,11 +104,11 @@ def run(operation_id: int, keeper: Keeper) -> None:
         automatic.carry_on(plan_id)
 
 
-def _carried_out(looking: Looking, held: Held) -> Outcome:
+def _carried_out(looking: Looking, held: Held, work: Work) -> Outcome:
     operation = looking.operation
     try:
         with _deadline(operation, held):
-            return KINDS[Operation.Kind(operation.kind)](looking)
+            return work(looking)
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - logged with an id; whatever it was, the Operation must not stay as if somebody were at work
