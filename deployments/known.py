@@ -18,7 +18,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from deployments import build_settings, compose_settings, container_settings, hooks, rollout_settings, sources
-from deployments.models import Deployment, Host, Operation, Placement, Registry, Target
+from deployments.models import Deployment, Host, Operation, Placement, Registry, Release, Target
 from deployments.setting_fields import Field
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,11 @@ def unknown_in_operation(operation_id: int, kinds: Collection[str]) -> str:
         or _content_of(row, "plan__")
         or _content_of(row, "one_off__release__")
     )
+
+
+def reads(release: Release) -> bool:
+    """This version knows all of what a Release says."""
+    return not unknown_in_content(release.source, release.settings, release.variables)
 
 
 def unknown_in_content(

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from deployments import audit, clock, engines, hints, plan, queue, releases, sources
+from deployments import audit, clock, engines, hints, known, plan, queue, releases, sources
 from deployments.actors import ESTIVA, Actor
 from deployments.leases import Claim
 from deployments.models import AuditEntry, Host, Operation, Placement, Plan, Registry, Repository
@@ -95,6 +95,11 @@ def fail_late(operation: Operation) -> bool:
         result |= {
             "why": absent or "No worker for looking at servers has the engine beside it, or all are busy.",
             "remedy": "Start the worker of queue “look” with ESTIVA_LOCAL_ENGINE on that machine, then try again.",
+        }
+    if never_began and (unknown := known.unknown_in_operation(operation.pk, Operation.Kind.values)):
+        result |= {
+            "why": known.waiting_reason(unknown),
+            "remedy": "Upgrade what is of an earlier version, then try again.",
         }
     with transaction.atomic():
         locked = Operation.objects.select_for_update(no_key=True).filter(pk=operation.pk, fence=operation.fence).first()

@@ -157,7 +157,7 @@ def _variable_text(variable: dict[str, Any] | None, *, secret: bool) -> str:
         return ""
     if "secret" in variable:
         return f"secret, {_version_text(variable)}"
-    return "a plain value" if secret else str(variable["value"])
+    return "a plain value" if secret else str(variable.get("value", ""))
 
 
 def _version_text(variable: dict[str, Any]) -> str:

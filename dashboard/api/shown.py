@@ -118,7 +118,7 @@ def whole_release(row: Release) -> dict[str, Any]:
         {
             "name": each["name"],
             "is_secret": "secret" in each,
-            "value": None if "secret" in each else each["value"],
+            "value": None if "secret" in each else each.get("value"),
             "version": each.get("number"),
         }
         for each in row.variables

@@ -1,8 +1,9 @@
-"""What burns: servers out of reach or changed, servers that need somebody, stalled work, no worker."""
+"""What burns: servers out of reach or changed, servers that need somebody, stalled work, no worker or another version's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
@@ -12,6 +13,7 @@ from deployments.permissions import sees_everything, visible_deployments, visibl
 from deployments.queries.attention_page import Doubt
 from deployments.queries.drift_page import unknown_containers
 from deployments.queries.health import warnings
+from deployments.rollout_settings import first_words
 from deployments.states import DEPLOYMENT_OPEN, HostState, TargetStatus
 
 MOST = 20
@@ -149,11 +151,22 @@ def _of_target(target: Target) -> Alarm:
 
 
 def _worker_alarm(user: User) -> list[Alarm]:
-    if living_workers().exists():
-        return []
+    """None is there, or not all are of this page's version: what only one of the two knows waits for that one."""
+    versions = dict(living_workers().order_by("name").values_list("name", "version"))
+    if versions:
+        others = [f"{name} ({version})" for name, version in versions.items() if version not in ("", settings.VERSION)]
+        return [_of_other_workers(others)] if others else []
     waiting = Deployment.objects.filter(status__in=sorted(DEPLOYMENT_OPEN)).count()
     title = _("No worker is running.")
     text = _(
         "Nothing is deployed and no server is looked at until one starts; what is asked for meanwhile waits and isn't lost."
     )
     return [Alarm("bad" if waiting else "warn", title, text)]
+
+
+def _of_other_workers(others: Sequence[str]) -> Alarm:
+    text = _(
+        "%(workers)s; this page is of %(version)s. What such a worker does not know waits for one that does: "
+        "upgrade the workers, too."
+    ) % {"workers": first_words(others), "version": settings.VERSION}
+    return Alarm("warn", _("Workers of another version are running."), text)

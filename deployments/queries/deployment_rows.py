@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from deployments import builds, engines
+from deployments import builds, engines, known
 from deployments.models import Deployment, Step, Target
 from deployments.states import TARGET_HELD, TARGET_OPEN, DeploymentStatus, TargetStatus
 
@@ -134,17 +134,22 @@ def target_rows(deployment: Deployment, targets: Sequence[Target]) -> list[Targe
     building = any(target.role == Target.Role.BUILD and target.status in TARGET_OPEN for target in targets)
     waiting = [each for each in targets if each.status in (TargetStatus.QUEUED, TargetStatus.STALLED)]
     absent = engines.waiting_reasons(waiting) if waiting else {}
+    unknown = known.unknown_in_deployment(deployment, sorted({each.role for each in targets})) if waiting else ""
+    nobody = known.waiting_reason(unknown) if unknown else ""
     return [
         TargetRow(
             target,
             _rows(target, steps[target.pk], last[target.host_id, target.role], pushed=pushed),
-            absent.get(target.pk) or _waits_for(target, deployment, building=building),
+            absent.get(target.pk) or _waits_for(target, deployment, nobody, building=building),
         )
         for target in targets
     ]
 
 
-def _waits_for(target: Target, deployment: Deployment, *, building: bool) -> "str | Promise":
+def _waits_for(target: Target, deployment: Deployment, nobody: str, *, building: bool) -> "str | Promise":
+    """`nobody` says why nobody can take any of it."""
+    if nobody and target.status in (TargetStatus.QUEUED, TargetStatus.STALLED):
+        return nobody
     if target.status != TargetStatus.QUEUED:
         return ""
     if target.role == Target.Role.BUILD:

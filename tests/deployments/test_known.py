@@ -223,6 +223,12 @@ def test_a_plan_that_only_a_later_version_can_read_is_left(world: World, fields:
     Plan.objects.filter(pk=plan.pk).update(**fields)
     assert left(plan.operation)
 
+    Operation.objects.filter(pk=plan.operation_id).update(deadline_at=Now())
+    stalls.release_expired()
+    operation = Operation.objects.get(pk=plan.operation_id)
+    assert operation.status == "failed", "somebody looks at the page and waits: that ends in time, whoever ends it"
+    assert "this version of Estiva does not" in operation.result["why"]
+
 
 def test_a_plan_of_an_unknown_order_is_left(world: World) -> None:
     plan = requests.request_plan(actor=world.actor, placement=world.placement)

@@ -102,12 +102,12 @@ def test_an_operation_that_was_claimed_all_the_same_is_handed_back(
 
 
 def test_a_look_says_nothing_of_a_release_that_it_cannot_read(world: World) -> None:
-    succeed(world)
-    Release.objects.update(source={"kind": "nix"})
-    host = world.hosts[0]
-    look_for_drift(host, FakeHost(FakeServer()))
-    assert PlacementHost.objects.get().drift == ""
-    Release.objects.update(source={})
+    release, host = succeed(world), world.hosts[0]
+    for change in ({"source": {"kind": "nix"}}, {"variables": [{"name": "TOKEN", "vault": "shop/token"}]}):
+        Release.objects.update(**change)
+        look_for_drift(host, FakeHost(FakeServer()))
+        assert PlacementHost.objects.get().drift == ""
+        Release.objects.update(source=release.source, variables=release.variables)
     look_for_drift(host, FakeHost(FakeServer()))
     assert "no container of it is there" in PlacementHost.objects.get().drift
     assert Target.objects.get().status == "succeeded"

@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from deployments import attention, releases, sights, sources
+from deployments.known import reads
 from deployments.models import Attention, Host, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
 from worker.brief import CannotBrief, host_connection, open_secrets
@@ -52,7 +53,7 @@ def look_at_doubts(host: Host, server: ContainerHost) -> None:
     """Look at what is in doubt on a server, but where a deploy is at work, and of Releases that this version can read."""
     busy = Target.objects.filter(host=host, status__in=TARGET_HELD).values("placement")
     for row in attention.open_on(host.pk).exclude(placement__in=busy).select_related("target__deployment__release"):
-        if sources.is_known(row.target.deployment.release.source):
+        if reads(row.target.deployment.release):
             attention.seen(row.pk, look_at(row, server).sight)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from deployments import drifting, releases, room_acts, sightings, sources
+from deployments import drifting, known, releases, room_acts, sightings
 from deployments.models import Host, Placement, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
 from worker.brief import NO_TARGET, adopted_of, installation_name, open_secrets
@@ -57,7 +57,7 @@ def look_for_drift(host: Host, server: ContainerHost) -> None:
     seats = PlacementHost.objects.filter(host=host).exclude(placement__in=busy)
     for seat in seats.select_related("running_release", "placement__application", "placement__environment"):
         running = seat.running_release
-        if running is not None and not sources.is_known(running.source):
+        if running is not None and not known.reads(running):
             continue
         if running is not None and running.source.get("kind") == Placement.Source.COMPOSE:
             difference = _compose_difference(seat, running, server)
