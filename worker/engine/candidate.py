@@ -16,6 +16,7 @@ from worker.engine.judging import prove
 from worker.engine.options import NetworkSpec
 from worker.engine.ports import holders
 from worker.engine.run import Run, Steps, attempt
+from worker.engine.strangers import name_taken
 from worker.engine.takeover import discard, fresh_name, sweep
 
 _NAMES_TRIED = 5
@@ -77,6 +78,7 @@ def create_candidate(run: Run, inventory: Inventory, carried: Mapping[str, str],
             refused.add(name)
             if len(refused) >= _NAMES_TRIED:
                 raise StepFailed.of(error, f"No name was free for the new container on {run.server}") from error
+            yield name_taken(host, run.identity, name, fresh_name(inventory, run.identity, refused))
             continue
         except HostError as error:
             raise StepFailed.of(error, f"The new container could not be created on {run.server}") from error

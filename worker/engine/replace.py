@@ -18,7 +18,7 @@ def replace(run: Run) -> Generator[Event, None, str]:
     """Take over, create, make way where both can't run at once, start."""
     yield from run.touch()
     fit(run)
-    inventory = take_over(run.host, run.identity, run.incumbent_id)
+    inventory = yield from take_over(run.host, run.identity, run.incumbent_id)
     run.know_incumbent(inventory)
     carried = inherited(inventory.incumbent.container if inventory.incumbent else None, run.image, run.spec.container)
     yield from _choose(run, inventory, carried)

@@ -51,7 +51,7 @@ def restore(run: Run) -> Generator[Event, None, Restored]:
 
 
 def _restore_once(run: Run) -> Generator[Event, None, Restored]:
-    inventory = take_over(run.host, run.identity, run.incumbent_id)
+    inventory = yield from take_over(run.host, run.identity, run.incumbent_id)
     run.know_incumbent(inventory)
     if run.past_return and inventory.mine is not None:
         return Restored(unproven=f"{_no_way_back(run)}, so {inventory.mine.name} was left as it is.")

@@ -14,7 +14,7 @@ def settle(run: Run) -> Steps:
     """
     yield from run.touch()
     yield Line("An earlier attempt or deploy was interrupted here: taking over what it left.", level="warn")
-    inventory = take_over(run.host, run.identity, run.incumbent_id)
+    inventory = yield from take_over(run.host, run.identity, run.incumbent_id)
     run.know_incumbent(inventory)
     old = inventory.incumbent
     if old is None or not inventory.stopped_by_deploy:

@@ -4,19 +4,21 @@ A worker that lost its lease without knowing it still addresses the old names, a
 still do is create a container under a name of its own fence, so one looks again after the first change, and sweeps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 
 from worker.engine.container_host import ContainerHost
 from worker.engine.errors import Conflict, HostError, NewerFence, NotFound
+from worker.engine.events import Event
 from worker.engine.inventory import Inventory, labels_of, lower_fences, take_inventory
 from worker.engine.names import fence_of, fenced
 from worker.engine.spec import Identity
+from worker.engine.strangers import name_taken
 
 _ROUNDS = 20  # each round lost means that another worker renamed at the same moment: it does so a few times at most
 
 
-def take_over(host: ContainerHost, identity: Identity, incumbent_id: str = "") -> Inventory:
+def take_over(host: ContainerHost, identity: Identity, incumbent_id: str = "") -> Generator[Event, None, Inventory]:
     """Rename what is there to our fence; the inventory afterwards. `LeaseLost` when a newer holder was here."""
     refused: set[str] = set()
     for _ in range(_ROUNDS):
@@ -35,6 +37,7 @@ def take_over(host: ContainerHost, identity: Identity, incumbent_id: str = "") -
                 continue  # somebody else renamed or removed it meanwhile: the next round sees
             except Conflict:
                 refused.add(wanted)  # held by a container that isn't ours
+                yield name_taken(host, identity, wanted)
     raise HostError(
         f"The containers of {identity.placement_name} keep being renamed by somebody else.",
         why="Another worker with an older claim seems to be at work on the same server.",

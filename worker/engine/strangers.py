@@ -1,0 +1,41 @@
+"""Containers of somebody else's that have a name we want: they are left alone, and the log says whose they are."""
+
+from typing import Final
+
+from worker.engine.container_host import Container, ContainerHost
+from worker.engine.events import Line
+from worker.engine.spec import Identity
+
+_SHORT_ID: Final = 12
+_LONGEST: Final = 80  # characters of what others wrote into a label or an image's name
+_MAKERS: Final = (
+    ("com.docker.compose.project", "the Compose project"),
+    ("com.docker.swarm.service.name", "the Swarm service"),
+    ("io.kubernetes.pod.name", "the pod"),
+)
+
+
+def name_taken(host: ContainerHost, identity: Identity, name: str, instead: str = "another name") -> Line:
+    """That a name was refused: who has it, and that ours gets another one."""
+    who = whose(host.container(name), identity)
+    return Line(f"The name {name} is taken by {who}. That one is left alone; ours gets {instead}.", level="warn")
+
+
+def whose(container: Container | None, identity: Identity) -> str:
+    """Who has a container, as far as its labels tell."""
+    if container is None:
+        return "a container that is gone again"
+    which = f"{container.id[:_SHORT_ID]}, image {_plain(container.image)}, {container.status}"
+    installation = container.labels.get("estiva.installation", "")
+    if installation == identity.installation:
+        return f"another container of this Estiva's ({which})"
+    if installation:
+        return f"a container of another Estiva, {_plain(installation)} ({which})"
+    for label, maker in _MAKERS:
+        if name := container.labels.get(label):
+            return f"a container of {maker} {_plain(name)} ({which})"
+    return f"a container that is not Estiva's ({which})"
+
+
+def _plain(text: str) -> str:
+    return "".join(each for each in text if each.isprintable())[:_LONGEST]
