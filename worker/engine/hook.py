@@ -17,6 +17,7 @@ from worker.engine.errors import Cancelled, Conflict, HostError, LeaseLost, NotF
 from worker.engine.events import Event, Line, Wrote
 from worker.engine.failure import StepFailed
 from worker.engine.run import Run, Steps, attempt
+from worker.engine.strangers import name_refused
 from worker.engine.takeover import discard, held_inventory
 
 When = Literal["before", "after"]
@@ -62,7 +63,7 @@ def _run(run: Run, when: When, words: Sequence[str]) -> Generator[Event, None, s
     held_inventory(
         run.host, run.identity
     )  # `NewerFence` before anything is begun for a Target that isn't ours any more
-    there = run.host.container(name)
+    there = _found(run, name)
     if there is None or there.status == "created":
         yield from _begin(run, when, words, there)
     else:
@@ -83,11 +84,28 @@ def hook_name(run: Run, when: When) -> str:
     return f"{identity.placement_name}-r{identity.release}-t{identity.target}-{when}"
 
 
+def _found(run: Run, name: str) -> Container | None:
+    """What an attempt for this Target made; `StepFailed` where somebody else's container has the name."""
+    there = run.host.container(name)
+    if there is not None and not _is_ours(run, there):
+        raise name_refused(run, name, there)
+    return there
+
+
+def _is_ours(run: Run, container: Container) -> bool:
+    labels = _labels(run)
+    return all(
+        container.labels.get(each) == labels[each] for each in ("estiva.installation", HOOK_LABEL, "estiva.target")
+    )
+
+
 def _remove(run: Run, when: When) -> Steps:
     """What can't be removed is said, and removed by the next deploy."""
     name = hook_name(run, when)
     try:
-        discard(run.host, name)
+        there = run.host.container(name)
+        if there is not None and _is_ours(run, there):
+            discard(run.host, name)
     except HostError as error:
         yield Line(f"{name} could not be removed from {run.server}: {error.message}", level="warn")
 
@@ -99,6 +117,7 @@ def _begin(run: Run, when: When, words: Sequence[str], there: Container | None) 
         try:
             run.host.create(name, beside_body(run.spec, words, _labels(run)))
         except Conflict:
+            _found(run, name)
             yield Line(f"{name} was made by somebody else just now.")
         except HostError as error:
             raise StepFailed.of(error, f"The container for the command could not be created on {run.server}") from error

@@ -20,6 +20,7 @@ from worker.engine.failure import StepFailed
 from worker.engine.output import Looked, Output
 from worker.engine.pull import pull
 from worker.engine.run import Run, Steps, attempt
+from worker.engine.strangers import name_refused
 from worker.engine.takeover import discard
 
 RUN_LABEL: Final = "estiva.run"
@@ -170,7 +171,10 @@ def _begin(run: Run, asked: OneOff, name: str, maker: Maker) -> Saying:
 def _made_and_started(run: Run, asked: OneOff, name: str, labels: Mapping[str, str], maker: Maker) -> Saying:
     """What was made and never started is made anew: what would have started it is over."""
     yield from maker.prepare(run)
-    if run.host.container(name) is not None:
+    there = run.host.container(name)
+    if there is not None and not _labels_of(run, asked.number).items() <= dict(there.labels).items():
+        raise name_refused(run, name, there)
+    if there is not None:
         attempt(f"{name} could not be removed from {run.server}", discard, run.host, name)
     yield from _announced(run, asked, name)
     yield from maker.start(run, name, asked.words, {**dict.fromkeys(WHOSE, ""), **labels})

@@ -4,6 +4,8 @@ from typing import Final
 
 from worker.engine.container_host import Container, ContainerHost
 from worker.engine.events import Line
+from worker.engine.failure import StepFailed
+from worker.engine.run import Run
 from worker.engine.spec import Identity
 
 _SHORT_ID: Final = 12
@@ -19,6 +21,15 @@ def name_taken(host: ContainerHost, identity: Identity, name: str, instead: str 
     """That a name was refused: who has it, and that ours gets another one."""
     who = whose(host.container(name), identity)
     return Line(f"The name {name} is taken by {who}. That one is left alone; ours gets {instead}.", level="warn")
+
+
+def name_refused(run: Run, name: str, there: Container) -> StepFailed:
+    """As `name_taken`, where no other name would do."""
+    return StepFailed(
+        f"The name {name} is taken on {run.server} by {whose(there, run.identity)}. That one was left alone.",
+        why="Two installations of Estiva on one server may come to the same name.",
+        remedy="Remove or rename it if it is not needed, or try again: what is tried then has another name.",
+    )
 
 
 def whose(container: Container | None, identity: Identity) -> str:

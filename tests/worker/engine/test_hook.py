@@ -188,3 +188,28 @@ def test_the_one_after_fails_nothing(stage: HookStage) -> None:
     assert end.remains
     assert "exit code 3" in end.remains[0]
     assert not [name for name in stage.names() if "-t2-" in name]
+
+
+def test_another_installation_s_command_of_the_same_name_is_no_command_of_ours(stage: HookStage) -> None:
+    """One that ended well elsewhere must not pass for ours having been run, nor go with it."""
+    stage.before, stage.after = MIGRATE, MIGRATE
+    stage.begin()
+    host = stage.host()
+    labels = {"estiva.installation": "other", "estiva.hook": "7", "estiva.target": "2", "estiva.placement": ""}
+    for name in (HOOK, HOOK.replace("before", "after")):
+        host.create(name, {"Image": stage.containers()[0].image.id, "Labels": labels, "Cmd": list(MIGRATE)})
+    theirs = [each for each in stage.containers() if "-t2-" in each.name]
+
+    end = ended(stage.attempt(host))
+
+    assert (end.verdict, end.failed_step) == (Verdict.FAILED_UNTOUCHED, "before")
+    assert end.what.startswith(f"The name {HOOK} is taken on web-1 by a container of another Estiva, other (")
+    assert (stage.runs, stage.serving()) == (0, [1])
+    assert [each for each in stage.containers() if "-t2-" in each.name] == theirs
+
+    stage.before = ()
+    events = stage.attempt(host)
+    assert ended(events).verdict == Verdict.SUCCEEDED
+    assert any("r2-t2-after is taken on web-1 by a container of another Estiva" in each for each in lines(events))
+    assert [each for each in stage.containers() if "-t2-" in each.name] == theirs
+    assert all(each.status == "created" for each in theirs)

@@ -13,7 +13,7 @@ from worker.engine.container_host import LogLine
 from worker.engine.errors import HostLost, LeaseLost
 from worker.engine.events import Line, Mutated, Wrote
 from worker.engine.failure import StepFailed
-from worker.engine.one_off import Exited, OneOff, Said, run_once
+from worker.engine.one_off import ByEngine, Exited, OneOff, Said, name_of, run_once
 from worker.engine.options import NetworkSpec, Options
 from worker.engine.run import Run
 
@@ -251,3 +251,21 @@ def test_a_stale_holder_starts_nothing(play: Play) -> None:
                 OneOff(41, MIGRATE, 30.0),
             )
         )
+
+
+class InOneGo(ByEngine):
+    """Makes and starts in one call, as Compose does."""
+
+    starts = True
+
+
+def test_somebody_elses_container_of_its_name_stays_and_is_named(play: Play) -> None:
+    host = play.begin().host()
+    run, asked = Run(play.spec(1), host), OneOff(41, MIGRATE, 30.0)
+    labels = {"estiva.installation": "other", "estiva.run": "41", "estiva.placement": ""}
+    host.create(name_of(run, asked), {"Image": play.containers()[0].image.id, "Labels": labels})
+    theirs = play.containers()[-1]
+    with pytest.raises(StepFailed, match=r"is taken on web-1 by a container of another Estiva, other \("):
+        list(run_once(run, asked, InOneGo()))
+    assert play.containers()[-1] is theirs
+    assert theirs.status == "created"
