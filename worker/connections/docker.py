@@ -97,11 +97,18 @@ class DockerHost:
 
     def disk_free(self, path: str) -> tuple[int, int] | None:
         """By `df`; None where the server runs no command for us or doesn't know the path."""
+        return inspected.disk_free(self._df("-Pk", path))
+
+    def files_free(self, path: str) -> tuple[int, int] | None:
+        """As `disk_free`."""
+        return inspected.files_free(self._df("-Pi", path))
+
+    def _df(self, how: str, path: str) -> bytes:
         try:
-            said = self._session.run(["df", "-Pk", path], may_greet=True)
+            said = self._session.run(["df", how, path], may_greet=True)
         except (ChannelRefused, TimeoutError):
-            return None
-        return inspected.disk_free(said.stdout) if said.exit_code == 0 else None
+            return b""
+        return said.stdout if said.exit_code == 0 else b""
 
     def remote_image(self, reference: str) -> RemoteImage:
         """Asked of the registry by the server's own engine."""

@@ -59,6 +59,22 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         "Free space on the server, for example: docker image prune, docker builder prune. `df -h` and `df -i` there show which it is.",
     ),
     (
+        r"creating mount source path '(?P<folder>[^']+)'.*read-only file system",
+        "{folder} does not exist on the server, and cannot be made: that part of its file system is read-only.",
+        "Choose another folder in the settings: one that exists, or one that can be made there.",
+    ),
+    (
+        r"(OCI runtime|runc|crun).*(mount|rootfs).*read-only file system",
+        "Something is mounted inside another that is read-only in the container, at a place that is not there.",
+        "Make that place in what is around it (an empty folder or file), or mount what is around it not read-only.",
+    ),
+    (
+        r"read-only file system",
+        "The server's file system takes no writes any more. Most often its kernel found an error of the disk, and keeps what is there.",
+        "On the server, `dmesg` tells what was found, and `findmnt -T /var/lib/docker` how it is mounted. "
+        "Have the disk checked (fsck); where it is well: mount -o remount,rw. Then deploy again.",
+    ),
+    (
         r"pull access denied|unauthorized|authentication required|denied: |no basic auth credentials|access forbidden",
         "The registry refuses this server: the image is private, does not exist, or the credentials are wrong.",
         "Check the image's name and the registry's credentials.",

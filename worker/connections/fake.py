@@ -90,6 +90,10 @@ class FakeHost(FakeConnection):
         """As set in `server.disk`."""
         return self._call("disk_free", (path,), lambda: self.server.disk)
 
+    def files_free(self, path: str) -> tuple[int, int] | None:
+        """As set in `server.files`."""
+        return self._call("files_free", (path,), lambda: self.server.files)
+
     def remote_image(self, reference: str) -> RemoteImage:
         """What the registry offers."""
 

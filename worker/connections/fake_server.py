@@ -34,6 +34,7 @@ class FakeServer:
         self.foreign_ports: set[int] = set()  # held by something that isn't a container
         self.forwards_tcp = True  # False: its sshd forbids probes
         self.disk: tuple[int, int] | None = (50_000_000_000, 100_000_000_000)
+        self.files: tuple[int, int] | None = (6_000_000, 6_500_000)
         self.known_facts: EngineFacts | None = None  # what a worker has met of it
         self.reboots = 0
         self.reversed_boot = False  # podman starts by ID, and nobody knows an ID before: tests try both ways round

@@ -172,10 +172,22 @@ def published_ports(listed: Sequence[Json]) -> list[tuple[str, int, str, str]]:
 
 def disk_free(said: bytes) -> tuple[int, int] | None:
     """From the output of `df -Pk PATH`: (free, total) in bytes; None when it isn't that."""
+    found = _df(said)
+    return (found[0] * 1024, found[1] * 1024) if found else None
+
+
+def files_free(said: bytes) -> tuple[int, int] | None:
+    """From the output of `df -Pi PATH`: (free, total) inodes; None when it isn't that, and where they aren't counted."""
+    found = _df(said)
+    return found if found and found[1] else None
+
+
+def _df(said: bytes) -> tuple[int, int] | None:
+    """The free and the total of the last line."""
     lines = said.decode("utf-8", "replace").splitlines()
     # the file system's name may hold blanks: the numbers are counted from the percentage, which can't
     words = lines[-1].split() if len(lines) > 1 else []
     percent = next((index for index, word in enumerate(words) if index >= 4 and word.endswith("%")), None)
     if percent is None or not (words[percent - 1].lstrip("-").isdigit() and words[percent - 3].isdigit()):
         return None
-    return max(0, int(words[percent - 1])) * 1024, int(words[percent - 3]) * 1024
+    return max(0, int(words[percent - 1])), int(words[percent - 3])

@@ -142,7 +142,7 @@ def _start_failed(run: Run, error: HostError) -> StepFailed:
         held = [
             f"{name} (port {port.host_port})" for port in run.spec.container.ports for name in holders(port, published)
         ]
-    return start_failed(error.message, run.server, run.image, held)
+    return start_failed(error, run.server, run.image, held)
 
 
 def promote(run: Run) -> Generator[Event, None, Proof | None]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from worker.engine.container_host import Container, LocalImage
+from worker.engine.errors import HostError
 from worker.engine.failure import StepFailed, listed
 
 _ARCHITECTURE = ("exec format error",)
@@ -19,8 +20,9 @@ def port_is_taken(message: str) -> bool:
     return _says(message, _PORT_TAKEN)
 
 
-def start_failed(message: str, server: str, image: LocalImage | None, holders: Sequence[str] = ()) -> StepFailed:
+def start_failed(error: HostError, server: str, image: LocalImage | None, holders: Sequence[str] = ()) -> StepFailed:
     """The engine refused to start the new container. `holders` name who has the ports, where that is known."""
+    message = error.message
     what = f"The new container could not be started on {server}: {message}"
     if port_is_taken(message):
         held = (
@@ -45,8 +47,9 @@ def start_failed(message: str, server: str, image: LocalImage | None, holders: S
         )
     return StepFailed(
         what,
-        why="The Docker Engine refused to start it.",
-        remedy="Read the engine's message above; `docker logs` and the settings of this Release may tell more.",
+        why=error.why or "The Docker Engine refused to start it.",
+        remedy=error.remedy
+        or "Read the engine's message above; `docker logs` and the settings of this Release may tell more.",
     )
 
 

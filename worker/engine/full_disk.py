@@ -1,12 +1,14 @@
-"""Starting the old version again where the disk has no room even for that: what the new one brought goes first.
+"""A full disk: of what it is full, and starting the old version again where there is no room even for that.
 
 A disk can fill between the moment the new container was made and the one when it was to start, with the old one stopped. An engine
-writes some files at each start. What is ours to give is the new container, and its image where nobody else has it.
+writes some files at each start. What is ours to give is the new container, and its image where nobody else has it. So that goes first.
 """
 
 from contextlib import suppress
+from typing import Final, Protocol
 
 from worker.engine.cleanup import drop_image
+from worker.engine.container_host import ContainerHost, EngineFacts
 from worker.engine.errors import HostError
 from worker.engine.events import Line
 from worker.engine.failure import StepFailed
@@ -14,6 +16,54 @@ from worker.engine.fixed_policy import hold
 from worker.engine.inventory import Owned
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.takeover import discard
+
+_SCARCE: Final = 0.05  # of all: an engine that ran out has given some back by the time that we look
+_LEAST_BYTES: Final = 100_000_000
+
+
+class OnServer(Protocol):
+    """Whatever is done on one server."""
+
+    @property
+    def host(self) -> ContainerHost: ...
+
+    @property
+    def facts(self) -> EngineFacts | None: ...
+
+    @property
+    def server(self) -> str: ...
+
+
+def tell_of_what(run: OnServer, failure: StepFailed) -> None:
+    """Of a failure for want of space: say whether bytes or files (inodes) ran out, where the server lets us know.
+
+    The engine's words are the same for both. Asked at once, since putting things back frees some of either.
+    """
+    if not is_full(failure) or run.facts is None:
+        return
+    folder = run.facts.root_folder
+    with suppress(HostError):  # then both stay named
+        space, files = run.host.disk_free(folder), run.host.files_free(folder)
+        if space is None or files is None:
+            return
+        no_bytes = space[0] < _LEAST_BYTES or space[0] < _SCARCE * space[1]
+        no_files = files[0] < _SCARCE * files[1]
+        free = f"{space[0] / 1e9:.1f} of {space[1] / 1e9:.1f} GB"
+        if no_files and not no_bytes:
+            failure.why = (
+                f"The disk of {run.server} holds as many files as it can: {files[0]} of {files[1]} inodes are left "
+                f"under {folder}, though {free} are free."
+            )
+            failure.remedy = (
+                f"Remove what consists of many files on {run.server}, for example: docker image prune, docker builder "
+                f"prune. `df -i {folder}` shows how many are left."
+            )
+        elif no_bytes and not no_files:
+            failure.why = f"The disk of {run.server} is full: {free} are free under {folder}."
+            failure.remedy = (
+                f"Free space on {run.server}, for example: docker image prune, docker builder prune. "
+                f"`docker system df` and `df -h {folder}` show what takes it."
+            )
 
 
 def start_again(run: Run, old: Owned, mine: Owned | None) -> Steps:

@@ -128,7 +128,7 @@ def _begin(run: Run, when: When, words: Sequence[str], there: Container | None) 
         run.host.start(name)
     except HostError as error:
         discard(run.host, name)
-        raise start_failed(error.message, run.server, run.image) from error
+        raise start_failed(error, run.server, run.image) from error
 
 
 def _watch(run: Run, name: str) -> Generator[Event, None, Container]:

@@ -165,7 +165,7 @@ def _begin(run: Run, asked: OneOff, name: str, maker: Maker) -> Saying:
     try:
         run.host.start(name)
     except HostError as error:
-        raise start_failed(error.message, run.server, run.image) from error
+        raise start_failed(error, run.server, run.image) from error
 
 
 def _made_and_started(run: Run, asked: OneOff, name: str, labels: Mapping[str, str], maker: Maker) -> Saying:

@@ -8,6 +8,7 @@ from worker.engine.errors import Cancelled
 from worker.engine.events import Event
 from worker.engine.failure import StepFailed
 from worker.engine.forward import change
+from worker.engine.full_disk import tell_of_what
 from worker.engine.going_back import go_back
 from worker.engine.hook import after, before, tidy
 from worker.engine.opening import look_first
@@ -37,6 +38,7 @@ def deploy(spec: DeploySpec, host: ContainerHost, facts: EngineFacts | None = No
         yield from go_back(run, None)
     except StepFailed as failure:
         host.shield()
+        tell_of_what(run, failure)
         yield from go_back(run, failure)
 
 

@@ -86,6 +86,10 @@ class ContainerHostContract:
         free, total = found
         assert 0 < free < total
 
+    def test_files_free_are_fewer_than_the_disk_can_hold(self, world: World) -> None:
+        found = world.host.files_free("/")
+        assert found is None or 0 < found[0] < found[1], "some file systems count none"
+
     def test_a_pull_tells_its_progress_and_leaves_the_image(self, world: World) -> None:
         reference = world.image()
         steps = list(world.host.pull(reference, platform=None, deadline=60))

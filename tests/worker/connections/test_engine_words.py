@@ -21,6 +21,23 @@ from worker.engine.errors import Conflict, HostError, NotFound
         ("toomanyrequests: You have reached your pull rate limit.", "limits how often", "Wait"),
         ("failed to register layer: write /x: no space left on device", "disk is full", "docker image prune"),
         ("mkdir /var/lib/docker/overlay2/x: no space left on device", "inodes", "df -i"),
+        (
+            "error creating temporary lease: write /var/lib/docker/meta.db: read-only file system",
+            "takes no writes any more",
+            "dmesg",
+        ),
+        ("mkdir /var/lib/docker/overlay2/x: Read-only file system", "takes no writes any more", "remount"),
+        (
+            "error while creating mount source path '/opt/data': mkdir /opt/data: read-only file system",
+            "/opt/data does not exist",
+            "another folder",
+        ),
+        (
+            'OCI runtime create failed: runc: error mounting "/srv/a" to rootfs at "/data/a": mkdirat /data/a: '
+            "read-only file system: unknown",
+            "inside another that is read-only",
+            "not read-only",
+        ),
         ("pull access denied for x, repository does not exist or may require 'docker login'", "refuses", "credentials"),
         ('Get "https://r.test/v2/": unauthorized: authentication required', "refuses", "credentials"),
         ('Get "https://r.test/v2/": http: server gave HTTP response to HTTPS client', "plain HTTP", "insecure"),
@@ -92,6 +109,19 @@ def test_sshds_answers_to_a_probe(code: int, words: str, problem: str, unreachab
 )
 def test_disk_free_reads_df_or_admits_that_it_cannot(said: bytes, found: tuple[int, int] | None) -> None:
     assert inspected.disk_free(said) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (b"Filesystem Inodes IUsed IFree IUse% Mounted on\n/dev/sda1 3008 3000 8 100% /\n", (8, 3008)),
+        (b"Filesystem Inodes IUsed IFree IUse% Mounted on\n/dev/sdb1 0 0 0 - /btrfs\n", None),
+        (b"Filesystem Inodes IUsed IFree IUse% Mounted on\n/dev/sdb1 0 0 0 0% /vfat\n", None),
+        (b"", None),
+    ],
+)
+def test_files_free_reads_df_where_they_are_counted(said: bytes, found: tuple[int, int] | None) -> None:
+    assert inspected.files_free(said) == found
 
 
 def test_an_inspected_container_may_lack_almost_everything() -> None:

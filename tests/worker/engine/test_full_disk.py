@@ -19,6 +19,7 @@ def full() -> HostError:
         "write /var/lib/docker/containers/1/resolv.conf: no space left on device",
         status=500,
         why="The server's disk is full, or holds as many files as it can (inodes).",
+        remedy="Free space on the server.",
     )
 
 
@@ -69,3 +70,43 @@ def test_where_there_is_still_no_room_it_says_so() -> None:
     assert end.verdict == Verdict.NEEDS_ATTENTION
     assert stage.serving() == []
     assert "no space left" in f"{end.what} {end.why}"
+
+
+ROOM, NO_ROOM = (3_000_000_000, 4_000_000_000), (40_000, 4_000_000_000)
+FILES, NO_FILES = (2_000, 3_008), (2, 3_008)
+
+
+@pytest.mark.parametrize(
+    ("space", "files", "why", "remedy"),
+    [
+        (ROOM, NO_FILES, "2 of 3008 inodes are left under /var/lib/docker, though 3.0 of 4.0 GB are free", "df -i"),
+        (NO_ROOM, FILES, "is full: 0.0 of 4.0 GB are free under /var/lib/docker.", "df -h"),
+        (NO_ROOM, NO_FILES, "or holds as many files as it can", "Free space on the server."),
+        (ROOM, FILES, "or holds as many files as it can", "Free space on the server."),
+        (NO_ROOM, None, "or holds as many files as it can", "Free space on the server."),
+        (None, NO_FILES, "or holds as many files as it can", "Free space on the server."),
+    ],
+)
+def test_of_what_it_is_full_is_told_where_that_is_known(
+    space: tuple[int, int] | None, files: tuple[int, int] | None, why: str, remedy: str
+) -> None:
+    stage, host = played(1)
+    host.on_call("create", 1, "after", lambda: setattr(stage.server, "disk", space))
+    stage.server.files = files
+    end = last(attempt(stage, host))
+    assert end.verdict == Verdict.FAILED_RESTORED
+    assert why in end.why
+    assert remedy in end.remedy
+
+
+def test_a_server_that_does_not_say_is_brought_back_all_the_same() -> None:
+    stage, host = played(1)
+    host.refuse("files_free", 1, HostError("no such command", status=500))
+    end = last(attempt(stage, host))
+    assert (end.verdict, end.why) == (Verdict.FAILED_RESTORED, full().why)
+
+
+def test_for_another_reason_nobody_counts_files() -> None:
+    stage, host = played(1, error=HostError("OCI runtime create failed", status=500))
+    attempt(stage, host)
+    assert "files_free" not in [call.name for call in host.journal]

@@ -12,6 +12,7 @@ from worker.engine.compose.steps import clean_up, judge, look_first, replace, ve
 from worker.engine.errors import Cancelled
 from worker.engine.events import Event
 from worker.engine.failure import StepFailed
+from worker.engine.full_disk import tell_of_what
 from worker.engine.run import Steps, step
 
 
@@ -30,6 +31,7 @@ def deploy_compose(spec: ComposeSpec, host: ComposeHost) -> Iterator[Event]:
         yield from go_back(run, None)
     except StepFailed as failure:
         host.shield()
+        tell_of_what(run, failure)
         yield from go_back(run, failure)
 
 
