@@ -29,6 +29,7 @@ from tests.every_option import SETTINGS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 LATER = "later@two"
+Change = Callable[[Target], object]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def world() -> World:
     return make_world()
 
 
-def release_with(**fields: Any) -> Callable[[Target], None]:
+def release_with(**fields: Any) -> Change:
     """Its Release, as a later version writes one."""
 
     def change(target: Target) -> None:
@@ -46,7 +47,7 @@ def release_with(**fields: Any) -> Callable[[Target], None]:
     return change
 
 
-def settings_with(**said: Any) -> Callable[[Target], None]:
+def settings_with(**said: Any) -> Change:
     """Its Release's settings, some of them a later version's."""
 
     def change(target: Target) -> None:
@@ -56,9 +57,9 @@ def settings_with(**said: Any) -> Callable[[Target], None]:
     return change
 
 
-def deployment_with(**fields: Any) -> Callable[[Target], None]:
+def deployment_with(**fields: Any) -> Change:
     """Its Deployment."""
-    return lambda target: Deployment.objects.filter(pk=target.deployment_id).update(**fields) and None
+    return lambda target: Deployment.objects.filter(pk=target.deployment_id).update(**fields)
 
 
 def beside(target: Target) -> None:
@@ -72,8 +73,8 @@ def beside(target: Target) -> None:
     )
 
 
-STRANGE: dict[str, tuple[Callable[[Target], None], str]] = {
-    "role": (lambda target: Target.objects.filter(pk=target.pk).update(role="migrate") and None, "the role “migrate”"),
+STRANGE: dict[str, tuple[Change, str]] = {
+    "role": (lambda target: Target.objects.filter(pk=target.pk).update(role="migrate"), "the role “migrate”"),
     "role beside it": (beside, "the role “migrate”"),
     "kind": (deployment_with(kind="promote"), "deployments of the kind “promote”"),
     "source": (release_with(source={"kind": "nix", "url": "https://git.example.com/shop"}), "the source “nix”"),
@@ -103,7 +104,7 @@ STRANGE: dict[str, tuple[Callable[[Target], None], str]] = {
     "rollout": (deployment_with(rollout={"kind": "blue-green"}), "“blue-green” as the setting “rollout.kind”"),
     "part of a rollout": (deployment_with(rollout={"at_night": True}), "the setting “rollout.at_night”"),
     "way to a server": (
-        lambda target: Host.objects.filter(pk=target.host_id).update(way="agent") and None,
+        lambda target: Host.objects.filter(pk=target.host_id).update(way="agent"),
         "servers reached by “agent”",
     ),
 }
