@@ -36,7 +36,9 @@ def whose(container: Container | None, identity: Identity) -> str:
     """Who has a container, as far as its labels tell."""
     if container is None:
         return "a container that is gone again"
-    which = f"{container.id[:_SHORT_ID]}, image {_plain(container.image)}, {container.status}"
+    kind, _, digest = container.image.partition(":")
+    image = f"{kind}:{digest[:_SHORT_ID]}" if kind == "sha256" else _plain(container.image)
+    which = f"{container.id[:_SHORT_ID]}, image {image}, {container.status}"
     installation = container.labels.get("estiva.installation", "")
     if installation == identity.installation:
         return f"another container of this Estiva's ({which})"

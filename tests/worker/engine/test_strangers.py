@@ -1,5 +1,6 @@
 """A wanted name that somebody else's container has: it is left as it is, and the log says whose it is and what was done."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.worker.engine.stage import FIXED, SHOP, Stage, ended
 from worker.connections.fake import FakeHost
 from worker.engine.events import Event, Line
+from worker.engine.strangers import whose
 
 WANTED = "shop-production-r1.f1"
 
@@ -76,3 +78,10 @@ def test_where_no_name_is_free_the_deploy_says_so() -> None:
     assert ended(events).verdict == "failed"
     assert "No name was free for the new container" in ended(events).what
     assert stage.containers() == theirs
+
+
+def test_an_image_without_a_name_is_told_of_in_short() -> None:
+    stage = Stage().serving_first()
+    (serving,) = stage.containers()
+    container = replace(serving.inspected(0.0), image="sha256:" + "ab" * 32)
+    assert "image sha256:abababababab, running)" in whose(container, stage.spec(1).identity)
