@@ -167,6 +167,6 @@ def _worker_alarm(user: User) -> list[Alarm]:
 def _of_other_workers(others: Sequence[str]) -> Alarm:
     text = _(
         "%(workers)s; this page is of %(version)s. What such a worker does not know waits for one that does: "
-        "upgrade the workers, too."
+        "upgrade whichever is older."
     ) % {"workers": first_words(others), "version": settings.VERSION}
     return Alarm("warn", _("Workers of another version are running."), text)
