@@ -104,12 +104,13 @@ class Estiva:
             raise PartError(f"manage.py {' '.join(words)} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
         return done.stdout
 
-    def web(self, *, workers: int = 1) -> Process:
-        """gunicorn, answering."""
+    def web(self, *, workers: int = 1, wait: bool = True) -> Process:
+        """gunicorn; `wait` until it answers."""
         flags = ["-k", "asgi", "--no-control-socket", "-b", f"127.0.0.1:{self.port}", "--graceful-timeout", "3"]
         argv = [str(BIN / "gunicorn"), *flags, "-w", str(workers), "dashboard.asgi:application"]
         process = self._run("web", argv, secret=False)
-        process.wait_ready(self.web_answers, timeout=60)
+        if wait:
+            process.wait_ready(self.web_answers, timeout=60)
         return process
 
     def worker(self, queue: str = "deploy", *, concurrency: int = 8, wait: bool = True) -> Process:

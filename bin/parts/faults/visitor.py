@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import html
+import http.client
 import http.cookiejar
 import re
 import threading
 import time
+import urllib.parse
 import urllib.request
 from typing import Any
 
 from parts.processes import PartError
-from parts.trial_person import Page, Person
+from parts.trial_person import SECONDS, Page, Person
 
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _FINGERPRINT = re.compile(r'name="fingerprint" value="([^"]+)"')
+_DEPLOYMENT = re.compile(r"/deployments/([0-9]+)/?")
 _TAG = re.compile(r"<[^>]+>")
 _LOOKING = 'data-live="operation:'
 PAUSE = 0.15
@@ -45,7 +48,7 @@ class Visitor(Person):
 
     def share(self, other: Visitor) -> None:
         """Be the same person in the same browser as somebody who has signed in."""
-        self._opener, self._token = other._opener, other._token
+        self._jar, self._opener, self._token = other._jar, other._opener, other._token
 
     def send(self, path: str, **values: Any) -> Page:
         """Send a form to this path."""
@@ -80,6 +83,23 @@ class Visitor(Person):
         if not page.path.startswith("/deployments/"):
             raise PartError(f"The click led to {page.path}: {page.words()[:600]}")
         return int(page.path.strip("/").rpartition("/")[2])
+
+    def press(self, plan: str, fingerprint: str) -> tuple[int, int | None]:
+        """As `click`, but only the answer to the form itself is read: its status, and the Deployment's number where it leads to one.
+
+        OSError or HTTPException where no answer came: then nobody can say whether the click counts.
+        """
+        given = {"csrfmiddlewaretoken": self._token, "fingerprint": fingerprint}
+        more = {"Origin": self.url, "Referer": f"{self.url}/", "Cookie": self.cookies}
+        form = {"Content-Type": "application/x-www-form-urlencoded", **more}
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.url).netloc, timeout=SECONDS)
+        try:
+            connection.request("POST", f"{plan}deploy", urllib.parse.urlencode(given), form)
+            answer = connection.getresponse()
+        finally:
+            connection.close()
+        found = _DEPLOYMENT.fullmatch(urllib.parse.urlsplit(answer.headers.get("Location") or "").path)
+        return answer.status, int(found[1]) if found else None
 
     def deploy(self, application: str, environment: str = "live", *, of_release: int | None = None) -> int:
         """Plan, look, click: the Deployment's number."""
