@@ -142,5 +142,6 @@ def test_what_kills_its_workers_is_drawn_alike_and_takes_every_way_out() -> None
     assert one == again
     assert [each.deaths for each in sorted(one, key=lambda each: each.deaths)] == [2, 2, 3, 3, 3, 3]
     assert {"resume", "restore"} <= {each.way for each in one if not each.serves}
+    assert "as_is" in {each.way for each in one}
     assert sum(each.serves and bool(each.way) for each in one) == 2
     assert {bool(each.way) for each in memory.draw(random.Random("3"), 2)} == {True, False}

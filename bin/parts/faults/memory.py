@@ -60,9 +60,11 @@ OLD_SERVES: Final = tuple(
 
 
 def draw(dice: random.Random, times: int) -> list[Poison]:
-    """So many, in a drawn order: every third one is put back, the others leave a doubt, each kind of them as often as may be."""
-    first = [dice.sample(several, len(several)) for several in (NOTHING_SERVES, PUT_BACK, OLD_SERVES)]
-    found = [several[turn % len(several)] for turn in range(times) for several in first][:times]
+    """So many, in a drawn order: every third one is put back, the others leave a doubt. Of six, each way out is taken."""
+    as_is, *others = OLD_SERVES
+    several = [dice.sample(each, len(each)) for each in (NOTHING_SERVES, PUT_BACK)]
+    several.append([as_is, *dice.sample(others, len(others))])
+    found = [each[turn % len(each)] for turn in range(times) for each in several][:times]
     dice.shuffle(found)
     return found
 

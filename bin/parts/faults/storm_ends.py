@@ -82,10 +82,10 @@ def _count(turn: Round, stormy: Stormy, clicker: Clicker) -> None:
     for each in unanswered:  # of the others the judge says it
         turn.expect(each.status in ENDS, f"#{each.id} of {app.name} is {each.status}", "unended")
     shares = [each for each in world.record.targets() if each.placement == app.placement]
-    for each in shares:
-        turn.add(f"ended_{each.status}", 1)
-        turn.add("leases_lost", each.leases_lost)
-        turn.note("attempts_at_most", each.attempts)
+    for share in shares:
+        turn.add(f"ended_{share.status}", 1)
+        turn.add("leases_lost", share.leases_lost)
+        turn.note("attempts_at_most", share.attempts)
     for said in unexplained(shares):
         turn.expect(False, said)
 
