@@ -51,15 +51,17 @@ def open_doubts(world: World, placement: int) -> list[Doubt]:
 
 
 def look(world: World, doubt: Doubt) -> Page:
-    """Its page, once a worker has looked at the server."""
+    """Its page, once a worker has looked at the server and found it there; who looked in vain looks again."""
+    state = f"SELECT state FROM deployments_host WHERE name = '{doubt.server}'"
     until = time.monotonic() + SEEN_SECONDS
     while True:
         page = world.ada.open(doubt.path)
-        if dict(_SHOWN.findall(page.text)).get(doubt.server):
+        is_there = world.record.rows(state) == [("ready",)]
+        if is_there and _shown(page, doubt):
             return page
         if time.monotonic() > until:
             raise PartError(f"{doubt.path} shows nothing of {doubt.server}: {page.words()[:600]}")
-        if _LOOK_FAILED in page.text:
+        if _LOOK_FAILED in page.text or not is_there:
             world.ada.send(doubt.path, act="look")
         time.sleep(PAUSE)
 
@@ -67,7 +69,7 @@ def look(world: World, doubt: Doubt) -> Page:
 def take(world: World, doubt: Doubt, way: str, reason: str) -> int | None:
     """Take this way; the Deployment that was made for it, None where the server was taken as it is."""
     page = look(world, doubt)
-    shown = {"shown": f"{doubt.server}={dict(_SHOWN.findall(page.text))[doubt.server]}"} if way == AS_IS else {}
+    shown = {"shown": f"{doubt.server}={_shown(page, doubt)}"} if way == AS_IS else {}
     after = world.ada.send(doubt.path, act=way, server=doubt.server, reason=reason, **shown)
     if way == AS_IS:
         query = f"SELECT way FROM deployments_attention WHERE target_id = {doubt.target:d}"
@@ -87,3 +89,8 @@ def audited(world: World, doubt: Doubt) -> list[tuple[str, str, str]]:
     )
     told = [(str(name), json.loads(after) if isinstance(after, str) else after) for name, after in rows]
     return [(name, str(after["way"]), str(after["reason"])) for name, after in told]
+
+
+def _shown(page: Page, doubt: Doubt) -> str:
+    """The fingerprint of what the page shows; "" as long as nobody has looked."""
+    return str(dict(_SHOWN.findall(page.text)).get(doubt.server, ""))
