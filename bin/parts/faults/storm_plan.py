@@ -50,7 +50,17 @@ BLOWS: Final = (
 LONG_FREEZE: Final = 60.0
 SECONDS: Final = {
     BROKER_KILLED: (0.0, 1.0, 5.0),
-    BROKER_FROZEN: (5.0, 10.0, LONG_FREEZE),
+    BROKER_FROZEN: (
+        2.0,
+        2.0,
+        5.0,
+        5.0,
+        5.0,
+        10.0,
+        10.0,
+        10.0,
+        LONG_FREEZE,
+    ),  # mostly short: meanwhile nothing new begins
     RESETS: (0.2, 1.0, 3.0),
 }  # how long one of these lasts; the others are over at once
 
@@ -137,7 +147,7 @@ def _application(dice: random.Random, number: int, kind: str, first: int, server
         where,
         kind == START_FIRST or (kind in SEVERAL and dice.random() < 0.5),
         tuple(versions[1:]),
-        dice.randint(1, 4),
+        dice.randint(2, 5),
         dice.choice((RESUME, RESTORE)),
     )
 
@@ -154,4 +164,4 @@ def blows(seed: int, *, postgres: bool, whole: bool) -> Iterator[Blow]:
         is_due = order < len(due)
         if kind == BROKER_FROZEN and is_due:
             seconds = LONG_FREEZE
-        yield Blow(kind, dice.uniform(2, 7), seconds, dice.random(), is_due)
+        yield Blow(kind, dice.uniform(2, 8), seconds, dice.random(), is_due)
