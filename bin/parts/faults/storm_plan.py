@@ -50,17 +50,7 @@ BLOWS: Final = (
 LONG_FREEZE: Final = 60.0
 SECONDS: Final = {
     BROKER_KILLED: (0.0, 1.0, 5.0),
-    BROKER_FROZEN: (
-        2.0,
-        2.0,
-        5.0,
-        5.0,
-        5.0,
-        10.0,
-        10.0,
-        10.0,
-        LONG_FREEZE,
-    ),  # mostly short: meanwhile nothing new begins
+    BROKER_FROZEN: (*((2.0, 5.0, 10.0) * 3), LONG_FREEZE),  # mostly short: meanwhile nothing new begins
     RESETS: (0.2, 1.0, 3.0),
 }  # how long one of these lasts; the others are over at once
 
