@@ -42,8 +42,8 @@ class Gate:
     def __init__(self, registry: WorldRegistry) -> None:
         self.registry = registry
         self.port = free_port()
-        self.rule: Rule | None = None
-        self.seen: list[str] = []
+        self._rule: Rule | None = None
+        self.seen: list[str] = []  # what was asked since the rule was set
         self.open_again = threading.Event()
         gate = self
 
@@ -54,6 +54,20 @@ class Gate:
         self._server = ThreadingHTTPServer((registry.host, self.port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="gate", daemon=True)
+
+    @property
+    def rule(self) -> Rule | None:
+        """What becomes of requests; none: all pass as they are."""
+        return self._rule
+
+    @rule.setter
+    def rule(self, rule: Rule | None) -> None:
+        """From now on; what was asked before is forgotten, so that whoever waits for a request waits for a new one."""
+        self._rule, self.seen = rule, []
+
+    def serves_layers(self) -> bool:
+        """Whether a part of an image was asked for since the rule was set."""
+        return any("/blobs/" in each for each in self.seen)
 
     def reference(self, image: Pushed) -> str:
         """The image's name by way of the gate."""
