@@ -17,6 +17,7 @@ from parts.dockerd import DockerEngine
 AGAIN_SECONDS = 0.1
 CONNECT_SECONDS = 2.0
 OURS = "estiva.placement"
+SERVICE = "com.docker.compose.service"
 
 
 @dataclass(frozen=True)

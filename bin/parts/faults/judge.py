@@ -7,71 +7,22 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from parts.faults.events import Event
+from parts.faults.evidence import KINDS, Finding, Seen, counts
 from parts.faults.lives import FOREVER, Life, lives
-from parts.faults.probing import Asked, Hole, holes
-from parts.faults.record import ENDS, GOOD, RESTORED, Deployed, Share
+from parts.faults.outages import MOMENT, beyond_measure, broken_off, outages
+from parts.faults.record import CARRIED_BACK, ENDS, GOOD, RESTORED, Share
+from parts.faults.standing import standing
 
-KINDS = (
-    "lost",
-    "duplicated",
-    "interleaved",
-    "unended",
-    "wrong_verdict",
-    "not_serving",
-    "outage",
-    "log",
-    "audit",
-    "row",
-)
-GAP_SLACK = 1.5
-MOMENT = 0.5
-BROKEN_OFF = 2  # requests at one moment, of twenty a second
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that must not be."""
-
-    kind: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.text}"
-
-
-@dataclass
-class Seen:
-    """All that is known of one application. `final` are its containers at the end, by server; `asked` the prober's, by server."""
-
-    name: str
-    placement: int
-    start_first: bool
-    clicks: list[int]
-    events: list[Event]
-    asked: Mapping[str, list[Asked]]
-    final: Mapping[str, list[dict[str, Any]]]
-    deployments: list[Deployed]
-    shares: list[Share]
-    chunks: Mapping[int, list[tuple[int, int, int, list[Any]]]] = field(default_factory=dict)
-    images: frozenset[str] = frozenset()  # the image IDs that were meant
-    broken: tuple[tuple[float, float], ...] = ()  # when its server itself was broken: nothing can be asked of it then
+__all__ = ["KINDS", "Finding", "Seen", "beyond_measure", "broken_off", "counts", "judge"]
 
 
 def judge(seen: Seen) -> list[Finding]:
     """Everything that is wrong."""
     found = [*_lost(seen), *_duplicated(seen), *_interleaved(seen), *_verdicts(seen), *_at_the_end(seen)]
-    return [*found, *_outages(seen), *_logs(seen)]
-
-
-def counts(findings: Iterable[Finding]) -> dict[str, int]:
-    """How many of each kind, those that there are none of too."""
-    counted = Counter(each.kind for each in findings)
-    return {kind: counted[kind] for kind in KINDS}
+    return [*found, *standing(seen), *outages(seen), *_logs(seen)]
 
 
 def _lost(seen: Seen) -> Iterable[Finding]:
@@ -147,6 +98,20 @@ def _verdicts(seen: Seen) -> Iterable[Finding]:
             yield Finding("wrong_verdict", f"{each}, but what ran at that moment was of release {releases}")
         elif each.status in RESTORED and any(life.created.target == each.id for life in running):
             yield Finding("wrong_verdict", f"{each}, but its own container ran at that moment")
+        elif said := _not_restored(seen, each, releases):
+            yield Finding("wrong_verdict", f"{each}, but {said}")
+
+
+def _not_restored(seen: Seen, share: Share, releases: list[str]) -> str:
+    """Empty where what it says serves did run as it ended: what was brought back, or what had not been touched."""
+    serving = share.outcome.get("serving_release")
+    if share.status in CARRIED_BACK and serving is None:
+        return "it doesn't say which release serves"
+    if share.status not in RESTORED or serving is None or releases == [str(serving)]:
+        return ""
+    if any(begin - MOMENT <= share.ended <= end + MOMENT for begin, end in seen.broken):
+        return ""  # its server was down just then
+    return f"release {serving} was to serve, and what ran at that moment was of release {releases}"
 
 
 def _at_the_end(seen: Seen) -> Iterable[Finding]:
@@ -169,70 +134,6 @@ def _at_the_end(seen: Seen) -> Iterable[Finding]:
             yield Finding("wrong_verdict", f"{told} runs image {running[0]['ImageID']}, which nobody asked for")
         if len(containers) > 1:
             yield Finding("duplicated", f"{len(containers)} containers of {seen.name} are left on {server}: {told}")
-
-
-def _outages(seen: Seen) -> Iterable[Finding]:
-    """Failed requests that no announced gap explains."""
-    for server, asked in seen.asked.items():
-        for hole in holes(asked):
-            if any(begin - MOMENT <= hole.end and hole.begin <= end + MOMENT for begin, end in seen.broken):
-                continue
-            said = _explained(seen, server, hole)
-            if said:
-                failed = f"{hole.failures} failed, the first: {hole.first}"
-                yield Finding("outage", f"{seen.name} on {server}: {said} ({failed}); {_around(seen, server, hole)}")
-        if asked and not any(each.ok for each in asked[-10:]):
-            yield Finding("not_serving", f"{seen.name} on {server} answers nobody at the end: {asked[-1].wrong}")
-
-
-def _around(seen: Seen, server: str, hole: Hole) -> str:
-    """What the engine did then."""
-    told = [each for each in seen.events if each.server == server and abs(each.at - hole.begin) < 1]
-    return f"from {hole.begin:.3f} on; the engine: {_lines(told)}"
-
-
-def _explained(seen: Seen, server: str, hole: Hole) -> str:
-    """Empty where a stop-first deploy of that moment announced the gap and measured at least about as much."""
-    around = [
-        each
-        for each in seen.shares
-        if each.server == server
-        and each.role == "deploy"
-        and each.started - MOMENT <= hole.end
-        and hole.begin <= (each.ended or FOREVER) + MOMENT
-    ]
-    if not around:
-        return f"no answer for {hole.seconds:.2f} s at {hole.begin:.3f} though nothing was deployed"
-    if seen.start_first:
-        if hole.failures <= BROKEN_OFF and hole.seconds < MOMENT and _as_the_old_one_ended(seen, server, hole):
-            return ""
-        return f"no answer for {hole.seconds:.2f} s in a start-first deploy: {around[0]}"
-    measured = sum(each.gap or 0.0 for each in around)
-    # Of deploys one upon the other, what served for a moment between may not have been met
-    slack = GAP_SLACK * len(around)
-    if all(each.ended for each in around) and hole.seconds > measured + slack:
-        return f"no answer for {hole.seconds:.2f} s where {measured:.2f} s were measured: {around[0]}"
-    return ""
-
-
-def broken_off(seen: Seen) -> int:
-    """Requests of start-first deploys that the old version broke off as it was told to end: what a name in a Docker network can't
-    keep from it. They are counted, and said, beside what is found.
-    """
-    found = 0
-    for server, asked in seen.asked.items() if seen.start_first else ():
-        found += sum(
-            hole.failures
-            for hole in holes(asked)
-            if hole.failures <= BROKEN_OFF and hole.seconds < MOMENT and _as_the_old_one_ended(seen, server, hole)
-        )
-    return found
-
-
-def _as_the_old_one_ended(seen: Seen, server: str, hole: Hole) -> bool:
-    """Whether a container was told to end there and then, while another ran."""
-    ended = [each for each in seen.events if each.server == server and each.action == "kill"]
-    return any(hole.begin - 0.1 <= each.at <= hole.end + 0.1 for each in ended)
 
 
 def _logs(seen: Seen) -> Iterable[Finding]:

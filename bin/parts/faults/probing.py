@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,7 @@ from parts.part import remember
 from parts.processes import PartError, wait_until
 
 DNS = "127.0.0.11"
+HUNG_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Asked:
         """Whether it was answered."""
         return not self.wrong
 
+    @property
+    def hung(self) -> bool:
+        """Whether it failed for want of an answer, and not at once."""
+        return bool(self.wrong) and self.until - self.at >= HUNG_SECONDS
+
 
 @dataclass(frozen=True)
 class Hole:
@@ -42,6 +49,7 @@ class Hole:
     end: float
     failures: int
     first: str
+    surely: float = 0.0  # seconds in which nothing can have answered, however late the prober itself was
 
     @property
     def seconds(self) -> float:
@@ -50,10 +58,10 @@ class Hole:
 
 
 class Prober:
-    """Asks pages in a process of its own; `inside` is the process whose network it asks from."""
+    """Asks pages in a process of its own; `inside` is the process, or the namespace by its name, whose network it asks from."""
 
     def __init__(
-        self, folder: Path, pages: dict[str, tuple[str, int]], *, alias: str = "", inside: int | None = None
+        self, folder: Path, pages: dict[str, tuple[str, int]], *, alias: str = "", inside: int | str | None = None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"asked-{'-'.join(sorted(pages))[:60]}.jsonl"
@@ -62,7 +70,8 @@ class Prober:
             {"name": name, "address": address, "port": port, "alias": alias, "dns": DNS}
             for name, (address, port) in pages.items()
         ]
-        self._enter = ["nsenter", f"--target={inside}", "--net"] if inside else []
+        network = f"--net=/run/netns/{inside}" if isinstance(inside, str) else f"--net=/proc/{inside}/ns/net"
+        self._enter = ["nsenter", network] if inside else []
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -120,6 +129,21 @@ def holes(asked: list[Asked], *, since: float = 0.0) -> list[Hole]:
     return found
 
 
+def between(asked: list[Asked], cut: Iterable[tuple[float, float]]) -> list[list[Asked]]:
+    """What was asked before, between and after these times, each by itself. Who answered before is taken to answer from the end of
+    such a time on: from there it counts as a hole where it doesn't. One that failed of being asked into such a time says nothing.
+    """
+    pieces: list[list[Asked]] = []
+    since = float("-inf")
+    for begin, end in [*sorted(cut), (float("inf"), float("inf"))]:
+        piece = [each for each in asked if since <= each.at < begin and (each.ok or each.until <= begin)]
+        if any(each.ok and each.at < since for each in asked):
+            piece.insert(0, Asked(asked[0].name, since, since, "", "", ""))
+        pieces.append(piece)
+        since = max(since, end)
+    return pieces
+
+
 def _first_answers(asked: list[Asked]) -> list[float]:
     """For each request, the first good answer to it or to one that was asked later: the next one asked may itself be slow."""
     found, first = [], float("inf")
@@ -131,4 +155,12 @@ def _first_answers(asked: list[Asked]) -> list[float]:
 
 def _hole(good: Asked, bad: list[Asked], end: float) -> Hole:
     """One that was asked before may have been answered after: it waited all the while."""
-    return Hole(good.name, min(good.until, bad[0].at), end, len(bad), bad[0].wrong)
+    begin = min(good.until, bad[0].at)
+    return Hole(good.name, begin, end, len(bad), bad[0].wrong, _surely(bad, begin, end))
+
+
+def _surely(bad: list[Asked], begin: float, end: float) -> float:
+    """From when one had failed to when one was asked that failed, too; one that hung had no answer all that time."""
+    since = min(each.at if each.hung else each.until for each in bad)
+    until = max(each.until if each.hung else each.at for each in bad)
+    return max(0.0, min(until, end) - max(since, begin))

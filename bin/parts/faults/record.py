@@ -18,6 +18,8 @@ import psycopg
 AWAY_SECONDS = 120.0
 ENDS = ("succeeded", "failed", "cancelled", "needs_attention")
 GOOD, RESTORED = "succeeded", ("failed_restored", "failed_untouched", "cancelled", "cancelled_restored", "skipped")
+CARRIED_BACK = ("failed_restored",)  # something had been changed, and the old version was brought back
+CLEAN = (GOOD, "failed_untouched", "failed_restored")  # how a deploy may end: done, or as if it had not been asked for
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,17 @@ class Deployed:
     status: str
     release: int
     requested: float
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a Target's attempt."""
+
+    key: str
+    status: str
+    fence: int
     started: float
     ended: float
 
@@ -84,6 +97,7 @@ _TARGETS = """SELECT t.id, t.deployment_id, t.placement_id, d.application_name, 
  t.fence, t.attempts, t.leases_lost, t.connections_lost, t.stalled_reason, t.gap_seconds, t.last_line, t.started_at, t.ended_at, t.outcome
  FROM deployments_target t JOIN deployments_deployment d ON d.id = t.deployment_id JOIN deployments_release r ON r.id = d.release_id
  ORDER BY t.id"""
+_STEPS = """SELECT target_id, key, status, fence, started_at, ended_at FROM deployments_step WHERE target_id IN ({}) ORDER BY id"""
 _CHUNKS = """SELECT target_id, first_line, last_line, fence, lines FROM deployments_logchunk WHERE target_id IN ({})
  ORDER BY target_id, first_line, id"""
 
@@ -123,6 +137,14 @@ class Record:
         wanted = ", ".join(f"{each:d}" for each in targets)
         for target, first, last, fence, lines in self.rows(_CHUNKS.format(wanted)) if wanted else ():
             found.setdefault(target, []).append((first, last, fence, json.loads(lines)))
+        return found
+
+    def stages(self, targets: Iterable[int]) -> dict[int, list[Stage]]:
+        """By Target, of these: the steps of all its attempts, in their order."""
+        found: dict[int, list[Stage]] = {}
+        wanted = ", ".join(f"{each:d}" for each in targets)
+        for target, key, status, fence, started, ended in self.rows(_STEPS.format(wanted)) if wanted else ():
+            found.setdefault(target, []).append(Stage(key, status, fence, _moment(started), _moment(ended)))
         return found
 
     def log(self, target: int) -> list[str]:

@@ -24,9 +24,12 @@ WORDS: Final = {
     "unended": "unended",
     "wrong_verdict": "wrong verdicts",
     "not_serving": "not serving at the end",
+    "absent": "times without any container",
+    "too_early": "removed before another was proven",
     "outage": "unannounced gaps",
     "log": "gaps or repeats in logs",
     "audit": "breaks of the audit chain",
+    "left_process": "left over processes",
     "row": "other broken promises",
 }
 

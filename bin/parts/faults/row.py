@@ -13,12 +13,14 @@ from typing import Any
 
 from parts.faults import judge
 from parts.faults.judge import Finding, Seen
+from parts.faults.remains import left_over
 from parts.faults.world import START_FIRST, Application, World
 from parts.processes import PartError, wait_until
 from parts.screen import say
 
 QUICK, FULL = "quick", "full"
 SETTLED_SECONDS = 1.0
+TO_GO_SECONDS = 10.0  # for what a dead process had started
 MOST_SHOWN = 10  # of a kind and row; all are counted
 
 
@@ -122,6 +124,10 @@ class Round:
                 self.expect(False, finding.text, finding.kind)
             if application.strategy == START_FIRST:
                 self.add("broken_off_as_the_old_one_ended", judge.broken_off(everything))
+            elif beyond := judge.beyond_measure(everything):
+                self.note("seconds_beyond_the_measured_gap_at_most", round(beyond, 2))
+        for left in left_over(self.world, self.patience(TO_GO_SECONDS)):
+            self.expect(False, left, "left_process")
 
 
 def judge_one(world: World, application: Application) -> list[Finding]:
@@ -146,6 +152,7 @@ def seen(world: World, application: Application) -> Seen:
         record.chunks(each.id for each in shares),
         frozenset(application.images),
         tuple(application.broken),
+        record.stages(each.id for each in shares),
     )
 
 

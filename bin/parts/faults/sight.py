@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parts.faults.events import Event, Watch
+from parts.faults.events import SERVICE, Event, Watch
 from parts.faults.images import Pushed
 from parts.faults.lives import with_power_cuts
 from parts.faults.probing import Asked, Prober
@@ -17,7 +17,7 @@ from parts.machine import Machine
 
 INSTALLATION = "estiva.installation"
 ENVIRONMENT = "live"
-SERVICE = "com.docker.compose.service"
+HERE = "127.0.0.1"  # its network card may be unplugged
 STOP_FIRST, START_FIRST = "stop-first", "start-first"
 
 
@@ -35,7 +35,9 @@ class Application:
     clicks: list[int] = field(default_factory=list)
     images: dict[str, Pushed] = field(default_factory=dict)
     service: str = ""  # of a Compose application: the one that is looked at
-    broken: list[tuple[float, float]] = field(default_factory=list)  # when its server itself was
+    broken: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # when a fault itself kept it from answering, whatever Estiva does
 
 
 class Sight:
@@ -48,16 +50,18 @@ class Sight:
         self.probers: list[Prober] = []
         self._stack = ExitStack()
 
-    def probe(self, *applications: Application) -> None:
-        """Ask these from now on; each runs somewhere."""
+    def probe(self, *applications: Application, within: bool = False) -> None:
+        """Ask these from now on; each runs somewhere. `within` their servers: what becomes of the network outside isn't seen there."""
+        stopped = [app for app in applications if app.strategy == STOP_FIRST]
         pages = {
-            f"{app.name}@{machine.name}": (machine.address, app.port)
-            for app in applications
-            if app.strategy == STOP_FIRST
-            for machine in app.servers
+            f"{app.name}@{machine.name}": (machine.address, app.port) for app in stopped for machine in app.servers
         }
-        if pages:
+        if pages and not within:
             self._begin(Prober(self.folder / "asked", pages))
+        for app in stopped if within else ():
+            for machine in app.servers:
+                page = {f"{app.name}@{machine.name}": (HERE, app.port)}
+                self._begin(Prober(self.folder / "asked-within", page, inside=machine.namespace.name))
         for app in applications:
             if app.strategy == START_FIRST:
                 for machine in app.servers:

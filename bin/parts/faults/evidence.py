@@ -1,0 +1,66 @@
+"""What was seen of one application, and what is said of it where it must not be so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from parts.faults.events import Event
+from parts.faults.probing import Asked
+from parts.faults.record import Deployed, Share, Stage
+
+KINDS = (
+    "lost",
+    "duplicated",
+    "interleaved",
+    "unended",
+    "wrong_verdict",
+    "not_serving",
+    "absent",
+    "too_early",
+    "outage",
+    "log",
+    "audit",
+    "left_process",
+    "row",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that must not be."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+@dataclass
+class Seen:
+    """All that is known of one application. `final` are its containers at the end, by server; `asked` the prober's, by server."""
+
+    name: str
+    placement: int
+    start_first: bool
+    clicks: list[int]
+    events: list[Event]
+    asked: Mapping[str, list[Asked]]
+    final: Mapping[str, list[dict[str, Any]]]
+    deployments: list[Deployed]
+    shares: list[Share]
+    chunks: Mapping[int, list[tuple[int, int, int, list[Any]]]] = field(default_factory=dict)
+    images: frozenset[str] = frozenset()  # the image IDs that were meant
+    broken: tuple[
+        tuple[float, float], ...
+    ] = ()  # when the fault itself kept it from answering: cut out of what was asked
+    stages: Mapping[int, list[Stage]] = field(default_factory=dict)  # by Target: its steps
+
+
+def counts(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many of each kind, those that there are none of too."""
+    counted = Counter(each.kind for each in findings)
+    return {kind: counted[kind] for kind in KINDS}
