@@ -10,6 +10,7 @@ from parts.processes import PartError, kill_all, run
 
 STATE = "namespaces.json"
 PREFIX = "estns"
+CARD = "eth0"  # of each machine; its containers hang on other devices
 NUMBERS = range(1, 250)
 MOST = 240
 
@@ -31,12 +32,12 @@ class Namespace:
     def cut(self) -> None:
         """Drop every packet to and from it without a word, as a dead link does; what is inside goes on."""
         for chain in ("INPUT", "OUTPUT"):
-            run(self.inside(["iptables", "-I", chain, "!", "-i" if chain == "INPUT" else "-o", "lo", "-j", "DROP"]))
+            run(self.inside(["iptables", "-I", chain, "-i" if chain == "INPUT" else "-o", CARD, "-j", "DROP"]))
 
     def reset(self) -> None:
         """Answer every TCP packet to and from it with a reset, as firewalls that forgot a connection do; `mend` ends it."""
         for chain in ("INPUT", "OUTPUT"):
-            match = ["-p", "tcp", "!", "-i" if chain == "INPUT" else "-o", "lo"]
+            match = ["-p", "tcp", "-i" if chain == "INPUT" else "-o", CARD]
             run(self.inside(["iptables", "-I", chain, *match, "-j", "REJECT", "--reject-with", "tcp-reset"]))
 
     def mend(self) -> None:
@@ -94,7 +95,7 @@ class Network:
         order = len(self.namespaces) + 1
         if order > MOST:
             raise PartError(f"A network of namespaces holds {MOST} machines.")
-        name, ours, theirs = f"{self.bridge}-{order}", f"{self.bridge}x{order}", "eth0"
+        name, ours, theirs = f"{self.bridge}-{order}", f"{self.bridge}x{order}", CARD
         one = Namespace(name, f"10.216.{self.number}.{order + 1}", self.gateway, ours)
         run(["ip", "netns", "add", name])
         self.namespaces.append(one)

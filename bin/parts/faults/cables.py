@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -11,25 +12,30 @@ from typing import Final
 
 from parts.environment import ROOT
 from parts.faults.gate import Gate
+from parts.faults.record import Share
 from parts.faults.row import Round, Row, pick
-from parts.faults.servers import ATTEMPTS_SECONDS, each_moment
+from parts.faults.servers import each_moment, expect_clean_end
 from parts.faults.world import Application
 from parts.machine import Machine
 from parts.part import remember
 from parts.processes import PartError, run
 
 STALLED_SECONDS: Final = 45.0
+SILENT: Final = re.compile(r"The connection to server \S+ was lost|Server \S+ does not answer|fell silent")
+MOMENTS: Final = ("pull", "health", "replace")
 DELAY, JITTER, LOSS = 300, 100, 5
 
 
 def cable_trouble(turn: Round) -> None:
-    """Cut, half open, then slow: finished, or stalled in time; and never done twice."""
+    """Cut, half open, then slow: finished, or stalled in time; and never done twice. Its page is asked within the server, where
+    no cable is missed: there it has to answer all the while.
+    """
     world = turn.world
     worker = world.worker()
     machine = world.add_machine()
     app = turn.application("app", [machine])
     world.deployed(app)
-    world.probe(app)
+    world.probe(app, within=True)
     with Gate(world.registry) as gate:
         for count in range(turn.amount(2, 12)):
             _reset(turn, app, machine, gate, count)
@@ -41,15 +47,15 @@ def cable_trouble(turn: Round) -> None:
 
 
 def _cut(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
-    world = turn.world
-    number = each_moment(turn, app, gate, f"cable-cut{count}", pick(turn.dice, ("pull", "health")))
+    moment = MOMENTS[count % len(MOMENTS)] if turn.amount(0, 1) else pick(turn.dice, MOMENTS)
+    number = each_moment(turn, app, gate, f"cable-cut{count}", moment)
     began = time.time()
     machine.namespace.cut()
     turn.did()
     try:
         if count % 2:
             machine.sshd.kill_connections()  # half open: the server's end is gone, and can't say so
-        world.wait(lambda: world.record.of(number)[0].status != "running", "stalled", turn.patience(60))
+        _stalls(turn, number, f"cut off in {moment}")
         took = time.time() - began
         turn.note("noticed_seconds_at_most", round(took, 1))
         turn.expect(took < turn.patience(STALLED_SECONDS), f"noticed after {took:.0f} s")
@@ -57,14 +63,27 @@ def _cut(turn: Round, app: Application, machine: Machine, gate: Gate, count: int
     finally:
         machine.namespace.mend()
         gate.rule = None
-    _ends(turn, app, number, began)
+    _ends(turn, app, number)
+
+
+def _stalls(turn: Round, number: int, when: str) -> None:
+    """It stands still, and says on record and on its page that it is the server that is silent."""
+    found: list[Share] = []
+
+    def is_told() -> bool:
+        found[:] = turn.world.record.of(number)
+        return found[0].status != "running"
+
+    turn.world.wait(is_told, f"#{number} is stalled", turn.patience(60))
+    turn.expect(found[0].status == "stalled", f"{when} it is not stalled: {found[0]}")
+    turn.expect(bool(SILENT.search(found[0].stalled_reason)), f"{when}, the reason is {found[0].stalled_reason!r}")
+    page = turn.world.ada.open(f"/deployments/{number}/").text
+    turn.expect(bool(SILENT.search(page)), f"{when}, the page doesn't say what it waits for")
 
 
 def _reset(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
     """Both ends are told that there is no such connection, and nobody gets a new one for a while."""
-    world = turn.world
-    number = each_moment(turn, app, gate, f"cable-reset{count}", pick(turn.dice, ("pull", "replace", "health")))
-    began = time.time()
+    number = each_moment(turn, app, gate, f"cable-reset{count}", pick(turn.dice, MOMENTS))
     machine.namespace.reset()
     turn.did()
     try:
@@ -72,29 +91,22 @@ def _reset(turn: Round, app: Application, machine: Machine, gate: Gate, count: i
     finally:
         machine.namespace.mend()
         gate.rule = None
-    _ends(turn, app, number, began)
-    world.wait(lambda: world.serves(app), f"{app.name} serves", 60)
-    app.broken[-1] = (began, time.time())
+    _ends(turn, app, number)
 
 
 def _slow(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
-    world = turn.world
     began = time.time()
     with slow_cable(turn, machine):
         number = each_moment(turn, app, gate, f"cable-slow{count}", "replace", timeout=120)
         turn.did()
-        _ends(turn, app, number, began)
+        _ends(turn, app, number)
     turn.note("slow_deploy_seconds_at_most", round(time.time() - began, 1))
-    world.wait(lambda: world.serves(app), f"{app.name} serves", 60)
-    app.broken[-1] = (began, time.time())
 
 
-def _ends(turn: Round, app: Application, number: int, began: float) -> None:
-    world = turn.world
-    status = world.ended(number, timeout=ATTEMPTS_SECONDS)
-    app.broken.append((began, time.time()))
-    turn.expect(status in ("succeeded", "failed"), "; ".join(str(each) for each in world.record.of(number)))
-    turn.add(status, 1)
+def _ends(turn: Round, app: Application, number: int) -> None:
+    (share,) = expect_clean_end(turn, number, "behind a bad cable")
+    turn.add(share.status, 1)
+    turn.world.wait(lambda: turn.world.serves(app), f"{app.name} serves", 60)
 
 
 @contextmanager

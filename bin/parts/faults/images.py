@@ -30,6 +30,7 @@ exits) echo "page: cannot open /data/settings.json: no such file" >&2; exit 3 ;;
 slow_start) sleep "$wait_for" ;;
 exits_late) sleep "$wait_for"; echo "page: fatal: nobody answers" >&2; exit 4 ;;
 never_healthy) rm /tmp/www/healthz ;;
+steady) n=0; while [ $n -lt "${SAMPLE_TIMES:-100}" ]; do n=$((n + 1)); echo "page: step $n of the start-up"; sleep 0.02; done ;;
 chatty) seq 1 "${SAMPLE_LINES:-5000}" | sed 's/.*/page: loaded record & of the start-up index/' ;;
 binary) n=0; while [ $n -lt 200 ]; do printf 'page: broken \\377\\376 \\303 line %s\\n' $n; n=$((n + 1)); done ;;
 no_newline) n=0; while [ $n -lt "${SAMPLE_TIMES:-100}" ]; do printf 'page: still %s ' $n; n=$((n + 1)); sleep 0.05; done; echo ;;
