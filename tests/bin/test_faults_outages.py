@@ -54,7 +54,7 @@ def test_a_prober_that_is_late_itself_proves_no_longer_gap(good: Seen) -> None:
 
 def test_one_deploys_gap_excuses_no_other(good: Seen) -> None:
     good.shares.append(share(3, "failed_untouched", 14.2, 19, gap=0.0, outcome={"serving_release": 2}))
-    good.asked["web-1"].extend([answered(15, "2"), refused(15.1), refused(15.9), answered(16, "2")])
+    good.asked["web-1"].extend([answered(14.25, "2"), refused(14.3), refused(15.2), answered(15.3, "2")])
     assert kinds(good) == ["outage"]
 
 
@@ -107,6 +107,13 @@ def test_silence_before_the_fault_is_an_outage(good: Seen) -> None:
     good.asked["web-1"].extend([answered(27.9, "2"), refused(28), refused(29), refused(30), answered(31.1, "2")])
     good.broken = ((T0 + 30, T0 + 31),)
     assert kinds(good) == ["outage"]
+
+
+def test_what_was_asked_just_before_a_fault_and_hung_says_nothing(good: Seen) -> None:
+    hangs = Asked("shop", T0 + 28.9, T0 + 31.9, "", "", "no answer within 3 s")
+    good.asked["web-1"].extend([answered(28.8, "2"), hangs, answered(31.2, "2")])
+    good.broken = ((T0 + 30, T0 + 31),)
+    assert judge.judge(good) == []
 
 
 def test_who_never_answered_is_not_taken_to_answer_after_a_fault() -> None:

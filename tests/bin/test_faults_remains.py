@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -79,25 +80,94 @@ def test_only_what_stays_is_told() -> None:
     assert remains.settled(lambda: next(seen), 60) == []
 
 
-def test_the_other_end_of_a_connection_is_held_until_its_process_ends() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        words = [
-            sys.executable,
-            "-c",
-            f"import socket, time; s = socket.create_connection(('127.0.0.1', {port})); time.sleep(600)",
-        ]
-        client = subprocess.Popen(words)
-        try:
-            accepted, peer = server.accept()
-            with accepted:
-                assert remains.client_of(os.getpid(), port) == peer
-                assert peer in remains.held_here("127.0.0.1", port)
-                client.kill()
-                client.wait()
-                wait_until(lambda: peer not in remains.held_here("127.0.0.1", port), "nobody holds it")
-                assert remains.client_of(os.getpid(), port) == peer
-            assert remains.client_of(os.getpid(), port) is None
-        finally:
-            client.kill()
-            client.wait()
+SESSION = """
+import socket, subprocess, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+connection, _ = server.accept()
+server.close()
+child = subprocess.Popen(["sleep", "600"])
+print(child.pid, flush=True)
+child.wait()
+"""
+CLIENT = "import socket, sys, time; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
+
+
+class Server:
+    """A session with a command below it, whose other end a client holds; as a machine with nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.session = subprocess.Popen([sys.executable, "-c", SESSION], stdout=subprocess.PIPE, text=True)
+        assert self.session.stdout is not None
+        self.port = int(self.session.stdout.readline())
+        self.client = subprocess.Popen([sys.executable, "-c", CLIENT, str(self.port)])
+        self.command = int(self.session.stdout.readline())
+        self.alone = subprocess.Popen(["sleep", "601"])
+        self.helper = subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)", f"--root={folder}/engine"]
+        )
+        self.folder, self.pids = folder, [self.session.pid, self.command]
+
+    def machine(self) -> Any:
+        """For who asks."""
+        api = SimpleNamespace(json=lambda *_: [])
+        nobody = SimpleNamespace(pid=2**22 + 1)  # above what the kernel gives
+        return SimpleNamespace(
+            name="web-1",
+            address="127.0.0.1",
+            sshd=SimpleNamespace(port=self.port, process=nobody),
+            engine=SimpleNamespace(folder=self.folder / "engine", process=nobody, api=api),
+            namespace=SimpleNamespace(pids=lambda: list(self.pids)),
+        )
+
+    def told(self) -> list[int]:
+        """Of which processes it is said that nobody holds them."""
+        said = "on web-1, of no session that anybody holds: "
+        return [int(each.removeprefix(said).split()[0]) for each in remains.on_servers([self.machine()])]
+
+    def close(self) -> None:
+        """All of it."""
+        for each in (self.client, self.session, self.alone, self.helper):
+            each.kill()
+            each.wait()
+        if start_time(self.command):
+            kill_all([self.command])
+        if self.session.stdout is not None:
+            self.session.stdout.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """One."""
+    one = Server(tmp_path)
+    yield one
+    one.close()
+
+
+def test_a_session_that_somebody_holds_is_not_left_over(server: Server) -> None:
+    assert server.told() == []
+
+
+def test_a_session_and_its_command_are_left_over_once_nobody_holds_it(server: Server) -> None:
+    server.client.kill()
+    server.client.wait()
+    wait_until(lambda: server.told() == [server.session.pid, server.command], "both are told")
+
+
+def test_a_command_below_no_session_is_left_over(server: Server) -> None:
+    server.pids.append(server.alone.pid)
+    wait_until(lambda: "sleep" in remains.in_words(server.alone.pid), "it runs")
+    assert server.told() == [server.alone.pid]
+
+
+def test_the_engines_own_are_not(server: Server) -> None:
+    server.pids.append(server.helper.pid)
+    wait_until(lambda: "--root" in remains.in_words(server.helper.pid), "it runs")
+    assert server.told() == []
+
+
+def test_what_has_ended_is_not(server: Server) -> None:
+    server.pids.append(server.alone.pid)
+    server.alone.kill()
+    server.alone.wait()
+    assert server.told() == []

@@ -139,20 +139,21 @@ def test_a_power_cut_excuses_until_something_answers_again(turn: Round, world: M
     assert began <= begin <= end <= time.time()
 
 
-def test_what_stays_silent_is_excused_no_longer_than_it_may(turn: Round, world: MadeUp) -> None:
+def test_what_stays_silent_is_excused_no_longer_than_it_may(
+    turn: Round, world: MadeUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An answer from before the blow is none."""
     app = application()
     world.answers = [Asked("shop", time.time(), time.time(), "1", "x", "")]
-    waited: list[float] = []
+    waited: list[tuple[float, bool]] = []
 
     def wait(condition: Any, _: str, timeout: float) -> None:
-        waited.append(timeout)
-        if not condition():
-            raise PartError("in vain")
+        waited.append((timeout, condition()))
+        raise PartError("in vain")
 
-    world.wait = wait  # type: ignore[method-assign]
+    monkeypatch.setattr(world, "wait", wait)
     servers._strike(turn, app, MACHINE, Blow("rebooted", lambda *_: None, stops=True), 2)
-    assert waited == [servers.BACK_SECONDS]
+    assert waited == [(servers.BACK_SECONDS, False)]
     assert len(app.broken) == 1
 
 

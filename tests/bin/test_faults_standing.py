@@ -50,6 +50,7 @@ def test_before_the_first_success_nothing_has_to_be_there(good: Seen) -> None:
 def test_the_old_one_removed_before_the_new_one_was_started(good: Seen) -> None:
     good.events[3:] = [event(12, "die", 1), event(12.1, "destroy", 1), event(12.3, "start", 2)]
     only(good, "too_early")
+    assert "no other was started" in " ".join(each.text for each in judge.judge(good))
 
 
 def test_the_old_one_removed_while_the_new_one_was_being_judged(good: Seen) -> None:
@@ -76,6 +77,12 @@ def test_the_last_words_of_a_worker_that_was_killed_may_be_lost(good: Seen) -> N
     only(good)
 
 
+def test_a_killed_worker_that_had_judged_nothing_removes_nothing(good: Seen) -> None:
+    good.stages = {1: [proof(2, 3)], 2: [proof(13.3, 13.8)]}
+    good.shares[1] = share(2, "succeeded", 10, 14, attempts=2)
+    only(good, "too_early")
+
+
 def test_what_a_killed_worker_was_judging_has_to_run(good: Seen) -> None:
     good.stages = {1: [proof(2, 3)], 2: [proof(12.3, 13.2, "broken_off"), proof(13.3, 13.8)]}
     good.shares[1] = share(2, "succeeded", 10, 14, attempts=2)
@@ -96,6 +103,11 @@ def test_an_old_one_that_lies_there_stopped_takes_nobodys_place(good: Seen) -> N
     good.stages = {**good.stages, 3: [proof(22, 22.5)]}
     good.final = {"web-1": [running(3)]}
     only(good, "too_early")
+
+
+def test_an_old_one_that_runs_takes_the_place_of_the_new_one(good: Seen) -> None:
+    good.events[-1:] = [event(20, "start", 1), event(21, "die", 2), event(21.1, "destroy", 2)]
+    only(good)
 
 
 def test_a_bad_new_one_may_go_while_the_old_one_is_stopped(good: Seen) -> None:

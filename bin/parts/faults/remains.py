@@ -25,15 +25,14 @@ if TYPE_CHECKING:
     from parts.machine import Machine
 
 LOOK_SECONDS: Final = 0.2
-SSH: Final = 22
-ESTABLISHED, NOBODYS = "01", "0"  # as the kernel's table of connections has it
+ESTABLISHED: Final = "01"  # as the kernel's table of connections has it
 CAMPAIGN: Final = "parts.faults."  # in the words of a process: the campaign's own
 Peer = tuple[str, int]
 
 
 def left_over(world: World, patience: float) -> list[str]:
     """What is still there after so many seconds: a connection's end, or a signal, takes a moment to be noticed."""
-    return settled(lambda: [*_of_workers(world), *_of_servers(world)], patience)
+    return settled(lambda: [*_of_workers(world), *on_servers(world.machines)], patience)
 
 
 def settled(look: Callable[[], list[str]], patience: float) -> list[str]:
@@ -69,11 +68,12 @@ def _belongs(pid: int, folder: str) -> bool:
     return any(each == folder or each.startswith(f"{folder}/") for each in (where, *values))
 
 
-def _of_servers(world: World) -> Iterator[str]:
-    for machine in world.machines:
-        held = held_here(machine.address)
+def on_servers(machines: Iterable[Machine]) -> Iterator[str]:
+    """What runs on these, and belongs to no engine and to no session that somebody still holds."""
+    for machine in machines:
+        held = held_here(machine.address, machine.sshd.port)
         there = machine.namespace.pids()
-        sessions = [pid for pid in there if client_of(pid) in held]
+        sessions = [pid for pid in there if client_of(pid, machine.sshd.port) in held]
         known = {machine.sshd.process.pid, *below(sessions), *below([machine.engine.process.pid])}
         for pid in [*there, *_built(machine)]:
             if pid not in known and not _is_part(pid, machine):
@@ -116,16 +116,16 @@ def in_words(pid: int) -> str:
 # connections
 
 
-def held_here(address: str, port: int = SSH) -> set[Peer]:
+def held_here(address: str, port: int) -> set[Peer]:
     """Our ends of the connections with this server's sshd that a process of this machine still holds: address and port."""
     return {
         local
-        for local, remote, state, inode in _connections("/proc/net/tcp")
-        if remote == (address, port) and state == ESTABLISHED and inode != NOBODYS
+        for local, remote, state, _ in _connections("/proc/net/tcp")
+        if remote == (address, port) and state == ESTABLISHED  # one that its process left is being ended
     }
 
 
-def client_of(pid: int, port: int = SSH) -> Peer | None:
+def client_of(pid: int, port: int) -> Peer | None:
     """The other end of the connection that an SSH session serves; None for what serves none."""
     mine = _sockets(pid)
     for local, remote, _, inode in _connections(f"/proc/{pid}/net/tcp"):
