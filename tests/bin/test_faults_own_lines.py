@@ -84,7 +84,9 @@ def test_a_version_that_failed_need_not_have_come_to_its_end() -> None:
 
 
 def test_what_came_again_is_counted() -> None:
-    log_of_three = log(
-        STARTED, range(1, 5), AGAIN.replace("f4", "f3"), range(1, 7), AGAIN.replace("f4", "f3"), range(1, 10)
-    )
-    assert told_again(tellings(log_of_three, SAID)) == 4 + 6
+    told = tellings(log(STARTED, range(1, 5), AGAIN, range(1, 7), AGAIN.replace("f4", "f5"), range(1, 10)), SAID)
+    assert told_again(told) == 4 + 6
+
+
+def test_another_containers_lines_are_not_told_again() -> None:
+    assert told_again(tellings(log(STARTED, range(1, 5), LATER, range(1, 10)), SAID)) == 0

@@ -6,6 +6,7 @@ the log. That alone is no repeat; how many lines came again like that is counted
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -59,14 +60,9 @@ def wrong_lines(told: Sequence[Told], *, last: int, whole: bool) -> list[str]:
 
 
 def told_again(told: Sequence[Told]) -> int:
-    """How many lines came again, announced."""
-    before: dict[str, int] = {}
-    found = 0
-    for each in told:
-        if each.again:
-            found += min(len(each.numbers), before.get(each.container, 0))
-        before[each.container] = max(before.get(each.container, 0), len(each.numbers))
-    return found
+    """How many lines came again, announced. An attempt gives the container another name before it goes on with it."""
+    pairs = itertools.pairwise(told)
+    return sum(min(len(one.numbers), len(other.numbers)) for one, other in pairs if other.again)
 
 
 def _breaks(numbers: Sequence[int]) -> str:
