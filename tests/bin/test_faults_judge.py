@@ -66,6 +66,14 @@ def test_nothing_running_at_the_end(good: Seen) -> None:
     assert "not_serving" in kinds(good)
 
 
+@pytest.mark.parametrize(("status", "expected"), [("failed", ["not_serving"]), ("needs_attention", [])])
+def test_a_failure_after_a_success_excuses_nothing(good: Seen, status: str, expected: list[str]) -> None:
+    """Whatever it says of itself: where a version served, one has to serve. In doubt, people are told to look."""
+    good.final["web-1"][0]["State"] = "exited"
+    good.shares.append(share(3, status, 20, 21))
+    assert kinds(good) == expected
+
+
 def test_a_success_that_was_none(good: Seen) -> None:
     good.events[:] = [each for each in good.events if not (each.action == "start" and each.target == 2)]
     assert "wrong_verdict" in kinds(good)

@@ -119,8 +119,8 @@ def _at_the_end(seen: Seen) -> Iterable[Finding]:
     for server, containers in seen.final.items():
         shares = [each for each in seen.shares if each.server == server and each.role == "deploy"]
         good = [each for each in shares if each.status == GOOD]
-        if not good or any(each.status not in (GOOD, *RESTORED) for each in shares[-1:]):
-            continue
+        if not good or shares[-1].status not in (GOOD, *RESTORED, "failed"):
+            continue  # in doubt, or not at its end, which is told apart
         running = [each for each in containers if each["State"] == "running"]
         told = ", ".join(f"{each['Names'][0]} {each['State']}" for each in containers) or "nothing"
         if len(running) != 1:
