@@ -45,6 +45,16 @@ def test_a_deployment_that_goes_on_is_unended(good: Seen) -> None:
     assert "unended" in kinds(good)
 
 
+def test_a_success_of_which_no_engine_knows_is_lost(good: Seen) -> None:
+    good.shares.append(share(3, "succeeded", 20, 21, server="web-2"))
+    assert "lost" in kinds(good)
+
+
+def test_an_engine_that_was_killed_may_not_have_told_of_a_create(good: Seen) -> None:
+    good.events.pop(2)
+    assert judge.judge(good) == []
+
+
 def test_two_containers_in_one_attempt_are_a_duplicate(good: Seen) -> None:
     good.events.insert(4, event(11.5, "create", 2, name="other"))
     good.events.append(event(13.5, "destroy", 2, name="other"))

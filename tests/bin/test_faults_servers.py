@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -174,9 +174,15 @@ def test_live_restore_spares_what_runs(turn: Round, since: tuple[str, str], wron
     """Its ports are away as long as the engine is: nothing is waited for."""
     app, machine = application(), Engine(*since)
     blow = Blow("restarted", lambda *_: None, stops=True, ends_engine=True)
-    given: Any = machine
-    servers._strike(turn, app, given, blow, 2, live=True)
+    servers._strike(turn, app, cast("Any", machine), blow, 2, live=True)
     assert (found(turn), len(app.broken), machine.since) == (wrong, 1, [])
+
+
+def test_what_estiva_just_replaces_may_end_with_the_engine(turn: Round) -> None:
+    app, given = application(), cast("Any", Engine("one", "two"))
+    blow = Blow("killed", lambda *_: None, stops=True, ends_engine=True)
+    servers._strike(turn, app, given, blow, 2, live=True, settled=False)
+    assert (found(turn), len(app.broken)) == ([], 1)
 
 
 def line(number: int, text: str, stream: str = "stdout") -> list[Any]:

@@ -32,12 +32,11 @@ def _lost(seen: Seen) -> Iterable[Finding]:
             yield Finding("lost", f"#{click} was clicked, and is not on record")
         elif known[click].status not in ENDS:
             yield Finding("unended", f"#{click} of {seen.name} is {known[click].status}")
+    told = {
+        each.target for each in seen.events
+    }  # whatever of it: an engine that is killed may not have told of its create
     for each in seen.shares:
-        if (
-            each.status == GOOD
-            and each.role == "deploy"
-            and not any(event.target == each.id for event in seen.events if event.action == "create")
-        ):
+        if each.status == GOOD and each.role == "deploy" and each.id not in told:
             yield Finding("lost", f"{each}, but no engine ever created a container for it")
 
 

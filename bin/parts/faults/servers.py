@@ -182,7 +182,8 @@ def _blow_by_blow(
         for count, (moment, blow, name) in enumerate(chosen):
             app = apps[name]
             number = each_moment(turn, app, gate, f"{turn.row.name}{count}", moment)
-            _strike(turn, app, machines[name], blow, number, live=name == "live")
+            settled = moment != "replace"  # then Estiva itself may just have told something to end
+            _strike(turn, app, machines[name], blow, number, live=name == "live", settled=settled)
             gate.rule = None
             turn.did()
             (share,) = expect_clean_end(turn, number, f"{blow.name} in {moment} ({name})")
@@ -193,15 +194,24 @@ def _blow_by_blow(
     world.estiva.end(worker)
 
 
-def _strike(turn: Round, app: Application, machine: Machine, blow: Blow, number: int, *, live: bool = False) -> None:
+def _strike(
+    turn: Round,
+    app: Application,
+    machine: Machine,
+    blow: Blow,
+    number: int,
+    *,
+    live: bool = False,
+    settled: bool = True,
+) -> None:
     """A blow that stops what runs there excuses silence until the server is back, and has started what it starts by itself.
 
     With live-restore (`live`) an engine's end stops no container. But what its published ports lead through are children of the
-    engine; so there silence is excused as long as the engine is away, and no longer.
+    engine; so there silence is excused as long as the engine is away, and no longer. Nothing is `settled` while Estiva replaces.
     """
     world = turn.world
     spared = blow.ends_engine and live
-    before = _since(app, machine) if spared else {}
+    before = _since(app, machine) if spared and settled else {}
     began = time.time()
     blow.strike(turn, machine, number)
     struck = time.time()
