@@ -98,14 +98,29 @@ class Acts:
 
     def deploy(self, application: Deployed, *, wait: bool = True) -> None:
         """Plan, look, click; and wait for the end."""
-        place = f"/applications/{application.name}/{ENVIRONMENT}/"
-        page = self.person.submit(self.person.open(place), f"{place}plan")
-        plan = page.path
-        page = self.until(plan, lambda page: f'action="{plan}deploy"' in page.text, "the plan was not worked out")
-        page = self.person.submit(page, f"{plan}deploy", confirm=TICKED)
-        application.deployment = int(page.path.strip("/").rpartition("/")[2])
+        application.deployment = self.click(self.planned(application))
         if wait:
             self.finished(application)
+
+    def planned(self, application: Deployed) -> Page:
+        """The page of a new plan, once it has the button."""
+        place = f"/applications/{application.name}/{ENVIRONMENT}/"
+        plan = self.person.submit(self.person.open(place), f"{place}plan").path
+        return self.until(plan, lambda page: f'action="{plan}deploy"' in page.text, "the plan was not worked out")
+
+    def click(self, plan: Page) -> int:
+        """Press a plan's button; the deployment's number."""
+        page = self.person.submit(plan, f"{plan.path}deploy", confirm=TICKED)
+        return int(page.path.strip("/").rpartition("/")[2])
+
+    def cancel(self, deployment: int) -> None:
+        """By the button on its page."""
+        place = f"/deployments/{deployment}/"
+        self.person.submit(self.person.open(place), f"/deployments/{deployment}/cancel")
+
+    def shown(self, application: Deployed) -> str:
+        """The application's page as text."""
+        return self.person.open(f"/applications/{application.name}/{ENVIRONMENT}/").text
 
     def finished(self, application: Deployed) -> None:
         """Wait until its newest deployment has succeeded; then exactly one container of it runs."""

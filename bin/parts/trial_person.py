@@ -161,7 +161,7 @@ class Person:
         except urllib.error.HTTPError as error:
             said = Page(path, error.read().decode(errors="replace")).words()
             raise PartError(f"{address} answered {error.code}: {said[:800]}") from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # the latter: broken off in the middle of an answer
             raise PartError(f"{address}: {error}") from error
 
     def submit(self, page: Page, action: str, **values: str | None) -> Page:

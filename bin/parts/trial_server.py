@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
+import urllib.parse
 from pathlib import Path
+from typing import Any
 
 from parts import sample_image
 from parts.bridge import Bridge
 from parts.dockerd import DockerEngine
+from parts.faults.sight import INSTALLATION
 from parts.processes import free_port
 from parts.registry import Registry
 from parts.sample_image import Sample
@@ -55,6 +59,13 @@ class TrialServer:
         """How many containers of an application run."""
         found = self.engine.api.json("GET", "/containers/json")
         return sum(1 for each in found if any(name.startswith(f"/{application}-") for name in each["Names"]))
+
+    def containers(self, placement: int, installation: str) -> list[dict[str, Any]]:
+        """One Placement's, running or not, as the engine lists them."""
+        wanted = {"label": [f"estiva.placement={placement}", f"{INSTALLATION}={installation}"]}
+        query = urllib.parse.urlencode({"all": "1", "filters": json.dumps(wanted)})
+        found: list[dict[str, Any]] = self.engine.api.json("GET", f"/containers/json?{query}")
+        return found
 
 
 def gateway(engine: DockerEngine) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -62,6 +61,11 @@ class Stack:
             "ESTIVA_HOST_CHECK_SECONDS": "10",
         }
         (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+
+    def pull(self, tree: Path, image: str) -> None:
+        """What `git pull` and an image of another name are for the person who upgrades: another source, another .env."""
+        self.tree = tree
+        self.settle(image)
 
     def make_secrets(self) -> None:
         """As docs/install.md says: keys from the image, files by bin/secrets."""
@@ -120,12 +124,22 @@ class Stack:
         """Build another source tree's image, as its own Compose would."""
         self.docker("build", "--progress=plain", "--tag", image, str(tree), timeout=900)
 
-    def up(self, *services: str, scale: Mapping[str, int] | None = None) -> float:
-        """Bring it up and wait until all are healthy; seconds."""
-        began = time.monotonic()
+    def up(self, *services: str, scale: Mapping[str, int] | None = None, alone: bool = False) -> None:
+        """Bring it up and wait until all are healthy; `alone`, nothing is done with what these services depend on."""
         words = [word for name, count in (scale or {}).items() for word in ("--scale", f"{name}={count}")]
+        words += ["--no-deps"] if alone else []
         self.compose("up", "--detach", "--wait", "--wait-timeout", "240", *words, *services, timeout=300)
-        return time.monotonic() - began
+
+    def up_beside(self, service: str, count: int) -> None:
+        """More containers of a service, as .env has it now, beside those that run: they are left as they are."""
+        words = ["--no-deps", "--no-recreate", "--scale", f"{service}={count}", service]
+        self.compose("up", "--detach", "--wait", "--wait-timeout", "240", *words, timeout=300)
+
+    def ask(self, query: str) -> str:
+        """What psql prints for one query, in the container of the database: unaligned, without headings."""
+        psql = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=estiva", "--dbname=estiva"]
+        asked = ["--set=ON_ERROR_STOP=1", "--command=SET TIME ZONE 'UTC'", f"--command={query}"]
+        return self.compose("exec", "--no-TTY", "postgres", *psql, *asked)
 
     def manage(self, *words: str, output: IO[bytes] | None = None, source: IO[bytes] | None = None) -> str:
         """Run a management command in a new container of the web; what it printed, where `output` doesn't take it."""
