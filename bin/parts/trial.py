@@ -7,11 +7,12 @@ import json
 import os
 import tarfile
 import time
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from parts import packages, trial_images, trial_story, trial_units, venv
+from parts import packages, trial_images, trial_revisions, trial_story, trial_units, venv
 from parts.engine26 import Engine26
 from parts.environment import ROOT
 from parts.leftovers import clear_leftovers
@@ -21,11 +22,13 @@ from parts.registry import Registry
 from parts.supervisor import Interrupted, Supervisor
 from parts.trial_server import TrialServer
 from parts.trial_stack import Stack, announce
+from parts.trial_upgrade import Rolled
 
-DESCRIPTION = "Bring docker-compose.yml up for real and go through a life with it; takes about ten minutes."
+DESCRIPTION = "Bring docker-compose.yml up for real and go through a life with it; takes about twenty minutes."
 NEEDED = ("dockerd", "ip", "docker-registry", "sshd", "ssh-keygen", "static busybox", "git")
 UNDER_SYSTEMD = ("systemctl", "dbus-daemon", "postgres", "redis-server")
 NEW, OLD = "estiva:trial", "estiva:trial-before"
+LIFE, ROLLED, UNITS = "life", "rolled", "units"
 
 
 def prepare(script: Path, arguments: list[str]) -> None:
@@ -41,7 +44,16 @@ def main(arguments: list[str]) -> int:
     """Go through it all, then remove it all; the last line is JSON. The exit code."""
     parser = argparse.ArgumentParser(prog="bin/trial", description=DESCRIPTION)
     parser.add_argument(
-        "--from", dest="before", default="HEAD~1", metavar="REVISION", help="what is upgraded from (default: HEAD~1)"
+        "--from",
+        dest="before",
+        metavar="REVISION",
+        help="what is upgraded from (default: the newest commit before the last migration that changed a table)",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=(ROLLED, LIFE, UNITS),
+        help="the upgrade of workers one by one; a production's life with an upgrade at once, a backup and a restore; the units",
     )
     options = parser.parse_args(arguments)
     began, figures = time.monotonic(), dict[str, Any](ok=False)
@@ -49,7 +61,8 @@ def main(arguments: list[str]) -> int:
     folder = temporary_folder("trial")
     with Supervisor() as supervisor, supervisor.signals():
         try:
-            _try(folder, options.before, figures)
+            before = options.before or trial_revisions.upgraded_from()
+            _try(folder, before, options.only or (ROLLED, LIFE, UNITS), figures)
             figures["ok"] = True
         except Interrupted as reason:
             figures["reason"] = f"interrupted by {reason}"
@@ -61,10 +74,23 @@ def main(arguments: list[str]) -> int:
     return 0 if figures["ok"] else 1
 
 
-def _try(folder: Path, before: str, figures: dict[str, Any]) -> None:
+def _try(folder: Path, before: str, wanted: Collection[str], figures: dict[str, Any]) -> None:
     """Everything is ended and removed on the way out, however it went."""
     trees = {name: _tree(folder / name, revision) for name, revision in (("new", "HEAD"), ("old", before))}
-    figures["upgrade"] = {"from": _commit(before), "to": _commit("HEAD")}
+    migrations = trial_revisions.new_migrations(trees["old"], trees["new"])
+    figures["upgrade"] = {"from": _commit(before), "to": _commit("HEAD"), "migrations": migrations}
+    if ROLLED in wanted or LIFE in wanted:
+        _with_compose(folder, trees, wanted, figures)
+    if UNITS in wanted:
+        announce("the units, on a machine that runs under systemd")
+        began = time.monotonic()
+        wheels = trial_images.wheels([(trees["new"] / "requirements.txt").read_text()])
+        trial_units.go(folder / "units", trees["new"], wheels, figures)
+        figures["units_seconds"] = round(time.monotonic() - began, 1)
+
+
+def _with_compose(folder: Path, trees: Mapping[str, Path], wanted: Collection[str], figures: dict[str, Any]) -> None:
+    """An engine for production, one for the server; two lives of an installation, one after the other."""
     with ExitStack() as parts:
         registry = parts.enter_context(Registry(folder / "registry"))
         announce("making stand-ins for the public images from Debian's packages (minutes, the first time)")
@@ -75,22 +101,37 @@ def _try(folder: Path, before: str, figures: dict[str, Any]) -> None:
         parts.callback(server.stop)
         server.start()
         figures["server_engine"] = server.engine.api.json("GET", "/version")["Version"]
-        stack = _stack("estiva", trees["new"], folder / "production", engine)
+        stack = _stack("estiva", trees["old"], folder / "production", engine)
         parts.callback(_end, stack)
         began = time.monotonic()
         stack.build_from(trees["old"], OLD)
-        stack.settle(NEW)
+        stack.pull(trees["new"], NEW)
         stack.build()
-        stack.settle(OLD)
+        stack.pull(trees["old"], OLD)
         figures["build_seconds"] = round(time.monotonic() - began, 1)
-        other = _stack("estiva-restored", trees["new"], folder / "restored", engine)
-        parts.callback(_end, other)
-        trial_story.Story(stack, other, server, figures, old=OLD, new=NEW).go()
-    announce("the units, on a machine that runs under systemd")
+        if ROLLED in wanted:
+            _roll(_stack("estiva-rolled", trees["old"], folder / "rolled", engine), server, trees, figures)
+        if LIFE in wanted:
+            other = _stack("estiva-restored", trees["new"], folder / "restored", engine)
+            parts.callback(_end, other)
+            trial_story.Story(stack, other, server, figures, trees["new"], NEW).go()
+
+
+def _roll(stack: Stack, server: TrialServer, trees: Mapping[str, Path], figures: dict[str, Any]) -> None:
+    """Where workers of the earlier version can live on the new tables at all; else the figures say why not."""
+    hindrances = trial_revisions.hindrances(trees["old"], trees["new"])
+    if hindrances:
+        figures["rolling_upgrade"] = {"not_tried": hindrances}
+        return
     began = time.monotonic()
-    wheels = trial_images.wheels([(trees["new"] / "requirements.txt").read_text()])
-    trial_units.go(folder / "units", trees["new"], wheels, figures)
-    figures["units_seconds"] = round(time.monotonic() - began, 1)
+    try:
+        stack.settle(OLD)
+        Rolled(stack, server, figures, trees["new"], NEW).go()
+    except PartError as error:
+        raise PartError(f"upgrade one by one: {error}") from error
+    finally:
+        _end(stack)
+    figures["rolling_upgrade_seconds"] = round(time.monotonic() - began, 1)
 
 
 def _stack(name: str, tree: Path, folder: Path, engine: Engine26) -> Stack:

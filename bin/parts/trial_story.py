@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import http.client
-import re
 import secrets
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from parts import trial_backup
+from parts.faults.events import Watch
 from parts.processes import PartError, free_port
 from parts.secret_files import KEYS
-from parts.trial_acts import Acts, Deployed, check
+from parts.trial_acts import SERVER, Deployed, check
+from parts.trial_life import Life
 from parts.trial_machine import WorkerMachine
-from parts.trial_person import Person
+from parts.trial_reconciled import LATER, UNWANTED, Cases, Reconciled, check_open
+from parts.trial_record import StackRecord
 from parts.trial_server import TrialServer, shown
-from parts.trial_stack import SERVICES, URL, Stack, announce
-
-_LINK = re.compile(r"https://\S+/account/link/\S+")
-SLOW = ("SAMPLE_BEHAVIOUR=slow_start", "SAMPLE_SECONDS=20")
-RUNNING_DEPLOYS = 3
+from parts.trial_stack import SERVICES, Stack, announce
+from parts.trial_upgrade import Upgrade, busy
 
 
-class Story:
-    """Chapters in order; each adds to `figures`, and raises PartError where something isn't as promised."""
+class Story(Life):
+    """Chapters in order; each adds to `figures`, and raises PartError where something isn't as promised.
+
+    `stack` begins with the earlier version; `tree` and `image` are the new one's.
+    """
 
     def __init__(
-        self, stack: Stack, other: Stack, server: TrialServer, figures: dict[str, Any], *, old: str, new: str
+        self, stack: Stack, other: Stack, server: TrialServer, figures: dict[str, Any], tree: Path, image: str
     ) -> None:
-        self.stack, self.other, self.server, self.figures = stack, other, server, figures
-        self.old, self.new = old, new
-        self.password = secrets.token_urlsafe(16)
+        super().__init__(stack, server, figures)
+        self.other, self.tree, self.image = other, tree, image
         self.secret = f"sealed-{secrets.token_hex(6)}"
         self.backup = stack.folder / "estiva.backup"
 
@@ -48,6 +48,7 @@ class Story:
             "worker_on_another_machine": self.move_worker,
             "back_up": self.back_up,
             "restore": self.restore,
+            "reconcile": self.reconcile,
             "after_restore": self.after_restore,
         }
         for name, chapter in chapters.items():
@@ -61,23 +62,10 @@ class Story:
 
     def install(self) -> None:
         """The earlier version, with two workers."""
-        self.stack.make_secrets()
-        self.stack.up(scale={"worker": 2})
+        self.begin()
         self.figures["containers"] = {name: len(self.stack.containers(name)) for name in SERVICES}
         self.figures["users"] = self.stack.users()
         check(self.stack.refuses_writes("web"), "the web's file system can be written to")
-
-    def first_admin(self) -> None:
-        """By the setup link that the docs' command prints."""
-        link = _LINK.search(self.stack.manage("setup_link"))
-        if link is None:
-            raise PartError("manage.py setup_link printed no link")
-        self.acts = Acts(Person(URL, self.stack.ports["https"], self.stack.authority()), self.server)
-        self.acts.become_admin(link[0], self.password)
-
-    def register_server(self) -> None:
-        """The server that all is deployed to."""
-        self.acts.register_server()
 
     def deploy(self) -> None:
         """The first application, with a secret; its log read live."""
@@ -88,22 +76,19 @@ class Story:
         self.first_lines = self.figures["log_lines"] = self.acts.log(self.first)
 
     def upgrade(self) -> None:
-        """Another image while deploys run: each ends well, with every line, once."""
-        slow = [self.acts.create(f"slow-{number}", *SLOW) for number in range(1, RUNNING_DEPLOYS + 1)]
-        for each in slow:
-            self.acts.deploy(each, wait=False)
-        for each in slow:
-            self.acts.person.wait_for(f"/deployments/{each.deployment}/", "Running", timeout=30)
-        self.stack.settle(self.new)
-        with self._measuring_absence():
-            self.stack.up(scale={"worker": 2})
-        for each in slow:
-            self.acts.finished(each)
-            self.figures["log_lines"] += self.acts.log(each)
-            check(shown(each.port)[0] == "1", f"{each.name} does not answer")
-        self.figures["deploys_over_upgrade"] = len(slow)
+        """Another version while deploys run: every click that was answered ended once, with every line, and nobody was left without an answer."""
+        with busy(self, "life") as traffic:
+            upgrade = Upgrade(self.stack, traffic, self.tree, self.image)
+            told = upgrade.at_once()
+            upgrade.check_all_new()
+            traffic.more()
+            traffic.stop()
+            self.figures["upgrade_at_once"] = {
+                **told,
+                **traffic.judged(),
+                "audit": self.stack.manage("audit", "verify"),
+            }
         self._serves("1")
-        self.stack.manage("audit", "verify")
 
     def move_worker(self) -> None:
         """The deploying worker runs on another machine, and none here; database and Redis are published for it."""
@@ -132,22 +117,33 @@ class Story:
         self.stack.compose("start", "worker")
 
     def back_up(self) -> None:
-        """While everything runs; then the servers learn of a deploy that the backup doesn't know."""
+        """While deploys run; then the servers go on to what the backup doesn't know."""
         self.figures["memory"] = self.stack.memory()
+        self.cases = Cases(self.acts)
+        self.cases.bring_up()
+        self.head = self.stack.manage("audit", "head")
+        self.noted = self.record.now()
+        self.history = self.record.history(self.noted)
+        due = self.cases.open()
         began = time.monotonic()
         with self.backup.open("wb") as file:
             self.stack.manage("backup", "-", output=file)
         self.figures["backup_seconds"] = round(time.monotonic() - began, 1)
         self.figures["backup_bytes"] = self.backup.stat().st_size
-        self.head = self.stack.manage("audit", "head")
+        self.tables = trial_backup.read(self.backup)
+        self.opened = trial_backup.open_targets(self.tables)
+        check_open(self.opened, due)
+        self.cases.go_on()
         self.acts.set_version(self.sample, "1")
         self.acts.deploy(self.sample)
+        self.later_head = self.stack.manage("audit", "head")
+        self.placements = self.record.placements()
         self._refused(self.stack, "in use")
 
     def restore(self) -> None:
-        """Into an empty stack: refused with other keys, done with the copy that was kept."""
+        """Into an empty stack: refused with other keys, done with the copy that was kept; then row for row what was backed up."""
         self.stack.compose("stop")
-        self.other.settle(self.new)
+        self.other.settle(self.image)
         self.other.make_secrets()
         self.other.up("postgres", "redis")
         self.other.compose("run", "--rm", "--no-TTY", "migrate")
@@ -157,17 +153,42 @@ class Story:
             shutil.copy(self.stack.secrets / name, self.other.secrets / name)
         with self.backup.open("rb") as file:
             announce(self.other.manage("restore", "-", source=file))
-        self.other.up()
+        self.restored = StackRecord(self.other.ask)
+        wrong = self.restored.history(self.noted).differs_from(self.history)
+        again = self.backup.with_suffix(".again")
+        with again.open("wb") as file:
+            self.other.manage("backup", "-", output=file)
+        wrong += trial_backup.differing(self.tables, trial_backup.read(again))
+        check(not wrong, f"not the same after the restore: {'; '.join(wrong)}")
+        self.figures["restored"] = {
+            "history_compared": self.history.counts,
+            "tables_compared": len(self.tables),
+            "rows_compared": sum(len(each.rows) for each in self.tables.values()),
+            "open_in_the_backup": trial_backup.by_status(self.opened),
+        }
+
+    def reconcile(self) -> None:
+        """The pages first, where what isn't wanted any more is cancelled; then the workers, and what they make of what they find."""
+        watch = Watch(SERVER, self.server.engine)
+        watch.start()
+        try:
+            found = Reconciled(self.server, self.restored, self.opened, self.placements, watch.seen)
+            self.other.up("web", "caddy")
+            self.acts = self.somebody(self.other)
+            self.acts.cancel(self.cases.applications[UNWANTED].deployment)
+            self.other.up()
+            self.figures["restored"] |= found.judged(self.acts, self.cases.applications)
+        finally:
+            watch.stop()
+        self.figures["restored"]["audit"] = self.other.manage("audit", "verify", "--noted", self.head)
+        self._missing_entries_show()
 
     def after_restore(self) -> None:
         """History, log and secrets are there again, and work goes on."""
-        self.acts = Acts(Person(URL, self.other.ports["https"], self.other.authority()), self.server)
-        self.acts.sign_in(self.password)
         self.acts.person.wait_for(f"/deployments/{self.first.deployment}/", "Succeeded", timeout=5)
         lines = self.acts.log(self.first)
         check(lines == self.first_lines, f"the first deployment has {lines} lines, not {self.first_lines}")
-        self.other.manage("audit", "verify", "--noted", self.head)
-        before = self.sample.deployment
+        before = max(self.sample.deployment, self.cases.applications[LATER].deployment)
         self.acts.deploy(self.sample)
         self._serves("2")  # what was set when the backup was made
         self.figures["log_lines"] += self.acts.log(self.sample)
@@ -175,6 +196,15 @@ class Story:
             self.sample.deployment > before,
             f"deployment #{self.sample.deployment} bears a number that was given before",
         )
+
+    def _missing_entries_show(self) -> None:
+        """What was written after the backup is gone: a head that was noted then tells of it."""
+        try:
+            self.other.manage("audit", "verify", "--noted", self.later_head)
+        except PartError as error:
+            check("the noted head names" in str(error), str(error))
+            return
+        raise PartError("a head noted after the backup holds, though the entries that it covers are gone")
 
     def _serves(self, version: str) -> None:
         found = shown(self.sample.port)
@@ -188,36 +218,3 @@ class Story:
                 check(why in str(error), str(error))
                 return
         raise PartError(f"a restore was not refused ({why})")
-
-    @contextmanager
-    def _measuring_absence(self) -> Iterator[None]:
-        """How long /healthz did not answer, in steps of 50 ms."""
-        over, away = threading.Event(), [0.0]
-
-        def look() -> None:
-            before = time.monotonic()
-            while not over.wait(0.05):
-                now = time.monotonic()
-                away[0] += 0 if answers(self.stack.ports["web"]) else now - before
-                before = now
-
-        looking = threading.Thread(target=look, daemon=True)
-        looking.start()
-        try:
-            yield
-        finally:
-            over.set()
-            looking.join()
-        self.figures["web_away_seconds"] = round(away[0], 1)
-
-
-def answers(port: int) -> bool:
-    """Whether the web behind this port says that it lives."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

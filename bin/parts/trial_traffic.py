@@ -1,0 +1,157 @@
+"""People who keep deploying while something is done to Estiva, and what was seen of it: every click, every answer of the applications,
+everything that the server's engine did. Judged by the fault campaign's judge.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, Final
+
+from parts.faults import judge
+from parts.faults.events import Event, Watch
+from parts.faults.judge import Finding, Seen
+from parts.faults.record import ENDS
+from parts.faults.sight import INSTALLATION
+from parts.screen import say
+from parts.trial_acts import SERVER, Acts, Deployed, check
+from parts.trial_backup import OPEN
+from parts.trial_clicks import OVER_SECONDS, Asker, Clicker, Clicks
+from parts.trial_record import StackRecord
+from parts.trial_server import TrialServer
+
+MOST_SHOWN: Final = 8
+
+
+class Traffic:
+    """Several applications that somebody keeps deploying. `somebody` signs a new person in."""
+
+    def __init__(self, server: TrialServer, record: StackRecord, somebody: Callable[[], Acts]) -> None:
+        self.server, self.record, self._somebody = server, record, somebody
+        self.watch = Watch(SERVER, server.engine)
+        self.clickers: list[Clicker] = []
+        self._askers: list[Asker] = []
+        self._begun = ExitStack()
+
+    def start(self, applications: Sequence[Deployed]) -> None:
+        """Bring each up once, then keep deploying them; returns once every one has been clicked again."""
+        self.watch.start()
+        self._begun.callback(self.watch.stop)
+        self.clickers = [Clicker(self._somebody(), each) for each in applications]
+        for clicker in self.clickers:
+            clicker.acts.deploy(clicker.application, wait=False)
+            clicker.clicks.answered.append((time.time(), clicker.application.deployment))
+        for clicker in self.clickers:
+            clicker.acts.finished(clicker.application)
+        self._askers = [Asker(each) for each in applications]
+        parts: list[Asker | Clicker] = [*self._askers, *self.clickers]
+        for part in parts:
+            part.start()
+            self._begun.callback(part.end)
+        self.until(lambda: all(len(each.clicks.answered) > 1 for each in self.clickers), "every application clicked")
+
+    def until(self, holds: Callable[[], bool], what: str, timeout: float = 120) -> None:
+        """Wait for something that comes of the traffic."""
+        until = time.monotonic() + timeout
+        while not holds():
+            check(time.monotonic() < until, f"waited {timeout:g} s in vain: {what}")
+            threading.Event().wait(0.3)
+
+    def clicked(self) -> int:
+        """How many clicks were answered until now."""
+        return sum(len(each.clicks.answered) for each in self.clickers)
+
+    def more(self, count: int = 1) -> None:
+        """Until each application was deployed this often again."""
+        due = {each.application.name: len(each.clicks.answered) + count for each in self.clickers}
+        self.until(
+            lambda: all(len(each.clicks.answered) >= due[each.application.name] for each in self.clickers),
+            f"{count} more clicks on each application",
+        )
+
+    def stop(self) -> None:
+        """No more clicks; returns once everything that is on record has ended, and the applications were asked once more."""
+        for clicker in self.clickers:
+            clicker.stop()
+        ours = {each.application.name for each in self.clickers}
+        self.until(
+            lambda: all(each.status in ENDS for each in self.record.deployments() if each.application in ours),
+            "every deployment ends",
+            timeout=OVER_SECONDS,
+        )
+        threading.Event().wait(1.0)  # the last one's container is asked a few times yet
+        self.leave()
+
+    def leave(self) -> None:
+        """End all threads, however it went; a second time does nothing."""
+        self._begun.close()
+
+    def judged(self) -> dict[str, Any]:
+        """The figures; PartError with what was found where anything was."""
+        installation, placements = self.record.installation(), self.record.placements()
+        events = [each for each in self.watch.seen() if each.labels.get(INSTALLATION) == installation]
+        everything = [
+            self._seen(clicker, asker, placements[clicker.application.name], events)
+            for clicker, asker in zip(self.clickers, self._askers, strict=True)
+        ]
+        findings = [finding for seen in everything for finding in judge.judge(seen)]
+        for clicker, seen in zip(self.clickers, everything, strict=True):
+            findings += unasked(clicker.clicks, seen)
+        for finding in findings[:MOST_SHOWN]:
+            say("trial", f"FOUND {finding}")
+        check(not findings, f"{len(findings)} findings, the first: {'; '.join(map(str, findings[:MOST_SHOWN]))}")
+        return figures([each.clicks for each in self.clickers], everything)
+
+    def _seen(self, clicker: Clicker, asker: Asker, placement: int, events: Sequence[Event]) -> Seen:
+        shares = [each for each in self.record.targets() if each.placement == placement]
+        name = clicker.application.name
+        return Seen(
+            name=name,
+            placement=placement,
+            start_first=False,
+            clicks=clicker.clicks.numbers,
+            events=[each for each in events if each.placement == placement],
+            asked={SERVER: asker.asked},
+            final={SERVER: self.server.containers(placement, self.record.installation())},
+            deployments=[each for each in self.record.deployments() if each.placement == placement],
+            shares=shares,
+            chunks=self.record.chunks(each.id for each in shares),
+        )
+
+
+def unasked(clicks: Clicks, seen: Seen) -> list[Finding]:
+    """What only this traffic can tell: a deployment that no button was pressed for, one number answered twice, an end that isn't good."""
+    found = []
+    extra = len(seen.deployments) - len(clicks.answered)
+    if extra > clicks.unanswered:
+        said = f"{len(seen.deployments)} deployments for {len(clicks.answered)} answered clicks, {clicks.unanswered} without an answer"
+        found.append(Finding("duplicated", f"{seen.name}: {said}"))
+    for number, times in Counter(clicks.numbers).items():
+        if times > 1:
+            found.append(Finding("lost", f"{times} clicks were answered with #{number}"))
+    bad = [each for each in seen.shares if each.status not in (*OPEN, "succeeded")]
+    return [*found, *(Finding("row", f"nothing was wrong with it, yet it ended badly: {each}") for each in bad)]
+
+
+def figures(clicks: Sequence[Clicks], everything: Sequence[Seen]) -> dict[str, Any]:
+    """How many of what were counted."""
+    shares = [each for seen in everything for each in seen.shares]
+    ended = Counter(each.status for seen in everything for each in seen.deployments)
+    asked = [each for seen in everything for listed in seen.asked.values() for each in listed]
+    return {
+        "applications": len(everything),
+        "clicks_answered": sum(len(each.answered) for each in clicks),
+        "clicks_unanswered": sum(each.unanswered for each in clicks),
+        "turned_away_before_a_click": sum(each.turned_away for each in clicks),
+        "ended": dict(sorted(ended.items())),
+        "attempts": sum(each.attempts for each in shares),
+        "taken_up_by_another_worker": sum(each.attempts > 1 for each in shares),
+        "containers_created": sum(event.action == "create" for seen in everything for event in seen.events),
+        "log_lines": sum(each.last_line for each in shares),
+        "asked": len(asked),
+        "asked_in_vain_in_announced_gaps": sum(not each.ok for each in asked),
+        "found": 0,
+    }

@@ -1,0 +1,168 @@
+"""The two ways of docs/operations.md to another version, each while several applications are deployed all the time."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from parts.trial_acts import Acts, Deployed, check
+from parts.trial_life import WORKERS, Life
+from parts.trial_server import TrialServer
+from parts.trial_stack import Stack, announce
+from parts.trial_traffic import Traffic
+
+OURS: Final = ("web", "worker", "looker", "reconciler")
+WARM_UP: Final = ("SAMPLE_BEHAVIOUR=slow_start", "SAMPLE_SECONDS=8")
+QUICK, SLOW = 2, 2
+
+
+class Upgrade:
+    """One stack brought from the version that it runs to `image`, whose source is `tree`."""
+
+    def __init__(self, stack: Stack, traffic: Traffic, tree: Path, image: str) -> None:
+        self.stack, self.traffic, self.tree, self.image = stack, traffic, tree, image
+        self.record = traffic.record
+
+    def at_once(self) -> dict[str, Any]:
+        """`git pull`, build, `docker compose up`: everything of the earlier version ends, then comes the new one."""
+        self._under_way()
+        before = self.traffic.clicked()
+        self.stack.pull(self.tree, self.image)
+        with absence(self.stack.ports["web"]) as away:
+            self.stack.up(scale={"worker": WORKERS})
+        return {"clicks_during": self.traffic.clicked() - before, "web_away_seconds": round(away[0], 1)}
+
+    def one_by_one(self) -> dict[str, Any]:
+        """Migrations first, then one worker after the other, then what else works behind the pages; the pages last."""
+        self._under_way()
+        before, earlier = self.traffic.clicked(), self.stack.containers("worker")
+        self.stack.pull(self.tree, self.image)
+        with absence(self.stack.ports["web"]) as away:
+            self.stack.compose("run", "--rm", "--no-TTY", "--no-deps", "migrate", timeout=240)
+            migrated, began = self.record.now(), time.monotonic()
+            for worker in earlier:
+                self.stack.up_beside("worker", len(earlier) + 1)
+                self._both_at_work(earlier)
+                self.stack.docker("stop", worker)
+                self.stack.docker("rm", worker)
+            beside = time.monotonic() - began
+            self.stack.up("looker", "reconciler", alone=True)
+            self.stack.up("web", alone=True)
+        by = by_whom(self.record.holders(migrated), earlier)
+        return {
+            "clicks_during": self.traffic.clicked() - before,
+            "web_away_seconds": round(away[0], 1),
+            "old_and_new_beside_each_other_seconds": round(beside, 1),
+            "deploys_on_the_new_tables": {"by_workers_of_the_earlier_version": by[0], "by_new_ones": by[1]},
+        }
+
+    def check_all_new(self) -> None:
+        """Nothing of the earlier version runs any more."""
+        for service in OURS:
+            running = self.stack.containers(service)
+            images = set(self.stack.docker("inspect", "--format", "{{.Config.Image}}", *running).split())
+            check(images == {self.image}, f"{service} runs {images}, not {self.image}")
+        count = len(self.stack.containers("worker"))
+        check(count == WORKERS, f"{count} workers run, not {WORKERS}")
+
+    def _under_way(self) -> None:
+        """Deploys have begun, and not ended, as this begins."""
+        query = "SELECT count(*) AS busy FROM deployments_target WHERE status = 'running'"
+        self.traffic.until(lambda: int(self.record.rows(query)[0][0]) > 1, "two deploys run at once")
+
+    def _both_at_work(self, earlier: list[str]) -> None:
+        """A worker of each version has begun a deploy since now."""
+        since = self.record.now()
+        self.traffic.until(
+            lambda: all(by_whom(self.record.holders(since), earlier)), "a deploy by a worker of each version"
+        )
+
+
+def by_whom(holders: Mapping[int, str], earlier: list[str]) -> tuple[int, int]:
+    """How many of these Targets the workers in the `earlier` containers had last, and how many others.
+
+    A worker's name has its container's name in the engine's network: the first twelve digits of its id.
+    """
+    theirs = sum(any(container[:12] in holder for container in earlier) for holder in holders.values())
+    return theirs, len(holders) - theirs
+
+
+def applications(acts: Acts, prefix: str) -> list[Deployed]:
+    """Some that start at once, and some that need a while before they answer: those are caught in the middle."""
+    quick = [acts.create(f"{prefix}-quick-{number}") for number in range(1, QUICK + 1)]
+    return [*quick, *(acts.create(f"{prefix}-slow-{number}", *WARM_UP) for number in range(1, SLOW + 1))]
+
+
+@contextmanager
+def busy(life: Life, prefix: str) -> Iterator[Traffic]:
+    """Several applications that are deployed all the while; whatever comes, nobody clicks afterwards."""
+    traffic = Traffic(life.server, life.record, life.somebody)
+    try:
+        traffic.start(applications(life.acts, prefix))
+        yield traffic
+    finally:
+        traffic.leave()
+
+
+class Rolled(Life):
+    """An installation of the earlier version whose workers are replaced one by one."""
+
+    def __init__(self, stack: Stack, server: TrialServer, figures: dict[str, Any], tree: Path, image: str) -> None:
+        super().__init__(stack, server, figures)
+        self.tree, self.image = tree, image
+
+    def go(self) -> None:
+        """From its beginning to its end; its figures are `rolling_upgrade`."""
+        announce("an upgrade with the workers replaced one by one, deploys running")
+        self.begin()
+        self.first_admin()
+        self.register_server()
+        with busy(self, "rolled") as traffic:
+            upgrade = Upgrade(self.stack, traffic, self.tree, self.image)
+            told = upgrade.one_by_one()
+            upgrade.check_all_new()
+            traffic.more()
+            traffic.stop()
+            self.figures["rolling_upgrade"] = {
+                **told,
+                **traffic.judged(),
+                "audit": self.stack.manage("audit", "verify"),
+            }
+
+
+@contextmanager
+def absence(port: int) -> Iterator[list[float]]:
+    """How long /healthz of the web behind this port did not answer, in steps of 50 ms: the one number, once it is over."""
+    over, away = threading.Event(), [0.0]
+
+    def look() -> None:
+        before = time.monotonic()
+        while not over.wait(0.05):
+            now = time.monotonic()
+            away[0] += 0 if answers(port) else now - before
+            before = now
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield away
+    finally:
+        over.set()
+        looking.join()
+
+
+def answers(port: int) -> bool:
+    """Whether the web behind this port says that it lives."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
