@@ -4,65 +4,36 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tarfile
 import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from parts import packages, trial_images, trial_revisions, trial_story, trial_units, venv
+from parts import trial_images, trial_revisions, trial_story, trial_units
 from parts.engine26 import Engine26
-from parts.environment import ROOT
 from parts.leftovers import clear_leftovers
 from parts.part import remove_folder, temporary_folder
-from parts.processes import PartError, free_port, run
+from parts.processes import PartError, free_port
 from parts.registry import Registry
 from parts.supervisor import Interrupted, Supervisor
+from parts.trial_revisions import LIFE, PARTS, ROLLED, UNITS, commit, tree
 from parts.trial_server import TrialServer
 from parts.trial_stack import Stack, announce
 from parts.trial_upgrade import Rolled
 
-DESCRIPTION = "Bring docker-compose.yml up for real and go through a life with it; takes about twenty minutes."
-NEEDED = ("dockerd", "ip", "docker-registry", "sshd", "ssh-keygen", "static busybox", "git")
-UNDER_SYSTEMD = ("systemctl", "dbus-daemon", "postgres", "redis-server")
 NEW, OLD = "estiva:trial", "estiva:trial-before"
-LIFE, ROLLED, UNITS = "life", "rolled", "units"
 
 
-def prepare(script: Path, arguments: list[str]) -> None:
-    """Everything before our own packages can be imported: Debian's, then .venv; goes on as the environment's Python."""
-    if os.geteuid() != 0:
-        raise PartError("it needs root: an engine, network namespaces and Debian's packages.")
-    packages.ensure((*NEEDED, *UNDER_SYSTEMD))
-    venv.ensure("requirements.txt")
-    venv.reenter(script, arguments)
-
-
-def main(arguments: list[str]) -> int:
+def main(options: argparse.Namespace) -> int:
     """Go through it all, then remove it all; the last line is JSON. The exit code."""
-    parser = argparse.ArgumentParser(prog="bin/trial", description=DESCRIPTION)
-    parser.add_argument(
-        "--from",
-        dest="before",
-        metavar="REVISION",
-        help="what is upgraded from (default: the newest commit before the last migration that changed a table)",
-    )
-    parser.add_argument(
-        "--only",
-        action="append",
-        choices=(ROLLED, LIFE, UNITS),
-        help="the upgrade of workers one by one; a production's life with an upgrade at once, a backup and a restore; the units",
-    )
-    options = parser.parse_args(arguments)
     began, figures = time.monotonic(), dict[str, Any](ok=False)
     clear_leftovers()
     folder = temporary_folder("trial")
     with Supervisor() as supervisor, supervisor.signals():
         try:
             before = options.before or trial_revisions.upgraded_from()
-            _try(folder, before, options.only or (ROLLED, LIFE, UNITS), figures)
+            _try(folder, before, options.only or PARTS, figures)
             figures["ok"] = True
         except Interrupted as reason:
             figures["reason"] = f"interrupted by {reason}"
@@ -76,9 +47,9 @@ def main(arguments: list[str]) -> int:
 
 def _try(folder: Path, before: str, wanted: Collection[str], figures: dict[str, Any]) -> None:
     """Everything is ended and removed on the way out, however it went."""
-    trees = {name: _tree(folder / name, revision) for name, revision in (("new", "HEAD"), ("old", before))}
+    trees = {name: tree(folder / name, revision) for name, revision in (("new", "HEAD"), ("old", before))}
     migrations = trial_revisions.new_migrations(trees["old"], trees["new"])
-    figures["upgrade"] = {"from": _commit(before), "to": _commit("HEAD"), "migrations": migrations}
+    figures["upgrade"] = {"from": commit(before), "to": commit("HEAD"), "migrations": migrations}
     if ROLLED in wanted or LIFE in wanted:
         _with_compose(folder, trees, wanted, figures)
     if UNITS in wanted:
@@ -144,21 +115,3 @@ def _end(stack: Stack) -> None:
         stack.down()
     except PartError as error:
         announce(f"{stack.name}: {error}")
-
-
-def _tree(place: Path, revision: str) -> Path:
-    """The source as it was committed then."""
-    place.mkdir()
-    packed = place.with_suffix(".tar")
-    try:
-        run(["git", "-C", str(ROOT), "archive", f"--output={packed}", revision])
-    except PartError as error:
-        raise PartError(f"git has no revision {revision} here; name another with --from. {error}") from error
-    with tarfile.open(packed) as tar:
-        tar.extractall(place, filter="data")
-    packed.unlink()
-    return place
-
-
-def _commit(revision: str) -> str:
-    return run(["git", "-C", str(ROOT), "rev-parse", "--short", revision]).strip()

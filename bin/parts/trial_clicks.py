@@ -110,6 +110,10 @@ class Asker:
         """Begin."""
         self._thread.start()
 
+    def answered_since(self, moment: float) -> bool:
+        """Whether a question that was asked after it got an answer."""
+        return any(each.ok and each.at > moment for each in self.asked[-10:])
+
     def end(self) -> None:
         """Ask no more."""
         self._ending.set()

@@ -82,7 +82,8 @@ class Traffic:
             "every deployment ends",
             timeout=OVER_SECONDS,
         )
-        threading.Event().wait(1.0)  # the last one's container is asked a few times yet
+        since = time.time()
+        self.until(lambda: all(each.answered_since(since) for each in self._askers), "every application answers", 30)
         self.leave()
 
     def leave(self) -> None:
