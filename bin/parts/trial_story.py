@@ -14,16 +14,15 @@ from parts.faults.events import Watch
 from parts.processes import PartError, free_port
 from parts.secret_files import KEYS
 from parts.trial_acts import SERVER, Deployed, check
-from parts.trial_life import Life
 from parts.trial_machine import WorkerMachine
 from parts.trial_reconciled import LATER, UNWANTED, Cases, Reconciled, check_open
 from parts.trial_record import StackRecord
 from parts.trial_server import TrialServer, shown
 from parts.trial_stack import SERVICES, Stack, announce
-from parts.trial_upgrade import Upgrade, busy
+from parts.trial_upgrade import Upgrade, Upgraded, busy
 
 
-class Story(Life):
+class Story(Upgraded):
     """Chapters in order; each adds to `figures`, and raises PartError where something isn't as promised.
 
     `stack` begins with the earlier version; `tree` and `image` are the new one's.
@@ -81,13 +80,7 @@ class Story(Life):
             upgrade = Upgrade(self.stack, traffic, self.tree, self.image)
             told = upgrade.at_once()
             upgrade.check_all_new()
-            traffic.more()
-            traffic.stop()
-            self.figures["upgrade_at_once"] = {
-                **told,
-                **traffic.judged(),
-                "audit": self.stack.manage("audit", "verify"),
-            }
+            self.settled("upgrade_at_once", traffic, told)
         self._serves("1")
 
     def move_worker(self) -> None:

@@ -48,6 +48,7 @@ class Upgrade:
             for worker in earlier:
                 self.stack.up_beside("worker", len(earlier) + 1)
                 self._both_at_work(earlier)
+                self._at_work(worker)
                 self.stack.docker("stop", worker)
                 self.stack.docker("rm", worker)
             beside = time.monotonic() - began
@@ -82,6 +83,11 @@ class Upgrade:
             lambda: all(by_whom(self.record.holders(since), earlier)), "a deploy by a worker of each version"
         )
 
+    def _at_work(self, worker: str) -> None:
+        """What ends now ends in the middle of a deploy."""
+        query = f"SELECT id FROM deployments_target WHERE status = 'running' AND holder LIKE '%{worker[:12]}%'"
+        self.traffic.until(lambda: bool(self.record.rows(query)), "the worker that is to be replaced deploys")
+
 
 def by_whom(holders: Mapping[int, str], earlier: list[str]) -> tuple[int, int]:
     """How many of these Targets the workers in the `earlier` containers had last, and how many others.
@@ -109,7 +115,19 @@ def busy(life: Life, prefix: str) -> Iterator[Traffic]:
         traffic.leave()
 
 
-class Rolled(Life):
+class Upgraded(Life):
+    """An installation that is upgraded while it is used."""
+
+    def settled(self, name: str, traffic: Traffic, told: dict[str, Any]) -> None:
+        """A few more deploys by the new version, then nobody clicks any more, and all is judged; the figures are under `name`."""
+        traffic.more()
+        traffic.stop()
+        self.figures[name] = found = {**told, **traffic.judged()}
+        check(not found["found"], f"{found['found']} findings, the first: {found.get('findings')}")
+        found["audit"] = self.stack.manage("audit", "verify")
+
+
+class Rolled(Upgraded):
     """An installation of the earlier version whose workers are replaced one by one."""
 
     def __init__(self, stack: Stack, server: TrialServer, figures: dict[str, Any], tree: Path, image: str) -> None:
@@ -126,13 +144,7 @@ class Rolled(Life):
             upgrade = Upgrade(self.stack, traffic, self.tree, self.image)
             told = upgrade.one_by_one()
             upgrade.check_all_new()
-            traffic.more()
-            traffic.stop()
-            self.figures["rolling_upgrade"] = {
-                **told,
-                **traffic.judged(),
-                "audit": self.stack.manage("audit", "verify"),
-            }
+            self.settled("rolling_upgrade", traffic, told)
 
 
 @contextmanager
