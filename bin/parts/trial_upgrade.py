@@ -35,7 +35,11 @@ class Upgrade:
         self.stack.pull(self.tree, self.image)
         with absence(self.stack.ports["web"]) as away:
             self.stack.up(scale={"worker": WORKERS})
-        return {"clicks_during": self.traffic.clicked() - before, "web_away_seconds": round(away[0], 1)}
+        return {
+            "clicks_before": before,
+            "clicks_during": self.traffic.clicked() - before,
+            "web_away_seconds": round(away[0], 1),
+        }
 
     def one_by_one(self) -> dict[str, Any]:
         """Migrations first, then one worker after the other, then what else works behind the pages; the pages last."""
@@ -56,6 +60,7 @@ class Upgrade:
             self.stack.up("web", alone=True)
         by = by_whom(self.record.holders(migrated), earlier)
         return {
+            "clicks_before": before,
             "clicks_during": self.traffic.clicked() - before,
             "web_away_seconds": round(away[0], 1),
             "old_and_new_beside_each_other_seconds": round(beside, 1),
@@ -124,6 +129,10 @@ class Upgraded(Life):
         traffic.stop()
         self.figures[name] = found = {**told, **traffic.judged()}
         check(not found["found"], f"{found['found']} findings, the first: {found.get('findings')}")
+        check(
+            found["taken_up_by_another_worker"] > 0,
+            "no worker was replaced in the middle of a deploy: nothing was tried",
+        )
         found["audit"] = self.stack.manage("audit", "verify")
 
 
