@@ -17,7 +17,7 @@ import redis
 from bench import processes
 from bench.fanout import FIRST_PORT, HEALTH
 from bench.frame import Row, show
-from bench.peers import INSIDE
+from bench.seats import INSIDE
 from bench.servers import Servers, servers
 from deployments import live
 from parts.processes import wait_until

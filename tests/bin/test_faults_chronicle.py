@@ -9,7 +9,7 @@ import pytest
 
 from parts.faults.chronicle import Chronicle
 from parts.faults.record import Share, Stepped
-from tests.bin.test_faults_judge import T0, share
+from tests.bin.seen import T0, share
 
 
 def line(number: int, at: float, step: str) -> list[Any]:

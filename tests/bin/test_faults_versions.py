@@ -15,6 +15,7 @@ from parts.faults.probing import Asked
 from parts.faults.restoring import killed, restored_after
 from worker.engine.container_host import Container, LocalImage
 from worker.engine.diagnosis import exited, listening_elsewhere, never_healthy, start_failed
+from worker.engine.errors import HostError
 from worker.engine.failure import StepFailed
 
 T0, OLD, NEW = 1000.0, 1, 2
@@ -46,7 +47,9 @@ TOLD = {
     "deaf": asked_in_vain(4.0, "HTTP 404"),
     "turns-sick": asked_in_vain(5.0, "HTTP 503"),
     "elsewhere": asked_in_vain(4.0, "connection refused", "page: version 2 starting on port 5001"),
-    "no-entrypoint": start_failed('exec: "/app/absent": stat /app/absent: no such file or directory', "web-1", None),
+    "no-entrypoint": start_failed(
+        HostError('exec: "/app/absent": stat /app/absent: no such file or directory', status=400), "web-1", None
+    ),
     "foreign": ended(1, 0.2, "exec /app/start: exec format error"),
 }
 
