@@ -9,13 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from parts import mounts
 from parts.bridge import Bridge, forwarding, restore_forwarding
 from parts.engine_api import EngineApi
 from parts.part import ProcessPart, sockets_folder
-from parts.processes import PartError, Process, kill_all, process_ids, run, start_time
-
-MOUNTS = Path("/proc/self/mounts")
-MOUNT_ESCAPES = {"\\040": " ", "\\011": "\t", "\\134": "\\"}
+from parts.processes import PartError, Process, kill_all, process_ids, start_time
 
 
 class State(TypedDict):
@@ -92,7 +90,7 @@ class DockerEngine(ProcessPart):
         """Cut the power: the daemon and every container's process are gone at once."""
         self.process.kill()
         self._end_processes()
-        self._unmount()
+        mounts.release(self.folder, self._sockets)
         shutil.rmtree(self._run, ignore_errors=True)  # a booted machine finds its /run empty
 
     def reboot(self) -> None:
@@ -116,7 +114,7 @@ class DockerEngine(ProcessPart):
     def clear(self) -> None:
         """Undo what an engine of this folder left on the machine, also after a crash: processes, mounts, bridges."""
         self._end_processes()
-        self._unmount()
+        mounts.release(self.folder, self._sockets)
         shutil.rmtree(self._run, ignore_errors=True)
         for left in (self.socket, self._pid_file):
             left.unlink(missing_ok=True)
@@ -191,13 +189,6 @@ class DockerEngine(ProcessPart):
             kill_all(left)
         raise PartError(f"Processes of the Docker Engine in {self.folder} could not be ended: {left}")
 
-    def _unmount(self) -> None:
-        roots = (f"{self.folder}/", f"{self._sockets}/")
-        points = [_unescape(line.split()[1]) for line in MOUNTS.read_text().splitlines()]
-        for point in reversed(points):
-            if point.startswith(roots):
-                run(["umount", "--lazy", point])
-
     def _read_state(self) -> State | None:
         try:
             state: State = json.loads((self.folder / "engine.json").read_text())
@@ -220,9 +211,3 @@ def _read(path: str) -> str:
 def _command(pid: int) -> str:
     """A process's command line, words parted by blanks; empty for one that ended."""
     return _read(f"/proc/{pid}/cmdline").replace("\0", " ")
-
-
-def _unescape(point: str) -> str:
-    for written, meant in MOUNT_ESCAPES.items():
-        point = point.replace(written, meant)
-    return point

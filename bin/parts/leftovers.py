@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
 from pathlib import Path
 
-from parts import machine, namespaces, podman, registry_address, systemd_machine
+from parts import machine, mounts, namespaces, podman, registry_address, systemd_machine
 from parts.dockerd import DockerEngine
 from parts.part import abandoned_folders, end_remembered, part_files, remove_folder
 
 LOCK = Path(tempfile.gettempdir()) / f"estiva-leftovers.{os.getuid()}.lock"
+TRIES = 5
 
 
 def clear_leftovers() -> list[Path]:
@@ -24,9 +26,23 @@ def clear_leftovers() -> list[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for folder in abandoned_folders():
             clear_folder(folder)
-            remove_folder(folder)
+            _remove(folder)
             cleared.append(folder)
     return cleared
+
+
+def _remove(folder: Path) -> None:
+    """What was being mounted as its engine was killed may only be there now."""
+    for _ in range(TRIES):
+        try:
+            remove_folder(folder)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            mounts.release(folder)
+        else:
+            return
+    remove_folder(folder)
 
 
 def clear_folder(folder: Path) -> None:

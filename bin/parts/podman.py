@@ -10,9 +10,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from parts import mounts
 from parts.engine_api import EngineApi
 from parts.part import ProcessPart, sockets_folder
-from parts.processes import PartError, Process, kill_all, process_ids, run, start_time
+from parts.processes import PartError, Process, kill_all, process_ids, start_time
 
 STATE = "podman.json"
 
@@ -62,10 +63,7 @@ class Podman(ProcessPart):
             if not left:
                 break
             kill_all(left)
-        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
-            point = line.split()[1]
-            if point.startswith((f"{self.folder}/", f"{self._sockets}/")):
-                run(["umount", "--lazy", point])
+        mounts.release(self.folder, self._sockets)
         self.socket.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "root", ignore_errors=True)
 
