@@ -18,6 +18,7 @@ SOCKET_PATH_LIMIT = 60
 TEMPORARY_PREFIX = "estiva-"
 OWNER_FILE = "owner"
 PIDS_FILE = "pids"
+DEEPEST = 3  # folders between a run's and a part's: a campaign's world, its machine, the machine's engine
 
 
 class Part(ABC):
@@ -134,7 +135,7 @@ def abandoned_folders() -> list[Path]:
 
 def part_files(folder: Path, name: str) -> list[Path]:
     """The files of this name that parts keep in or below a folder; an engine's own data, which is deep, is not searched."""
-    return [found for pattern in (name, f"*/{name}", f"*/*/{name}") for found in folder.glob(pattern)]
+    return [found for depth in range(DEEPEST + 1) for found in folder.glob("*/" * depth + name)]
 
 
 def end_remembered(folder: Path) -> None:
