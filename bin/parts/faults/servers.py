@@ -217,7 +217,7 @@ def _strike(
     struck = time.time()
     if spared:
         after = _since(app, machine)
-        ended = [each for each in before if after.get(each, before[each]) != before[each]]
+        ended = [each for each in before if after.get(each) != before[each]]
         turn.expect(not ended, f"{blow.name} with live-restore: {ended} ran since {before}, and then since {after}")
         app.broken.append((began, struck))
     elif blow.stops:
