@@ -7,7 +7,7 @@
 | held | version 2 under way | version 2: that very deployment was finished |
 | overtaken | version 2 under way | version 1, of the second of two deployments that came after it |
 | unwanted | version 2 under way, and cancelled in the restored installation before its workers start | version 1, of a later deployment |
-| lined-up | version 2 under way, version 1 queued behind it | version 1: both were finished |
+| lined-up | version 2 under way, and once more queued behind it | version 2: both were finished |
 | later | nothing | version 1, of an application that the backup doesn't know |
 """
 
@@ -63,11 +63,12 @@ class Cases:
     def open(self) -> dict[int, str]:
         """Deploys that will be under way as the backup is made: how each stands, by its number."""
         plans = {name: self._planned(name, "2") for name in OPEN}  # one after the other takes a while; the clicks don't
+        again = self._acts.planned(self.applications[LINED_UP])  # before anything is changed there
         for name, plan in plans.items():
             self.applications[name].deployment = self._acts.click(plan)
         due = {self.applications[name].deployment: "running" for name in OPEN}
         self.first_in_line = self.applications[LINED_UP].deployment
-        self._bring(LINED_UP, "1")
+        self.applications[LINED_UP].deployment = self._acts.click(again)
         for number in due:
             self._acts.person.wait_for(f"/deployments/{number}/", "Running", timeout=30)
         return due | {self.applications[LINED_UP].deployment: "queued"}
