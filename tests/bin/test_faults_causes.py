@@ -75,6 +75,8 @@ def refused_to_nobody() -> dict[str, Any]:
         (registry_ways.REFUSED, refused_to_nobody()),
         (registry_ways.GONE, looked("manifest unknown: manifest unknown")),
         (registry_ways.NO_ANSWER, looked("received unexpected HTTP status: 500 Internal Server Error")),
+        (registry_ways.NO_ANSWER, of(refusal("received unexpected HTTP status: 500 Internal Server Error", "web-1"))),
+        (registry_ways.SPOILT, of(refusal("manifest verification failed for digest sha256:1", "web-1"))),
         (registry_ways.SLOW, of(pull_too_slow("web-1", "r.test/a@sha256:1", registry_ways.PULL_SECONDS))),
     ],
     ids=lambda given: given.name if isinstance(given, Cause) else "",

@@ -17,7 +17,7 @@ from docker.utils import parse_repository_tag
 
 from worker.connections import inspected, networks, podman, probes
 from worker.connections.channels import ChannelSocket
-from worker.connections.engine_errors import engine_words, pull_too_slow, refusal, stalling, translated
+from worker.connections.engine_errors import engine_words, is_momentary, pull_too_slow, refusal, stalling, translated
 from worker.connections.engine_http import CALL_SECONDS, EngineClient
 from worker.connections.keychain import NOBODY, Keychain, Login
 from worker.connections.log_stream import LogStream
@@ -38,6 +38,8 @@ from worker.engine.container_host import (
     RemoteImage,
 )
 from worker.engine.errors import Conflict, HostError, NotFound
+
+_REGISTRY_PAUSES = (0.5, 2.0)  # seconds before one that failed is asked again
 
 
 class DockerHost:
@@ -111,7 +113,17 @@ class DockerHost:
         return said.stdout if said.exit_code == 0 else b""
 
     def remote_image(self, reference: str) -> RemoteImage:
-        """Asked of the registry by the server's own engine."""
+        """Asked of the registry by the server's own engine; one that fails is asked again, as an engine does that pulls layers."""
+        for pause in _REGISTRY_PAUSES:
+            try:
+                return self._ask_registry(reference)
+            except HostError as error:
+                if not is_momentary(error):
+                    raise
+            self.wait(pause)
+        return self._ask_registry(reference)
+
+    def _ask_registry(self, reference: str) -> RemoteImage:
         with self._keychain.signing_in(reference) as who, translated(self._session):
             return inspected.remote_image(self._api.inspect_distribution(reference, who))
 

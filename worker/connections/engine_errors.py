@@ -54,6 +54,16 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         "Wait and try again, sign in to the registry, or use a mirror.",
     ),
     (
+        r"received unexpected HTTP status: 5\d\d",
+        "The registry itself failed: it answered with an error of its own.",
+        "Deploy again; if it stays so, look at the registry's own log, or ask whoever runs it.",
+    ),
+    (
+        r"verification failed for digest",
+        "What the registry sent isn't what its digest says.",
+        "Deploy again; if it stays so, push the image anew, and look at what stands between: a mirror or a proxy.",
+    ),
+    (
         r"no space left on device",
         "The server's disk is full, or holds as many files as it can (inodes).",
         "Free space on the server, for example: docker image prune, docker builder prune. `df -h` and `df -i` there show which it is.",
@@ -167,6 +177,11 @@ def refusal(said: str, host_name: str, status: int = 0) -> HostError:
         status = 409
     kind = {404: NotFound, 409: Conflict}.get(status, HostError)
     return kind(f"Server {host_name}: {said.strip()}", status=status, why=why, remedy=remedy)
+
+
+def is_momentary(error: HostError) -> bool:
+    """Whether a registry may well be asked the same once more: it was it that failed, and registries do for a moment."""
+    return re.search(r"unexpected HTTP status: 5\d\d", error.message) is not None
 
 
 def engine_words(answer: requests.Response) -> str:

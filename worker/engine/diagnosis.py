@@ -89,6 +89,18 @@ def exited(
     return _failed(what, words, code)
 
 
+def keeps_exiting(container: Container, deadline: float, server: str) -> StepFailed:
+    """The deadline passed over starts and ends: its restart policy brings it back each time."""
+    times = "once" if container.restart_count == 1 else f"{container.restart_count} times"
+    return StepFailed(
+        f"The new container on {server} doesn't stay up: it was restarted {times} within {deadline:g} s, and exited with code "
+        f"{container.exit_code}.",
+        why="The application ended itself after it had started; its last lines in the log usually say why.",
+        remedy="Look at its last lines in the log, and check the variables and settings of this Release.",
+        exit_code=container.exit_code,
+    )
+
+
 def never_healthy(
     asked: str, last_answer: str, deadline: float, server: str, port: int | None, hints: Sequence[str]
 ) -> StepFailed:

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 from worker.engine.container_body import asked_port
 from worker.engine.container_host import Container, LocalImage
-from worker.engine.diagnosis import exited, listening_elsewhere, never_healthy
+from worker.engine.diagnosis import exited, keeps_exiting, listening_elsewhere, never_healthy
 from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
 from worker.engine.health import Proof, Watched, watch
@@ -77,6 +77,8 @@ def _diagnosed(run: Run, proof: Proof, port: int | None) -> StepFailed:
             why="The image's own health check gave up.",
             remedy="Look at its lines in the log and at the check's output above.",
         )
+    if proof.container.restart_count:
+        return keeps_exiting(proof.container, health.deadline, run.server)
     hints = _hints(run, proof.container, port) if "refused" in proof.answer else []
     return never_healthy(question(health, port), proof.answer, health.deadline, run.server, port, hints)
 

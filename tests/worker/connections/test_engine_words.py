@@ -3,9 +3,11 @@
 import pytest
 
 from worker.connections import inspected
+from worker.connections.docker import DockerHost
 from worker.connections.engine_errors import explain, refusal
 from worker.connections.probes import _refused
 from worker.connections.transport import ChannelRefused
+from worker.engine.container_host import RemoteImage
 from worker.engine.errors import Conflict, HostError, NotFound
 
 
@@ -19,6 +21,8 @@ from worker.engine.errors import Conflict, HostError, NotFound
         ),
         ("manifest for team/shop:9 not found: manifest unknown: manifest unknown", "no such tag", "spelling"),
         ("toomanyrequests: You have reached your pull rate limit.", "limits how often", "Wait"),
+        ("received unexpected HTTP status: 502 Bad Gateway", "registry itself failed", "registry's own log"),
+        ("filesystem layer verification failed for digest sha256:1", "its digest says", "a mirror or a proxy"),
         ("failed to register layer: write /x: no space left on device", "disk is full", "docker image prune"),
         ("mkdir /var/lib/docker/overlay2/x: no space left on device", "inodes", "df -i"),
         (
@@ -145,3 +149,41 @@ def test_published_ports_leave_out_what_is_only_exposed() -> None:
         }
     ]
     assert inspected.published_ports(listed) == [("::", 8, "tcp", "web")]
+
+
+class Faltering(DockerHost):
+    """Its engine's registry fails some times."""
+
+    def __init__(self, *said: str) -> None:
+        self.said, self.waited = list(said), [0.0]
+
+    def _ask_registry(self, reference: str) -> RemoteImage:
+        if self.said:
+            raise refusal(self.said.pop(0), "web-1", 500)
+        return RemoteImage("sha256:1", ())
+
+    def wait(self, seconds: float) -> None:
+        """It takes no time."""
+        self.waited.append(seconds)
+
+
+FAILED = "received unexpected HTTP status: 500 Internal Server Error"
+
+
+def test_a_registry_that_fails_for_a_moment_is_asked_again() -> None:
+    host = Faltering(FAILED, FAILED)
+    assert host.remote_image("r.test/a:1").digest == "sha256:1"
+    assert sum(host.waited) > 2
+
+
+def test_a_registry_that_goes_on_failing_is_told() -> None:
+    host = Faltering(FAILED, FAILED, FAILED)
+    with pytest.raises(HostError, match="500"):
+        host.remote_image("r.test/a:1")
+
+
+def test_a_registry_that_answers_is_not_asked_again() -> None:
+    host = Faltering("manifest unknown", FAILED)
+    with pytest.raises(HostError, match="manifest unknown"):
+        host.remote_image("r.test/a:1")
+    assert host.waited == [0.0]
