@@ -35,6 +35,7 @@ class FakeFollow:
 
     def __init__(self, server: FakeServer, found: FakeContainer) -> None:
         self._server, self._found, self._read, self._closed = server, found, 0, False
+        self.arrived = 0
 
     def available(self) -> Sequence[LogLine]:
         """The lines since the last call."""
@@ -43,6 +44,7 @@ class FakeFollow:
         self._found.write_until(self._server.now)
         fresh = self._found.log[self._read :]
         self._read += len(fresh)
+        self.arrived += sum(len(each.text) + 1 for each in fresh)
         return fresh
 
     @property

@@ -196,6 +196,7 @@ class LogStream:
         self._sock, self._body, self._decoder = sock, HttpBody(), LineDecoder(tty=tty)
         self._lines: list[LogLine] = []
         self._ended = False
+        self.arrived = 0  # bytes
         sock.sendall(request)
 
     @property
@@ -247,6 +248,7 @@ class LogStream:
             if not self._body.status:
                 raise
             data = b""  # a follow just ends: whoever asks for the container's state next learns the rest
+        self.arrived += len(data)
         body = self._body.feed(data)
         if self._body.status >= 400:
             self._refusal += body

@@ -155,7 +155,9 @@ class Probe:
 
 
 class Follow(Protocol):
-    """A container's output as it comes."""
+    """A container's output as it comes. `arrived` counts its bytes, those of a line that has no end yet as well."""
+
+    arrived: int
 
     def available(self) -> Sequence[LogLine]:
         """The lines that arrived since the last call, at once; empty when there are none. Never blocks."""

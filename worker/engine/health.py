@@ -21,6 +21,7 @@ _TICK = 0.1
 _EARSHOT = 0.025  # how often one that talks is listened to meanwhile
 _BREATH = 0.01  # and in a burst: whoever reads the connection needs the processor, too
 _BURST = 200  # lines between two looks that are more than a container's ordinary talk
+_BULK = 1 << 14  # bytes that count as much: of a line that has no end yet
 _QUIET = 4  # waits of 50 ms with less: an engine with much else to do sends a burst in pieces
 _CATCH_UP = 10.0  # for one that never stops talking like that
 
@@ -177,7 +178,7 @@ class _Ears:
     def __init__(self, host: ContainerHost, watched: Watched) -> None:
         self.host, self.watched = host, watched
         self.stream: Follow | None = None
-        self.count = 0
+        self.count = self.arrived = 0
 
     def open(self) -> list[Line]:
         """Begin to listen; what is to be said of it."""
@@ -190,14 +191,16 @@ class _Ears:
         return []
 
     def lines(self) -> Generator[Event, None, int]:
+        """How many came; as many as a burst has where much of a line did that isn't over."""
         came = self.stream.available() if self.stream is not None else ()
+        before, self.arrived = self.arrived, self.stream.arrived if self.stream is not None else 0
         self.count += len(came)
         fresh = self.count - self.watched.heard  # a stream begins with the container's first line
         if fresh > 0:
             self.watched.heard = self.count
             self.watched.recent.extend(each.text for each in came[-fresh:])
             yield Wrote(came[-fresh:])
-        return len(came)
+        return max(len(came), _BURST if self.arrived - before >= _BULK else 0)
 
     def rest(self) -> Generator[Event, None, None]:
         """What a container that has ended still had to say."""

@@ -198,3 +198,34 @@ def test_one_that_talks_is_listened_to_between_the_looks() -> None:
     late = [host.now() - began - float(each) for event in heard for each in wrote([event])]
     assert len(late) > 150
     assert sorted(late)[len(late) * 9 // 10] < 0.05
+
+
+class LongLine:
+    """A stream whose one line is on its way for so many looks."""
+
+    ended = False
+
+    def __init__(self, looks: int) -> None:
+        self.arrived, self._looks = 0, looks
+
+    def available(self) -> list[LogLine]:
+        """A piece at each look, and with the last one the line."""
+        self._looks -= 1
+        self.arrived += (self._looks >= 0) << 20
+        return [LogLine("stdout", "x … [cut: 9 bytes]")] if self._looks == 0 else []
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_a_line_that_is_on_its_way_for_long_is_waited_for() -> None:
+    server = FakeServer()
+    reference = server.images.publish(SHOP, "1", behaviour=Behaviour(healthy_after=0.0))
+    host = FakeHost(server)
+    list(host.pull(reference, platform=None, deadline=9))
+    host.create("web", {"Image": reference})
+    host.start("web")
+    host.follow = lambda _: LongLine(40)  # type: ignore[method-assign, assignment, return-value]
+    check = health()
+    events = list(watch(host, Watched("web", check, check.port)))
+    assert wrote(events, "stdout") == ["x … [cut: 9 bytes]"]
