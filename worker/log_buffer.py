@@ -61,6 +61,8 @@ class LogBuffer:
 
     def line(self, text: str, stream: str, level: str) -> None:
         """One line, or several; nothing but Estiva's own words once the log is as long as it may be."""
+        if self._cut and stream != "estiva":
+            return
         several = [(stream, finished_line(each, self._masker)) for each in text.split("\n")]
         self.add(several, level, as_one=stream == "estiva")
 
