@@ -1,0 +1,113 @@
+"""Row 3: a worker frozen at a call until another has its work, and thawed: what it then does, late, leaves nothing behind."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from parts.faults.breed import Bred
+from parts.faults.estiva import thaw
+from parts.faults.nursery_points import Point, whose
+from parts.faults.row import Round, Row
+from parts.faults.world import START_FIRST, Application
+
+TO_FREEZE_SECONDS: Final = 40.0
+TO_NOTICE_SECONDS: Final = 60.0
+LETS_GO: Final = re.compile(r"lease lost|somebody else ended this first")
+
+
+@dataclass(frozen=True)
+class Frost:
+    """Where the worker stands still. `beside`: it is thawed while the other one is at work, not when that has finished."""
+
+    call: str
+    when: str
+    beside: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.call}" + (", thawed beside its successor" if self.beside else "")
+
+
+FROSTS: Final = (
+    Frost("create", "before"),  # the request is sent late
+    Frost("pull", "during"),
+    Frost("create", "before", beside=True),
+    Frost("create", "during"),
+    Frost("start", "before"),
+    Frost("probe_http", "before"),
+    Frost("remove", "before"),  # the old version's, in the cleanup
+)
+
+
+def frozen_past_its_lease(turn: Round) -> None:
+    """Every frost on both strategies with --full: another takes over and finishes, and one version is there, its own."""
+    world = turn.world
+    apps = [
+        turn.application("stop"),
+        turn.application("start", [world.machines[-1]], strategy=START_FIRST),
+    ]
+    first = world.worker()
+    for app in apps:
+        world.deployed(app)
+    first.kill()
+    world.probe(*apps)
+    every = [(app, frost) for frost in FROSTS for app in apps]
+    for number, (app, frost) in enumerate(every[: turn.amount(2, len(every))]):
+        _freeze_once(turn, app, frost, number)
+    if turn.amount(0, 1):
+        turn.expect(turn.result.measured.get("late_creates", 0) > 0, "no create was sent late")
+
+
+def _freeze_once(turn: Round, app: Application, frost: Frost, number: int) -> None:
+    world = turn.world
+    point = Point(frost.call, frost.when, whose(app.placement, app.servers[0].name, "deploy"), nth=1, end="freeze")
+    stale = world.nursery.workers(1, [point])[0]
+    world.change(app, world.images.page(f"{app.name}-{number}", "slow_start", seconds=1.5))
+    clicked = world.deploy(app)
+    world.wait(lambda: stale.frozen, f"the worker stands still {frost}", TO_FREEZE_SECONDS)
+    world.record.let_leases_run_out()
+    second = world.worker()
+    if frost.beside:
+        world.until_step(clicked, "health")
+    else:
+        turn.succeeded(clicked)
+    before = _as_it_is(turn, app)
+    thawed = time.time()
+    thaw(stale)
+    world.wait(lambda: _has_let_go(stale), "the stale worker lets go", TO_NOTICE_SECONDS)
+    turn.succeeded(clicked)
+    after = _as_it_is(turn, app)
+    turn.expect(
+        len(after) == 1 and (frost.beside or after == before),
+        f"{app.strategy}, frozen {frost}: the stale worker left a trace: {before} {after}",
+        "duplicated",
+    )
+    events = [each for each in world.events(app) if each.action == "create" and each.at > thawed]
+    turn.add("late_creates", len(events))
+    turn.did()
+    stale.kill()
+    second.kill()
+
+
+def _has_let_go(stale: Bred) -> bool:
+    return bool(LETS_GO.search(stale.log.read_text(errors="replace")))
+
+
+def _as_it_is(turn: Round, app: Application) -> list[tuple[str, str, str]]:
+    found = [each for machine in app.servers for each in turn.world.containers(app, machine)]
+    return sorted((str(each["Id"])[:12], str(each["Names"]), str(each["State"])) for each in found)
+
+
+ROWS = (
+    Row(
+        3,
+        "freeze",
+        "a worker frozen past its lease, and thawed after another took over",
+        frozen_past_its_lease,
+        quick=True,
+        long=180,
+        both=True,
+    ),
+)
