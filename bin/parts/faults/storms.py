@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from parts.faults import half_written
 from parts.faults.breed import Bred, Nursery
 from parts.faults.clicks import flush
 from parts.faults.estiva import Estiva
@@ -94,6 +95,7 @@ def database_gone(turn: Round) -> None:
         for each in clicked:
             status = world.ended(each, timeout=240)
             turn.expect(status == "succeeded", "; ".join(str(share) for share in world.record.of(each)))
+    half_written.look(turn)
     problems = world.backstage("verify")
     turn.expect(not problems, f"the audit chain: {problems}", "audit")
     world.estiva.end(worker)
