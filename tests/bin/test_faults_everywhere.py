@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,48 +23,37 @@ ROW = Row(1, "kill", "workers die", lambda _: None)
 
 
 class NoWorker:
-    """Comes to its points at once, but for those that never come."""
-
-    def __init__(self, nursery: NoNursery, points: Sequence[Point], told: str) -> None:
-        self._nursery, self._points, self._told = nursery, points, told
-
-    def ready(self) -> None:
-        """One of a batch is enough to come to all of them."""
-        there = [each for each in self._points if each.call not in self._nursery.absent]
-        self._nursery.met.update(there)
-        with Path(self._told).open("a") as told:
-            told.writelines(json.dumps(asdict(each)) + "\n" for each in there)
-        self._points = ()
+    """Needs no end."""
 
     def kill(self) -> None:
         """It is none."""
 
 
 class NoNursery:
-    """Hears the same calls of every application; counts where workers died."""
+    """Hears the same calls of every application; whoever is to die does so at once, but for the moments that never come."""
 
     def __init__(self, placements: Sequence[int], absent: Sequence[str] = ()) -> None:
-        self.absent, self.met, self.batches = absent, Counter[Point](), 0
+        self.absent, self.met = absent, Counter[Point]()
         self._placements = placements
 
-    def workers(self, count: int, *, told: str = "", **_: Any) -> list[NoWorker]:
-        """Those that nothing ends."""
-        if told:
-            with Path(told).open("w") as file:
-                for placement in self._placements:
-                    counts: Counter[str] = Counter()
-                    for call in CALLS:
-                        counts[call] += 1
-                        of = whose(placement, "web-1", "deploy")
-                        file.write(json.dumps({"whose": of, "call": call, "nth": counts[call], "items": 0}) + "\n")
-        return [NoWorker(self, (), "") for _ in range(count)]
+    def workers(self, count: int, points: Sequence[Point] = (), *, told: str = "", **how: Any) -> list[NoWorker]:
+        """Several."""
+        there = [each for each in points if each.call not in self.absent]
+        self.met.update(there)
+        self._tell(told, self._heard() if how.get("all_calls") else map(asdict, there))
+        return [NoWorker() for _ in range(count)]
 
-    def begin(self, points: Sequence[Point], *, concurrency: int, told: str) -> NoWorker:
-        """The first of a batch comes to all its points, the others to none."""
-        assert concurrency == 1
-        first = not Path(told).read_text() and self.batches != int(told.rpartition("reached")[2])
-        self.batches = int(told.rpartition("reached")[2])
-        return NoWorker(self, points if first else (), told)
+    def _tell(self, told: str, lines: Iterable[dict[str, Any]]) -> None:
+        if told:
+            Path(told).write_text("".join(json.dumps(each) + "\n" for each in lines))
+
+    def _heard(self) -> Iterator[dict[str, Any]]:
+        for placement in self._placements:
+            counts: Counter[str] = Counter()
+            for call in CALLS:
+                counts[call] += 1
+                of = whose(placement, 3, "web-1", "deploy")
+                yield {"whose": of, "call": call, "nth": counts[call], "items": 0}
 
 
 class NoWorld:
@@ -75,9 +64,12 @@ class NoWorld:
         self.ada = SimpleNamespace(
             ask_plan=lambda *_: "/plan/", until_planned=lambda _: "f", click=lambda *_: next(self.numbers)
         )
-        self.record = SimpleNamespace(rows=self._over, let_leases_run_out=lambda: 1, of=lambda _: [])
+        self.record = SimpleNamespace(rows=self._rows, let_leases_run_out=lambda: 1, of=lambda _: [])
 
-    def _over(self, query: str) -> list[tuple[int]]:
+    def _rows(self, query: str) -> list[tuple[int]]:
+        """The next Release's number, or all that was asked about: it is over."""
+        if "next_release" in query:
+            return [(next(self.numbers),)]
         return [(int(each),) for each in query.partition("(")[2].partition(")")[0].split(", ")]
 
     def wait(self, condition: Any, what: str, _: float) -> None:
@@ -99,6 +91,7 @@ def run(
     killing = Killing(turn, nursery, [Strategy("stop-first", apps, lambda *_: None)])  # type: ignore[arg-type]
     killing.learn(due)
     killing.kill()
+    assert all(times == 1 for times in nursery.met.values())  # each deploy is of another Release
     return turn, nursery
 
 

@@ -36,7 +36,7 @@ from worker.engine.container_host import ContainerHost
 
 DOORS = (ContainerHost, ComposeHost, BuildHost)
 HOSTS = (DockerHost, ComposeDockerHost, DockerBuildHost)
-OURS = whose(3, "web-1", "deploy")
+OURS = whose(3, 7, "web-1", "deploy")
 
 
 def calls(door: type) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def test_a_stream_is_cut_off_after_a_piece_or_at_its_end(
 
 
 def test_another_s_target_is_left_alone(server: Server, tmp_path: Path) -> None:
-    deadly = fate(tmp_path / "told", Point("create", "before", whose(4, "web-1", "deploy"), nth=1))(server.notes)
+    deadly = fate(tmp_path / "told", Point("create", "before", whose(3, 8, "web-1", "deploy"), nth=1))(server.notes)
     assert end_of(in_child(lambda: [deadly.create("a")].clear())) == 0
     assert done(server) == ["create a"]
 
@@ -226,4 +226,4 @@ def test_each_change_is_a_moment_and_each_kind_of_look_once() -> None:
 
 def test_a_moment_is_meant_for_one_application() -> None:
     moment = Moment(Spot("web-2", "build", "build", 1, items=9), "during", item=4)
-    assert moment.of(12) == Point("build", "during", "12 web-2 build", nth=1, item=4)
+    assert moment.of(12, 5) == Point("build", "during", "12 5 web-2 build", nth=1, item=4)

@@ -1,7 +1,7 @@
 """Row 1: workers killed at every call of every way to deploy. What the calls are is learned from a deploy that nothing disturbs.
 
 Several applications are deployed at once, each by a worker of its own that dies at the moment meant for that application's deploy: it
-holds nothing else, so that nothing else dies there. When all have died, others take up what they left.
+holds nothing else, so that nothing else dies there. When all have died, others take up what they left, and die in the deploys that come next.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from parts.faults.breed import Nursery
+from parts.faults.breed import Bred, Nursery
 from parts.faults.nursery_points import IN_CONTAINERS, Point
 from parts.faults.points import Moment, Spot, heard, moments, reached
 from parts.faults.record import ENDS
 from parts.faults.row import Round, Row
 from parts.faults.sight import ENVIRONMENT
-from parts.faults.world import START_FIRST, Application
+from parts.faults.world import START_FIRST, Application, World
 
 TO_DIE_SECONDS: Final = 75.0
 ENDING_SECONDS: Final = 150.0
@@ -43,12 +43,22 @@ class Strategy:
     failed: Counter[Moment] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True)
+class Due:
+    """One worker's death to come."""
+
+    strategy: Strategy
+    app: Application
+    moment: Moment
+    point: Point
+
+
 class Killing:
     """The deploys of one row: learn, then kill until no moment is left."""
 
     def __init__(self, turn: Round, nursery: Nursery, strategies: Sequence[Strategy]) -> None:
         self._turn, self._world, self._nursery, self._strategies = turn, turn.world, nursery, strategies
-        self._count = 0
+        self._count, self._told = 0, self._file("reached")
 
     def learn(self, due: Sequence[str]) -> None:
         """Deploy until each deploy does what the one before did, and hear what calls the last one makes: `due` are among them."""
@@ -76,35 +86,47 @@ class Killing:
 
     def kill(self) -> None:
         """Until no moment is left."""
-        while any(each.left for each in self._strategies):
-            self._once()
+        batch = self._next()
+        workers = self._doomed(batch, len(batch))
+        while batch:
+            numbers = self._clicked(self._planned([(each.strategy, each.app) for each in batch]))
+            self._cut_off(batch, numbers, workers)
+            following = self._next()
+            # At least as many as have something to take up: what was held as a worker fell silent is tried by one that holds nothing else
+            workers = self._doomed(following, max(len(following), len(batch)))
+            self._all_end_well(batch, numbers)
+            batch = following
+        for worker in workers:
+            worker.kill()
 
-    def _once(self) -> None:
-        """As many at once as there are applications."""
-        chosen = [
-            (each, app, each.left.popleft()) for each in self._strategies for app in each.applications if each.left
+    def _next(self) -> list[Due]:
+        """As many at once as there are applications, each meant for the deploy that comes next."""
+        return [
+            Due(each, app, moment := each.left.popleft(), moment.of(app.placement, next_release(self._world, app)))
+            for each in self._strategies
+            for app in each.applications
+            if each.left
         ]
-        points = [moment.of(app.placement) for _, app, moment in chosen]
-        told = self._file(f"reached{self._count + 1}")
-        told.touch()
-        doomed = [self._nursery.begin(points, concurrency=1, told=str(told)) for _ in chosen]
-        plans = self._planned([(each, app) for each, app, _ in chosen])
-        for worker in doomed:
-            worker.ready()
-        numbers = self._clicked(plans)
+
+    def _doomed(self, batch: Sequence[Due], count: int) -> list[Bred]:
+        self._told = self._file(f"reached{self._count}")
+        self._told.touch()
+        return self._nursery.workers(count, [each.point for each in batch], concurrency=1, told=str(self._told))
+
+    def _cut_off(self, batch: Sequence[Due], numbers: Sequence[int], workers: Sequence[Bred]) -> None:
+        """Wait until each deploy has come to its moment, or to its end; then nobody is left who could go on with one."""
 
         def settled() -> bool:
-            met, over = self._reached(told), self._over(numbers)
-            return all(point in met or number in over for point, number in zip(points, numbers, strict=True))
+            met, over = self._reached(), self._over(numbers)
+            return all(each.point in met or number in over for each, number in zip(batch, numbers, strict=True))
 
         self._world.wait(settled, "each deploy is cut off or done", TO_DIE_SECONDS)
-        for worker in doomed:
+        for worker in workers:
             worker.kill()
-        met = self._reached(told)
-        for (each, _, moment), point in zip(chosen, points, strict=True):
-            self._note(each, moment, was_there=point in met)
+        met = self._reached()
+        for each in batch:
+            self._note(each.strategy, each.moment, was_there=each.point in met)
         self._turn.add("interrupted", self._world.record.let_leases_run_out())
-        self._taken_up(numbers, [f"after {point}" for point in points])
 
     def _note(self, strategy: Strategy, moment: Moment, *, was_there: bool) -> None:
         self._turn.did(int(was_there))
@@ -118,15 +140,11 @@ class Killing:
             strategy.left.append(moment)
         self._turn.expect(again, f"{strategy.name}: no deploy ever came to the moment {moment}")
 
-    def _taken_up(self, numbers: Sequence[int], what: Sequence[str]) -> None:
-        """By several workers: what was held when a worker fell silent is tried by one that holds nothing else."""
-        after = self._nursery.workers(len(numbers), concurrency=1)
-        for number, about in zip(numbers, what, strict=True):
+    def _all_end_well(self, batch: Sequence[Due], numbers: Sequence[int]) -> None:
+        for each, number in zip(batch, numbers, strict=True):
             status = self._world.ended(number, timeout=ENDING_SECONDS)
-            shares = [str(each) for each in self._world.record.of(number)]
-            self._turn.expect(status == "succeeded", f"#{number} {about}: {shares}")
-        for worker in after:
-            worker.kill()
+            shares = [str(share) for share in self._world.record.of(number)]
+            self._turn.expect(status == "succeeded", f"#{number}, cut off {each.point}: {shares}")
 
     def _undisturbed(self, everything: Sequence[tuple[Strategy, Application]]) -> None:
         for number in self._clicked(self._planned(everything)):
@@ -148,8 +166,8 @@ class Killing:
             app.clicks.append(numbers[-1])
         return numbers
 
-    def _reached(self, told: Path) -> set[Point]:
-        return reached(told.read_text().splitlines())
+    def _reached(self) -> set[Point]:
+        return reached(self._told.read_text().splitlines())
 
     def _over(self, numbers: Sequence[int]) -> set[int]:
         wanted, ends = ", ".join(f"{each:d}" for each in numbers), ", ".join(f"'{each}'" for each in ENDS)
@@ -158,6 +176,12 @@ class Killing:
 
     def _file(self, name: str) -> Path:
         return self._world.folder / f"{self._turn.row.name}-{name}"
+
+
+def next_release(world: World, app: Application) -> int:
+    """The number of the Release that the next click makes, where it brings something new."""
+    query = f"SELECT next_release FROM deployments_placement WHERE id = {app.placement:d}"
+    return int(world.record.rows(query)[0][0])
 
 
 def killed_everywhere(turn: Round) -> None:

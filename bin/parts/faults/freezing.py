@@ -9,6 +9,7 @@ from typing import Final
 
 from parts.faults.breed import Bred
 from parts.faults.estiva import thaw
+from parts.faults.everywhere import next_release
 from parts.faults.nursery_points import Point, whose
 from parts.faults.row import Round, Row
 from parts.faults.world import START_FIRST, Application
@@ -62,7 +63,8 @@ def frozen_past_its_lease(turn: Round) -> None:
 
 def _freeze_once(turn: Round, app: Application, frost: Frost, number: int) -> None:
     world = turn.world
-    point = Point(frost.call, frost.when, whose(app.placement, app.servers[0].name, "deploy"), nth=1, end="freeze")
+    of = whose(app.placement, next_release(world, app), app.servers[0].name, "deploy")
+    point = Point(frost.call, frost.when, of, nth=1, end="freeze")
     stale = world.nursery.workers(1, [point])[0]
     world.change(app, world.images.page(f"{app.name}-{number}", "slow_start", seconds=1.5))
     clicked = world.deploy(app)
@@ -107,6 +109,7 @@ ROWS = (
         "a worker frozen past its lease, and thawed after another took over",
         frozen_past_its_lease,
         quick=True,
+        seconds=20,
         long=180,
         both=True,
     ),

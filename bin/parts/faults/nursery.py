@@ -44,8 +44,8 @@ def _tell_targets_apart() -> None:
 
     def carried_out(attempt: Attempt[Any]) -> None:
         target = attempt.target
-        first = target.attempts == 1
-        _at_work.whose = whose(target.placement_id, target.host_name, target.role) if first else ""
+        of = whose(target.placement_id, target.deployment.release.number, target.host_name, target.role)
+        _at_work.whose = of if target.attempts == 1 else ""
         try:
             carry_out(attempt)
         finally:

@@ -83,9 +83,9 @@ class Point:
         return f"{self.when} {which}" + (f" of {self.whose}" if self.whose else "")
 
 
-def whose(placement: int, server: str, role: str) -> str:
-    """How a Target is told apart from the others that are under way."""
-    return f"{placement} {server} {role}"
+def whose(placement: int, release: int, server: str, role: str) -> str:
+    """How a Target is told apart from the others that are under way, before anybody knows its number."""
+    return f"{placement} {release} {server} {role}"
 
 
 class Doom:

@@ -29,18 +29,19 @@ class Moment:
     when: str
     item: int = 1
 
-    def of(self, placement: int) -> Point:
-        """The same for one application."""
+    def of(self, placement: int, release: int) -> Point:
+        """The same in the deploy of one application's Release."""
         spot = self.spot
-        return Point(spot.call, self.when, whose(placement, spot.server, spot.role), nth=spot.nth, item=self.item)
+        of = whose(placement, release, spot.server, spot.role)
+        return Point(spot.call, self.when, of, nth=spot.nth, item=self.item)
 
 
 def heard(lines: Iterable[str], placement: int) -> list[Spot]:
-    """The calls of one Placement's deploy in their order, from what a worker wrote down that was told to write all."""
+    """The calls of one Placement's only deploy in their order, from what a worker wrote down that was told to write all."""
     found: dict[tuple[str, str, int], Spot] = {}
     for line in lines:
         told = json.loads(line)
-        of, server, role = str(told["whose"]).split(" ")
+        of, _, server, role = str(told["whose"]).split(" ")
         if int(of) == placement:
             key = (str(told["whose"]), str(told["call"]), int(told["nth"]))
             found[key] = Spot(server, role, key[1], key[2], int(told["items"]))
