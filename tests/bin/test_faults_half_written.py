@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from parts.faults.half_written import traces
+from parts.faults.half_written import locked, traces
 from parts.faults.record import Record
 
 TABLES = """
@@ -79,3 +79,10 @@ def test_each_half_is_found(database: sqlite3.Connection, tmp_path: Path, change
     database.execute(change)
     (only,) = found(tmp_path)
     assert only.startswith(told)
+
+
+def test_a_lock_that_nobody_gives_back_is_told(database: sqlite3.Connection, tmp_path: Path) -> None:
+    place = str(tmp_path / "estiva.sqlite3")
+    assert locked(place, 0.1) == []
+    database.execute("BEGIN IMMEDIATE")
+    assert locked(place, 0.1) == ["the database is locked: database is locked"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from parts.faults.record import ENDS, Record
 from parts.faults.row import Round
@@ -73,15 +73,15 @@ def look(turn: Round) -> None:
     if world.estiva.postgres is not None:
         found += [f"{wrong}: {row}" for wrong, query in LOCKS for row in world.record.rows(query)]
     else:
-        found += _held(world.estiva.database_url.removeprefix("sqlite://"))
+        found += locked(world.estiva.database_url.removeprefix("sqlite://"))
     turn.note("half_written", len(found))
     for each in found:
         turn.expect(False, each)
 
 
-def _held(path: str) -> list[Any]:
-    """SQLite has one lock, and whoever wants it gets it within a moment."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=LOCK_SECONDS)) as database:
+def locked(path: str, seconds: float = LOCK_SECONDS) -> list[str]:
+    """SQLite has one lock, and whoever wants it gets it within a moment; what it says where that isn't so."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=seconds)) as database:
         try:
             database.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
