@@ -16,6 +16,7 @@ from parts.faults.nursery_points import (
     CHANGING,
     IN_CONTAINERS,
     IN_NO_DEPLOY,
+    IN_SECOND_ATTEMPTS,
     IN_SOURCES,
     LOOKING,
     NO_CALLS,
@@ -68,8 +69,8 @@ def test_every_call_is_one_that_can_be_cut_off() -> None:
     assert all(any(name in vars(host) for host in HOSTS) for name in (*CHANGING, *LOOKING))
 
 
-def test_every_change_is_due_in_one_row_or_made_by_no_deploy() -> None:
-    assert len({*IN_CONTAINERS, *IN_SOURCES, *IN_NO_DEPLOY}) == len(CHANGING)
+def test_every_change_is_due_in_one_row_or_made_by_no_undisturbed_deploy() -> None:
+    assert len({*IN_CONTAINERS, *IN_SOURCES, *IN_NO_DEPLOY, *IN_SECOND_ATTEMPTS}) == len(CHANGING)
 
 
 class Server:

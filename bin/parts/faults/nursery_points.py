@@ -32,9 +32,10 @@ IN_CONTAINERS: Final = (
     "connect_network",
     "disconnect_network",
 )
-IN_SOURCES: Final = ("build", "push", "cancel_build", "receive_image", "compose_up", "compose_end", "remove_volume")
+IN_SOURCES: Final = ("build", "push", "receive_image", "compose_up", "compose_end", "remove_volume")
 IN_NO_DEPLOY: Final = ("compose_start", "compose_end_start")  # a command that is run once in a Compose application
-CHANGING: Final = (*IN_CONTAINERS, *IN_SOURCES, *IN_NO_DEPLOY)
+IN_SECOND_ATTEMPTS: Final = ("cancel_build",)  # what an undisturbed deploy doesn't do, so that nobody is killed there
+CHANGING: Final = (*IN_CONTAINERS, *IN_SOURCES, *IN_NO_DEPLOY, *IN_SECOND_ATTEMPTS)
 STREAMS: Final = ("pull", "receive_image", "build", "push", "compose_up", "compose_start")
 LOOKING: Final = (
     "facts",
