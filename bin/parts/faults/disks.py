@@ -15,7 +15,6 @@ from parts.faults.events import Event
 from parts.faults.gate import Gate, always
 from parts.faults.images import Pushed
 from parts.faults.row import Round, Row
-from parts.faults.sight import ENVIRONMENT
 from parts.faults.small_disk import SmallMachine, fail, fill, make_room, use_up_inodes
 from parts.faults.world import Application
 from parts.processes import PartError
@@ -58,7 +57,7 @@ def disk_trouble(turn: Round) -> None:
             _before(
                 turn, app, _weighty(turn, f"disk-before{number}"), lambda: fill(machine, leave=LITTLE), LITTLE_SPACE
             )
-            _before(turn, app, plain, lambda: fill(machine, leave=0), NO_SPACE)
+            _before(turn, app, plain, lambda: fill(machine, leave=0), LITTLE_SPACE, NO_SPACE)
             _before(turn, app, _weighty(turn, f"disk-files{number}"), lambda: use_up_inodes(machine), NO_SPACE)
             _while_pulling(turn, app, machine, gate, f"disk-pull{number}")
             _between_create_and_start(turn, app, machine)
@@ -70,14 +69,14 @@ def _weighty(turn: Round, tag: str) -> Pushed:
     return turn.world.images.page(tag, ballast=6_000_000)
 
 
-def _before(turn: Round, app: Application, image: Pushed, spoil: Callable[[], None], cause: Cause) -> None:
+def _before(turn: Round, app: Application, image: Pushed, spoil: Callable[[], None], *causes: Cause) -> None:
     """Before the plan. With room again it deploys."""
     machine = app.servers[0]
     assert isinstance(machine, SmallMachine)  # noqa: S101 - for the type checker
     turn.world.change(app, image)
     spoil()
     try:
-        _refused(turn, app, image.reference, cause)
+        _refused(turn, app, image.reference, *causes)
     finally:
         make_room(machine)
     _deploys_again(turn, app)
@@ -154,22 +153,21 @@ def _told(turn: Round, number: int, tag: str, cause: Cause) -> None:
     turn.did()
 
 
-def _refused(turn: Round, app: Application, tag: str, cause: Cause) -> None:
-    """By the plan, or by the deploy."""
-    ada = turn.world.ada
-    plan = ada.ask_plan(app.name, ENVIRONMENT)
+def _refused(turn: Round, app: Application, tag: str, *causes: Cause) -> None:
+    """By the plan, or by the deploy: each of them says its own cause, and one where it should not is told."""
+    by_plan = {each.by_plan: each for each in causes}
     try:
-        number = ada.click(plan, ada.until_planned(plan))
-    except PartError:
-        said = ada.open(plan).words()
-        turn.expect(cause.by_plan, f"{tag}: the plan can't be deployed: {said}")
-        turn.expect(bool(re.search(cause.said, said)), f"{tag} was told as: {said}")
-        turn.expect(bool(re.search(cause.remedy, said)), f"{tag}: no remedy in: {said}")
+        number = turn.world.deploy(app)
+    except PartError as error:  # it has the whole plan
+        cause = by_plan.get(True)
+        turn.expect(cause is not None, f"{tag}: the plan can't be deployed: {error}")
+        if cause is not None:
+            turn.expect(bool(re.search(cause.said, str(error))), f"{tag} was told as: {error}")
+            turn.expect(bool(re.search(cause.remedy, str(error))), f"{tag}: no remedy in: {error}")
         turn.did()
         return
-    app.clicks.append(number)
     turn.world.ended(number)
-    _told(turn, number, tag, cause)
+    _told(turn, number, tag, by_plan.get(False, causes[0]))
 
 
 def _read_only(turn: Round, app: Application, machine: SmallMachine, tag: str) -> None:
