@@ -8,7 +8,6 @@ import pytest
 
 from parts.faults import campaign, report
 from parts.faults.judge import Finding
-from parts.faults.nursery_points import Doom
 from parts.faults.row import Result, Row
 
 
@@ -62,17 +61,3 @@ def test_rows_have_names_of_their_own() -> None:
     assert len(names) == len(set(names))
     assert {each.number for each in campaign.ROWS} == {*range(1, 22)}
     assert any(each.quick for each in campaign.ROWS)
-
-
-@pytest.mark.parametrize(
-    ("point", "deadly"),
-    [
-        ({"index": 1, "when": "before"}, [False, False, True]),
-        ({"call": "probe_http", "when": "before"}, [False, True, False]),
-        ({"call": "create", "about": "shop", "when": "before"}, [True, False, False]),
-        ({"call": "create", "about": "other", "when": "before"}, [False, False, False]),
-    ],
-)
-def test_a_worker_dies_at_its_point(point: dict[str, object], deadly: list[bool]) -> None:
-    fate = Doom(point)
-    assert [fate.is_here(name, "shop-live-r1.f1") for name in ("create", "probe_http", "start")] == deadly

@@ -6,12 +6,15 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from parts.environment import ROOT
 from parts.faults.estiva import BIN, ROOT_IS_FINE_HERE, Estiva
+from parts.faults.nursery_points import Point
 from parts.part import remember
 from parts.processes import PartError, kill_all, start_time, wait_until
 
@@ -32,6 +35,11 @@ class Bred:
     def alive(self) -> bool:
         """Whether it runs."""
         return self._started is not None and start_time(self.pid) == self._started
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return self.alive and Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def ready(self) -> None:
         """Wait until it takes messages."""
@@ -72,14 +80,26 @@ class Nursery:
             )
         remember(estiva.folder, self._child.pid)
 
-    def worker(
-        self, point: dict[str, Any] | None = None, *, queue: str = "deploy", concurrency: int = 8, **more: Any
-    ) -> Bred:
+    def worker(self, point: dict[str, Any] | None = None, **more: Any) -> Bred:
         """A worker that takes messages; with a `point`, one that dies there."""
+        one = self.begin([Point(**point)] if point else (), **more)
+        one.ready()
+        return one
+
+    def workers(self, count: int, points: Sequence[Point] = (), **more: Any) -> list[Bred]:
+        """Several that take messages, begun at the same moment; each of them dies at the first of the `points` that it comes to."""
+        several = [self.begin(points, **more) for _ in range(count)]
+        for one in several:
+            one.ready()
+        return several
+
+    def begin(self, points: Sequence[Point] = (), *, queue: str = "deploy", concurrency: int = 8, **more: Any) -> Bred:
+        """A worker that is not yet awaited; `more` is as `parts.faults.nursery` says."""
         number = next(self._numbers)
         name = f"{queue}-{self._mark}{number}@faults"
         log = self._estiva.folder / f"{queue}-{self._mark}{number}.log"
-        order = {"queue": queue, "name": name, "concurrency": concurrency, "log": str(log), "point": point, **more}
+        about = {"queue": queue, "name": name, "concurrency": concurrency, "log": str(log)}
+        order = {**about, "points": [asdict(each) for each in points], **more}
         if self._child.stdin is None or self._child.stdout is None:
             raise PartError("The nursery is closed.")
         self._child.stdin.write(json.dumps(order) + "\n")
@@ -90,7 +110,6 @@ class Nursery:
         one = Bred(int(told), name, log)
         remember(self._estiva.folder, one.pid)
         self._bred.append(one)
-        one.ready()
         return one
 
     def __enter__(self) -> Nursery:

@@ -12,6 +12,8 @@ from typing import Final
 
 import redis
 
+from parts.faults.breed import Bred
+from parts.faults.estiva import freeze, thaw
 from parts.faults.row import Round, Row
 from parts.faults.visitor import Visitor
 from parts.faults.world import Application
@@ -20,6 +22,7 @@ from parts.valkey import Valkey
 
 CLICK_SECONDS: Final = 3.0
 PICKED_UP_SECONDS: Final = 15.0
+QUEUE: Final = "deploy"
 AT_ONCE: Final = 8  # look at their plans; it is the clicks that come at once
 
 
@@ -34,7 +37,7 @@ def broker_gone(turn: Round) -> None:
     ways: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
         "refused": (valkey.kill, valkey.start),
         "frozen": (valkey.freeze, valkey.resume),
-        "flushed": (lambda: None, lambda: flush(valkey)),
+        "flushed": (lambda: _deafen(valkey, worker), lambda: _lose_hint(turn, valkey, worker)),
         "emptied": (valkey.kill, lambda: _start_empty(valkey)),
     }
     for _ in range(turn.amount(1, 5)):
@@ -73,6 +76,25 @@ def flush(valkey: Valkey) -> None:
     """FLUSHALL."""
     with redis.Redis.from_url(valkey.url) as broker:
         broker.flushall()
+
+
+def _deafen(valkey: Valkey, worker: Bred) -> None:
+    """The idle worker stands still and waits at the broker no longer, so that the next hint lies there until somebody comes for it."""
+    freeze(worker)
+    with redis.Redis.from_url(valkey.url) as broker:
+        for each in broker.client_list():
+            if each["cmd"] == "brpop":  # with those who look: they ask again
+                broker.client_kill_filter(_id=each["id"])
+
+
+def _lose_hint(turn: Round, valkey: Valkey, worker: Bred) -> None:
+    """The hint was there, and is gone before anybody took it."""
+    with redis.Redis.from_url(valkey.url) as broker:
+        lost = int(broker.llen(QUEUE))
+    turn.expect(lost > 0, "no hint lay in the broker, so none was lost")
+    turn.add("hints_lost", lost)
+    flush(valkey)
+    thaw(worker)
 
 
 def _start_empty(valkey: Valkey) -> None:

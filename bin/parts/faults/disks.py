@@ -6,82 +6,38 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from parts.faults.events import Event
 from parts.faults.gate import Gate, always
+from parts.faults.images import Pushed
 from parts.faults.row import Round, Row
+from parts.faults.small_disk import SmallMachine, fail, fill, make_room, use_up_inodes
 from parts.faults.world import Application
-from parts.machine import Machine, MachineEngine
-from parts.namespaces import Namespace
-from parts.processes import PartError, run
+from parts.processes import PartError
 
-MEGABYTES: Final = 4000
-INODES: Final = 3000
 LITTLE: Final = 50_000_000
-FULL: Final = r"disk is full|[Nn]o space left|Too little space"
 
 
-class SmallEngine(MachineEngine):
-    """One whose data lies on a small file system of its own."""
+@dataclass(frozen=True)
+class Cause:
+    """What people are told, and nothing else may be: `said` is what happened and why, `remedy` what to do.
 
-    @property
-    def data(self) -> Path:
-        """Where that is mounted."""
-        return self.folder / "data"
+    `by_plan`: before the click, and there is nothing to press then; else the deploy finds out.
+    """
 
-    def _own_network(self) -> tuple[str, list[str]]:
-        image = self.folder / "disk"
-        self.data.mkdir(exist_ok=True)
-        run(["truncate", f"--size={MEGABYTES}M", str(image)])
-        run(["mkfs.ext4", "-q", "-F", "-m", "0", "-N", str(INODES), str(image)])
-        run(["mount", "-o", "loop", str(image), str(self.data)])
-        return super()._own_network()
+    said: str
+    remedy: str
+    by_plan: bool = False
 
 
-class SmallMachine(Machine):
-    """A server with a small disk."""
-
-    def __init__(self, name: str, folder: Path, namespace: Namespace, *, registries: str = "", **_: Any) -> None:
-        super().__init__(name, folder, namespace, registries=registries)
-        self.disk = SmallEngine(folder / "engine", namespace, registries=registries)
-        self.engine = self.disk
-
-
-def fill(machine: SmallMachine, *, leave: int) -> None:
-    """Write until only so many bytes are left."""
-    with (machine.disk.data / "filler").open("wb") as filler, suppress(OSError):
-        os.posix_fallocate(filler.fileno(), 0, max(4096, _free(machine) - leave - 1_000_000))
-        while _free(machine) > leave:  # the last million byte by byte, since a file system keeps some for itself
-            filler.seek(0, os.SEEK_END)
-            filler.write(b"\0" * max(4096, min(1 << 16, _free(machine) - leave)))
-            filler.flush()
-
-
-def use_up_inodes(machine: SmallMachine) -> None:
-    """Make empty files until there can be no more."""
-    many = machine.disk.data / "many"
-    many.mkdir()
-    with suppress(OSError):
-        for number in range(10 * INODES):
-            (many / str(number)).touch()
-
-
-def make_room(machine: SmallMachine) -> None:
-    """Undo both."""
-    (machine.disk.data / "filler").unlink(missing_ok=True)
-    for each in (machine.disk.data / "many").glob("*"):
-        each.unlink()
-    with suppress(FileNotFoundError):
-        (machine.disk.data / "many").rmdir()
-
-
-def _free(machine: SmallMachine) -> int:
-    words = run(["df", "--output=avail", "-B1", str(machine.disk.data)]).split()
-    return int(words[1])
+# Free bytes are counted before the click. Whether it was bytes or inodes that an engine lacked, it doesn't say: how to see it is told.
+LITTLE_SPACE: Final = Cause(r"Too little space: [\d.]+ of", r"Make room on \S+: `docker system df`", by_plan=True)
+NO_SPACE: Final = Cause(r"no space left on device", r"Free space on the server.*`df -h` and `df -i`")
+READ_ONLY: Final = Cause(r"read-only file system", r"\w+ \w+")
 
 
 def disk_trouble(turn: Round) -> None:
@@ -97,23 +53,30 @@ def disk_trouble(turn: Round) -> None:
     world.probe(app)
     with Gate(world.registry) as gate:
         for number in range(turn.amount(1, 3)):
-            _before(turn, app, machine, f"disk-before{number}", lambda: fill(machine, leave=LITTLE), FULL)
-            _before(turn, app, machine, "1", lambda: fill(machine, leave=0), FULL)  # whose image is there: no pull
-            _before(turn, app, machine, f"disk-inodes{number}", lambda: use_up_inodes(machine), r"inode")
+            plain = world.images.page("1")  # which is there: no pull
+            _before(
+                turn, app, _weighty(turn, f"disk-before{number}"), lambda: fill(machine, leave=LITTLE), LITTLE_SPACE
+            )
+            _before(turn, app, plain, lambda: fill(machine, leave=0), LITTLE_SPACE, NO_SPACE)
+            _before(turn, app, _weighty(turn, f"disk-files{number}"), lambda: use_up_inodes(machine), NO_SPACE)
             _while_pulling(turn, app, machine, gate, f"disk-pull{number}")
             _between_create_and_start(turn, app, machine)
-    _read_only(turn, app, machine)
+            _read_only(turn, app, machine, f"disk-sealed{number}")
     world.estiva.end(worker)
 
 
-def _before(
-    turn: Round, app: Application, machine: SmallMachine, tag: str, spoil: Callable[[], None], said: str
-) -> None:
-    world = turn.world
-    world.change(app, world.images.page(tag, ballast=0 if tag == "1" else 6_000_000))
+def _weighty(turn: Round, tag: str) -> Pushed:
+    return turn.world.images.page(tag, ballast=6_000_000)
+
+
+def _before(turn: Round, app: Application, image: Pushed, spoil: Callable[[], None], *causes: Cause) -> None:
+    """Before the plan. With room again it deploys."""
+    machine = app.servers[0]
+    assert isinstance(machine, SmallMachine)  # noqa: S101 - for the type checker
+    turn.world.change(app, image)
     spoil()
     try:
-        _refused(turn, app, tag, said)
+        _refused(turn, app, image.reference, *causes)
     finally:
         make_room(machine)
     _deploys_again(turn, app)
@@ -121,15 +84,22 @@ def _before(
 
 def _while_pulling(turn: Round, app: Application, machine: SmallMachine, gate: Gate, tag: str) -> None:
     world = turn.world
-    world.change(app, gate.through(world.images.page(tag, ballast=3_000_000)))
+    image = world.images.page(tag, ballast=3_000_000)
+    world.change(app, gate.through(image))
     gate.rule = always("blobs", rate=200_000)
+    before = len(gate.seen)
     number = world.deploy(app)
-    world.wait(lambda: any("/blobs/" in each for each in gate.seen), "a layer is on its way", 40)
+
+    def layer_comes() -> bool:
+        """The image's configuration is read by the plan already."""
+        return any("/blobs/" in each and image.image_id not in each for each in gate.seen[before:])
+
+    world.wait(layer_comes, "a layer is on its way", 40)
     fill(machine, leave=0)
     gate.rule = None
     try:
         world.ended(number, timeout=150)
-        _told(turn, number, tag, FULL)
+        _told(turn, number, tag, NO_SPACE)
     finally:
         make_room(machine)
     _deploys_again(turn, app)
@@ -158,7 +128,7 @@ def _between_create_and_start(turn: Round, app: Application, machine: SmallMachi
         (share,) = world.record.of(number)
         turn.add(f"full_at_the_start_{share.status}", 1)
         if status != "succeeded":  # an engine that needs no room for it starts it all the same
-            _told(turn, number, "between create and start", FULL)
+            _told(turn, number, "between create and start", NO_SPACE)
         else:
             turn.did()
     finally:
@@ -172,34 +142,47 @@ def _deploys_again(turn: Round, app: Application) -> None:
     turn.succeeded(turn.world.deploy(app))
 
 
-def _told(turn: Round, number: int, tag: str, said: str) -> None:
+def _told(turn: Round, number: int, tag: str, cause: Cause) -> None:
+    """The deploy found out, changed nothing or brought the old one back, and says why and what to do."""
     (share,) = turn.world.record.of(number)
-    told = " ".join(str(share.outcome.get(key, "")) for key in ("what", "why", "remedy"))
+    what, why, remedy = (str(share.outcome.get(key, "")) for key in ("what", "why", "remedy"))
+    turn.expect(not cause.by_plan, f"{tag}: the plan didn't say it: {share}")
     turn.expect(share.status in ("failed_untouched", "failed_restored"), f"{tag}: {share}")
-    turn.expect(bool(re.search(said, told)), f"{tag} was told as: {told}")
+    turn.expect(bool(re.search(cause.said, f"{what} {why}")), f"{tag} was told as: {what} {why}")
+    turn.expect(bool(re.search(cause.remedy, remedy)), f"{tag}: the remedy is {remedy!r}")
     turn.did()
 
 
-def _refused(turn: Round, app: Application, tag: str, said: str) -> None:
-    """By the plan, or by the deploy, which then changed nothing or brought the old one back."""
+def _refused(turn: Round, app: Application, tag: str, *causes: Cause) -> None:
+    """By the plan, or by the deploy: each of them says its own cause, and one where it should not is told."""
+    by_plan = {each.by_plan: each for each in causes}
     try:
         number = turn.world.deploy(app)
-    except PartError as error:
-        turn.expect(bool(re.search(said, str(error))), f"{tag} was told as: {error}")
+    except PartError as error:  # it has the whole plan
+        cause = by_plan.get(True)
+        turn.expect(cause is not None, f"{tag}: the plan can't be deployed: {error}")
+        if cause is not None:
+            turn.expect(bool(re.search(cause.said, str(error))), f"{tag} was told as: {error}")
+            turn.expect(bool(re.search(cause.remedy, str(error))), f"{tag}: no remedy in: {error}")
         turn.did()
         return
     turn.world.ended(number)
-    _told(turn, number, tag, said)
+    _told(turn, number, tag, by_plan.get(False, causes[0]))
 
 
-def _read_only(turn: Round, app: Application, machine: SmallMachine) -> None:
-    """What ext4 does to itself when the disk fails."""
+def _read_only(turn: Round, app: Application, machine: SmallMachine, tag: str) -> None:
+    """The old version serves on, until somebody boots the server; then it deploys."""
     world = turn.world
-    device = run(["findmnt", "--noheadings", "--output=SOURCE", str(machine.disk.data)]).strip()
-    world.change(app, world.images.page("read-only", ballast=100_000))
-    run(["mount", "-o", "remount,errors=remount-ro", str(machine.disk.data)])
-    Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("1")
-    _refused(turn, app, "read-only", r"read-only|can't be written|full")
+    world.change(app, world.images.page(tag, ballast=100_000))
+    fail(machine)
+    _refused(turn, app, tag, READ_ONLY)
+    turn.expect(world.serves(app), "the old version doesn't serve from a disk that can't be written to")
+    began = time.time()
+    machine.reboot()
+    world.wait(lambda: world.serves(app), "it serves again after the boot", 60)
+    app.broken.append((began, time.time()))
+    _deploys_again(turn, app)
+    turn.add("read_only", 1)
 
 
-ROWS = (Row(14, "disk", "a server's disk full, out of inodes, read-only", disk_trouble, own_world=True),)
+ROWS = (Row(14, "disk", "a server's disk full, out of inodes, read-only", disk_trouble, own_world=True, long=200),)

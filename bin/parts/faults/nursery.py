@@ -1,9 +1,9 @@
 """Workers forked from a process that has imported everything: a start takes a moment, so that hundreds can be killed.
 
-`python -m parts.faults.nursery` reads one JSON order a line: {queue, name, concurrency, log, point} and answers with the worker's process
-id. Such a worker is the same program as `celery -A worker.celery worker`. With a `point` it dies by SIGKILL before, during or after a
-chosen call to a server: {index: which changing call, from 0} or {call: its name, about: part of what it is given}, and when:
-before|during|after. With a `pull_deadline` its deploys give a pull so many seconds instead of half an hour.
+`python -m parts.faults.nursery` reads one JSON order a line: {queue, name, concurrency, log, points, told, all_calls} and answers with
+the worker's process id. Such a worker is the same program as `celery -A worker.celery worker`. With `points` it dies by SIGKILL at the
+first of them that it comes to, see `parts.faults.nursery_points.Point`; `told` is the file that it says so in, and with `all_calls` what
+else it asked of servers. With a `pull_deadline` its deploys give a pull so many seconds instead of half an hour.
 """
 
 from __future__ import annotations
@@ -13,24 +13,50 @@ import json
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 import worker.celery  # sets Django up
 import worker.tasks
-from parts.faults.nursery_points import CHANGING, LOOKING, Doom
+from parts.faults.nursery_points import CHANGING, LOOKING, Doom, Point, whose
+from worker.attempts import Attempt
 from worker.connections.building import DockerBuildHost
 from worker.connections.compose import ComposeDockerHost
 from worker.connections.docker import DockerHost
 from worker.engine.spec import DeploySpec
 
+KINDS = (DockerHost, ComposeDockerHost, DockerBuildHost)
+_at_work = threading.local()
 
-def doom(point: dict[str, Any]) -> None:
+
+def doom(fate: Doom) -> None:
     """Make this process's calls to servers deadly."""
-    fate = Doom(point)
-    for kind in (DockerHost, ComposeDockerHost, DockerBuildHost):
+    for kind in KINDS:
         for name in (*CHANGING, *LOOKING):
             if name in vars(kind):
                 setattr(kind, name, fate.wrap(name, vars(kind)[name]))
+    _tell_targets_apart()
+
+
+def _tell_targets_apart() -> None:
+    """Each door to a server knows whose Target it was opened for: in a first attempt, which is all that a point can mean."""
+    carry_out, open_door = Attempt.carry_out, DockerHost.__init__
+
+    def carried_out(attempt: Attempt[Any]) -> None:
+        target = attempt.target
+        of = whose(target.placement_id, target.deployment.release.number, target.host_name, target.role)
+        _at_work.whose = of if target.attempts == 1 else ""
+        try:
+            carry_out(attempt)
+        finally:
+            _at_work.whose = ""
+
+    def opened(host: Any, *args: Any, **kwargs: Any) -> None:
+        open_door(host, *args, **kwargs)
+        host.whose = getattr(_at_work, "whose", "")
+
+    for kind, name, method in ((Attempt, "carry_out", carried_out), (DockerHost, "__init__", opened)):
+        setattr(kind, name, method)
 
 
 def be_worker(order: dict[str, Any]) -> None:
@@ -41,8 +67,9 @@ def be_worker(order: dict[str, Any]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(ours, theirs)
-    if order.get("point"):
-        doom(order["point"])
+    if order.get("points") or order.get("all_calls"):
+        points = [Point(**each) for each in order.get("points") or ()]
+        doom(Doom(points, order.get("told", ""), all_calls=bool(order.get("all_calls"))))
     if order.get("pull_deadline"):
         hurried = functools.partial(DeploySpec, pull_deadline=float(order["pull_deadline"]))
         setattr(sys.modules["worker.brief"], DeploySpec.__name__, hurried)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from parts.engine26 import ComposeCli
 from parts.faults.breed import Nursery
-from parts.faults.kills import dead_or_done, points
+from parts.faults.everywhere import Killing, Strategy
+from parts.faults.nursery_points import IN_SOURCES
+from parts.faults.points import Spot
 from parts.faults.row import Round, Row
 from parts.faults.sight import Application
 from parts.git_repo import Repo
 from parts.git_server import GitServer
 from parts.machine import Machine
 
-POINTS: Final = 6  # changing calls of a build, or of a deploy by Compose
-ENDING_SECONDS: Final = 150.0
 FILE: Final = """
 services:
   page:
@@ -34,45 +35,37 @@ services:
 
 
 def killed_sources(turn: Round) -> None:
-    """A build and a Compose application side by side; the worker that has both dies, the next one finishes them."""
+    """Images that are built and sent from server to server, images that are built and pushed, and Compose applications."""
     world = turn.world
     options = ComposeCli(world.folder / "docker").options
-    machine = world.add_machine(current=True, options=options)
+    machines = [world.add_machine(current=True, options=options) for _ in range(2)]
     with GitServer(world.folder / "git") as server, Nursery(world.estiva) as nursery:
-        first = nursery.worker()
-        repo = server.create("team/page", _files(turn, 0))
-        built = _from_git(turn, "built", machine, repo)
-        composed = _from_compose(turn, "composed", machine)
-        for app in (built, composed):
-            turn.expect(world.ended(world.deploy(app), timeout=ENDING_SECONDS) == "succeeded", f"{_told(turn, app)}")
-        world.probe(built, composed)
-        first.kill()
-        for count, point in enumerate(points(turn, POINTS)[: turn.amount(3, 1000)], start=1):
-            _kill_once(turn, nursery, (built, composed, repo), point, count)
+        shipped, pushed = (server.create(f"team/{name}", _files(turn, 0)) for name in ("shipped", "pushed"))
+        strategies = [
+            Strategy("build", [_from_git(turn, "built", machines, shipped)], _commits(turn, shipped), only=_of_a_build),
+            Strategy(
+                "publish",
+                [_published(turn, machines[-1:], pushed)],
+                _commits(turn, pushed),
+                looks=False,  # they are those of a build
+                only=_of_publishing,
+            ),
+            Strategy("compose", [_from_compose(turn, machine) for machine in machines], _compose_anew(turn)),
+        ]
+        killing = Killing(turn, nursery, strategies)
+        killing.learn(IN_SOURCES)
+        world.probe(*turn.applications)
+        killing.kill()
 
 
-def _kill_once(
-    turn: Round, nursery: Nursery, what: tuple[Application, Application, Repo], point: dict[str, Any], count: int
-) -> None:
-    world, (built, composed, repo) = turn.world, what
-    repo.commit(_files(turn, count), f"Version {count}")
-    _compose_anew(turn, composed, count)
-    doomed = nursery.worker(point)
-    numbers = [world.deploy(app) for app in (built, composed)]
-    dead_or_done(turn, doomed, numbers)
-    if not doomed.alive:
-        turn.did()
-        turn.add("interrupted", world.record.let_leases_run_out())
-    doomed.kill()
-    after = nursery.worker()
-    for number in numbers:
-        status = world.ended(number, timeout=ENDING_SECONDS)
-        turn.expect(status == "succeeded", f"#{number} after {point}: {[str(x) for x in world.record.of(number)]}")
-    after.kill()
+def _of_a_build(spot: Spot) -> bool:
+    """What follows on the servers is a deploy like any other, but for how the image comes."""
+    return spot.role == "build" or spot.call == "receive_image"
 
 
-def _told(turn: Round, app: Application) -> list[str]:
-    return [str(each) for each in turn.world.record.targets() if each.application == app.name]
+def _of_publishing(spot: Spot) -> bool:
+    """What a build does that ends in a registry, and no other."""
+    return spot.role == "build" and spot.call in ("tag", "push")
 
 
 def _files(turn: Round, count: int) -> dict[str, str]:
@@ -87,38 +80,55 @@ def _files(turn: Round, count: int) -> dict[str, str]:
     return {"Dockerfile": "\n".join(lines), "note": f"{count}\n"}
 
 
-def _from_git(turn: Round, suffix: str, machine: Machine, repo: Repo) -> Application:
-    app = turn.application(suffix, [machine], from_source={"source": "git", "url": repo.http_url})
+def _commits(turn: Round, repo: Repo) -> Callable[[Application, int], None]:
+    def change(_: Application, count: int) -> None:
+        repo.commit(_files(turn, count), f"Version {count}")
+
+    return change
+
+
+def _from_git(turn: Round, suffix: str, machines: list[Machine], repo: Repo) -> Application:
+    """Built on the first of them."""
+    app = turn.application(suffix, machines, from_source={"source": "git", "url": repo.http_url})
     app.images.clear()  # the engine makes them: nobody knows their IDs before
     return app
 
 
-def _from_compose(turn: Round, suffix: str, machine: Machine) -> Application:
-    world = turn.world
-    port = world.next_port()
-    app = turn.application(suffix, [machine], from_source={"source": "compose", "compose": _compose(turn, 0, port)})
+def _published(turn: Round, machines: list[Machine], repo: Repo) -> Application:
+    app = _from_git(turn, "pushed", machines, repo)
+    build = {"ref": "main", "push_to": f"{turn.world.registry.address}/team/pushed"}
+    _place(turn, app, source="git", settings=app.settings, build=build)
+    return app
+
+
+def _from_compose(turn: Round, machine: Machine) -> Application:
+    port = turn.world.next_port()
+    suffix = f"composed-{machine.name}"
+    first = _compose(turn, f"{turn.row.name}-{suffix}-0", port)
+    app = turn.application(suffix, [machine], from_source={"source": "compose", "compose": first})
     app.service = "page"
     app.images.clear()
     return app
 
 
-def _compose(turn: Round, count: int, port: int) -> dict[str, Any]:
+def _compose(turn: Round, tag: str, port: int) -> dict[str, Any]:
     images = turn.world.images
-    text = FILE.format(image=images.page(f"composed-{count}").reference, side=images.page("1").reference, port=port)
+    text = FILE.format(image=images.page(tag).reference, side=images.page("1").reference, port=port)
     return {"text": text, "wait_seconds": 60, "settle_seconds": 0.5}
 
 
-def _compose_anew(turn: Round, app: Application, count: int) -> None:
-    compose = _compose(turn, count, app.port)
-    turn.world.backstage(
-        "place",
-        name=app.name,
-        image="",
-        servers=[each.name for each in app.servers],
-        settings={},
-        source="compose",
-        compose=compose,
-    )
+def _compose_anew(turn: Round) -> Callable[[Application, int], None]:
+    """As another image is, with one Release kept: each deploy pulls one and drops one."""
+
+    def change(app: Application, count: int) -> None:
+        _place(turn, app, source="compose", settings={}, compose=_compose(turn, f"{app.name}-{count}", app.port))
+
+    return change
 
 
-ROWS = (Row(1, "kill-source", "a worker killed in builds and in what Compose does", killed_sources, long=600),)
+def _place(turn: Round, app: Application, **more: Any) -> None:
+    servers = [each.name for each in app.servers]
+    turn.world.backstage("place", name=app.name, image="", servers=servers, keep_releases=1, **more)
+
+
+ROWS = (Row(1, "kill-source", "a worker killed in builds and in what Compose does", killed_sources, long=900),)

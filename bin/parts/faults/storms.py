@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from parts.faults import storm_apps, storm_ends, storm_plan
+from parts.faults import half_written, storm_apps, storm_ends, storm_plan
 from parts.faults.estiva import Estiva
 from parts.faults.keeping import Keeper
 from parts.faults.memory import out_of_memory
@@ -41,6 +41,7 @@ def database_gone(turn: Round) -> None:
         for each in clicked:
             status = world.ended(each, timeout=240)
             turn.expect(status == "succeeded", "; ".join(str(share) for share in world.record.of(each)))
+    half_written.look(turn)
     problems = world.backstage("verify")
     turn.expect(not problems, f"the audit chain: {problems}", "audit")
     world.estiva.end(worker)
