@@ -40,6 +40,7 @@ STREAMS: Final = ("pull", "receive_image", "build", "push", "compose_up", "compo
 LOOKING: Final = (
     "facts",
     "disk_free",
+    "files_free",
     "remote_image",
     "local_image",
     "local_images",
