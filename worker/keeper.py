@@ -80,7 +80,7 @@ class Held:
 
     def let_go(self) -> None:
         """Make the engine's thread stop, so that it can hand back what is still ours."""
-        self.handing_back = True
+        self.handing_back = self.signals.handing_back = True
         self.signals.lost.set()
 
 

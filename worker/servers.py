@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
+import structlog
+
 from worker.brief import HostConnection
 from worker.connections.building import DockerBuildHost
 from worker.connections.compose import ComposeDockerHost
@@ -15,6 +17,9 @@ from worker.connections.signals import Signals
 from worker.engine.build_host import BuildHost
 from worker.engine.compose.compose_host import ComposeHost
 from worker.engine.container_host import ContainerHost
+from worker.engine.errors import HostError, HostLost, LeaseLost
+
+log = structlog.get_logger(__name__)
 
 
 class Opener(Protocol):
@@ -59,7 +64,9 @@ def open_server(
     """
     session = pool().session(connection.address, connection.credential, connection.host_key, signals)
     try:
-        yield DockerHost(session, connection.docker_socket, signals, _source(image_from), connection.keychain)
+        host = DockerHost(session, connection.docker_socket, signals, _source(image_from), connection.keychain)
+        with withdrawing(host, signals):
+            yield host
     finally:
         session.close()
 
@@ -71,9 +78,26 @@ def open_compose(
     """As `open_server`, with the Compose that is there; whether there is one, it tells itself."""
     session = pool().session(connection.address, connection.credential, connection.host_key, signals)
     try:
-        yield ComposeDockerHost(session, connection.docker_socket, signals, _source(image_from), connection.keychain)
+        host = ComposeDockerHost(session, connection.docker_socket, signals, _source(image_from), connection.keychain)
+        with withdrawing(host, signals):
+            yield host
     finally:
         session.close()
+
+
+@contextmanager
+def withdrawing(host: DockerHost, signals: Signals) -> Iterator[None]:
+    """Where the lease is lost, what was created late doesn't stay. What can't be removed now, the server shows as left over."""
+    try:
+        yield
+    except LeaseLost:
+        if not signals.handing_back:
+            try:
+                for name in host.withdraw():
+                    log.warning("removed what was created without the lease", container=name)
+            except (HostError, HostLost, LeaseLost) as error:
+                log.warning("what was created without the lease may be left", why=str(error))
+        raise
 
 
 def _source(image_from: HostConnection | None) -> BuilderImages | None:

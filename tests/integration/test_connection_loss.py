@@ -15,6 +15,7 @@ from parts.sshd import SshServer
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.connections.contract import body, pulled, seen, until
 from tests.worker.connections.real_server import RealServer, connected
+from worker import servers
 from worker.connections import engine_http
 from worker.connections.pool import Pool
 from worker.engine.errors import Cancelled, HostError, HostLost, LeaseLost, SocketRefused
@@ -193,3 +194,36 @@ def test_an_engine_that_stops_and_comes_back(
         assert caught.value.reason == "not listening"
         engine.reboot()
         real.host.facts()
+
+
+def test_a_create_that_comes_through_after_the_lease_is_lost_is_taken_back(
+    pool: Pool,
+    make_engine: Callable[..., DockerEngine],
+    sshd: SshServer,
+    ssh_key: SshKey,
+    sample_images: SampleImages,
+) -> None:
+    engine = make_engine()
+    with connected(pool, sshd, ssh_key, engine, sample_images) as real:
+        image = pulled(real)
+        os.kill(engine.process.pid, signal.SIGSTOP)
+        with meanwhile(real.signals.lost.set), pytest.raises(LeaseLost):
+            real.host.create("late", body(image))
+        with meanwhile(lambda: os.kill(engine.process.pid, signal.SIGCONT), 1.0):
+            assert real.host.withdraw() == ["late"]
+    with connected(pool, sshd, ssh_key, engine, sample_images) as another:
+        assert another.host.container("late") is None
+
+
+@pytest.mark.parametrize("handing_back", [False, True])
+def test_what_was_created_stays_only_for_whoever_the_work_is_handed_to(
+    server: tuple[RealServer, SshServer], handing_back: bool
+) -> None:
+    real, _ = server
+    real.host.create("web", body(pulled(real)))
+    real.signals.handing_back = handing_back
+    real.signals.lost.set()
+    with pytest.raises(LeaseLost), servers.withdrawing(real.host, real.signals):
+        real.host.start("web")
+    there = [each["Names"] for each in real.engine.api.json("GET", "/containers/json?all=1")]
+    assert there == ([["/web"]] if handing_back else [])

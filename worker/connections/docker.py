@@ -28,6 +28,7 @@ from worker.connections.signals import Signals
 from worker.connections.socket_refusal import open_engine_socket
 from worker.connections.together import together
 from worker.connections.transport import ChannelRefused
+from worker.connections.withdrawing import Asked, Parting, withdraw
 from worker.engine.container_host import (
     Container,
     EngineFacts,
@@ -54,7 +55,7 @@ class DockerHost:
         keychain: Keychain = NOBODY,
     ) -> None:
         self._session, self._socket_path, self._source = session, socket_path, source
-        self._keychain = keychain
+        self._keychain, self._asked = keychain, Asked()
         if signals is not None:
             session.signals = signals
 
@@ -307,8 +308,22 @@ class DockerHost:
     def create(self, name: str, body: Mapping[str, Any]) -> Sequence[str]:
         """POST /containers/create with the given body as it is."""
         with translated(self._session):
-            made: Mapping[str, Any] = self._api.create_container_from_config(dict(body), name)
+            api = self._api  # before anything is sent
+            self._asked.sent(name, body.get("Labels") or {})
+            try:
+                made: Mapping[str, Any] = api.create_container_from_config(dict(body), name)
+            except docker.errors.APIError:
+                self._asked.answered(made=False)
+                raise
+        self._asked.answered(made=True)
         return [str(each) for each in made.get("Warnings") or ()]
+
+    def withdraw(self) -> list[str]:
+        """Take back what it created and nobody started, though the lease is lost; the names removed. See `withdrawing`."""
+        if not self._asked.labels or not self._session.alive:
+            return []
+        self._session.signals = Parting()
+        return withdraw(self, self._asked)
 
     def start(self, name: str) -> None:
         """Start; a running one stays as it is."""

@@ -31,6 +31,7 @@ class Signals:
         self.cancelled: threading.Event = _Flag(self._either)
         self.lost: threading.Event = _Flag(self._either)
         self._shielded = False
+        self.handing_back = False  # the lease holds, and whoever takes it up goes on from here
 
     def shield(self) -> None:
         """Stop raising `Cancelled`: what follows restores the server."""
