@@ -7,6 +7,10 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# A process that stands still in the middle of a transaction (its machine does, or somebody stopped it) holds rows that whoever
+# takes its work up has to write. So PostgreSQL ends it well within a lease's 30 s; SQLite has no such thing.
+IDLE_IN_TRANSACTION_SECONDS = 10
+
 
 def text(name: str, default: str | None = None) -> str:
     """The value of `name`, or of the file that `name_FILE` names; raises ImproperlyConfigured with a hint when there is neither.
@@ -93,6 +97,7 @@ def database(url: str) -> dict[str, object]:
             "OPTIONS": {
                 "pool": {"min_size": 0, "max_size": number("ESTIVA_DATABASE_POOL", 20, least=2), "timeout": 5},
                 "connect_timeout": 5,
+                "options": f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS}s",
             },
         }
     raise ImproperlyConfigured(f"The database's address begins with {parts.scheme!r}; use sqlite:///… or postgres://….")

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
+from deployments.database import is_away
 from worker.engine.errors import LeaseLost
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 0.5
-AWAY: Final = (OperationalError, InterfaceError)
+MAY_BE_AWAY: Final = (DatabaseError, InterfaceError)  # `is_away` says which of them
 
 _T = TypeVar("_T")
 
@@ -22,7 +23,9 @@ def patiently(work: Callable[[], _T], seconds_left: Callable[[], float]) -> _T:
     while True:
         try:
             return work()
-        except AWAY as error:
+        except MAY_BE_AWAY as error:
+            if not is_away(error):
+                raise
             connection.close()
             log.warning("the database is away; waiting", error=str(error).strip())
             if seconds_left() <= RETRY_SECONDS:

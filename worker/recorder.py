@@ -14,6 +14,7 @@ import structlog
 from django.db import connection
 from django.db.models.functions import Now
 
+from deployments.database import is_away
 from deployments.models import Target
 from worker import record_store
 from worker.clock import DatabaseClock
@@ -38,7 +39,7 @@ from worker.engine.events import (
 from worker.live_tail import LiveTail
 from worker.log_buffer import LogBuffer, pieces
 from worker.measured import measured
-from worker.patience import AWAY, RETRY_SECONDS, patiently
+from worker.patience import MAY_BE_AWAY, RETRY_SECONDS, patiently
 from worker.record_store import Batch, StepClosed, StepMoved, StepOpened
 from worker.redact import Masker
 
@@ -146,7 +147,9 @@ class Recorder:
             self._write()
         except LeaseLost:
             self._give_up()
-        except AWAY as error:
+        except MAY_BE_AWAY as error:
+            if not is_away(error):
+                raise
             connection.close()
             self._failed_at = time.monotonic()
             log.warning("log not stored yet", target=self.target_id, error=str(error).strip())

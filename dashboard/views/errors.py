@@ -4,11 +4,12 @@ import logging
 import sys
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import requires_csrf_token
+
+from deployments.database import is_away
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def too_many(request: HttpRequest) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500; or 503 where the database doesn't answer. Needs neither database nor session, since they may be what is broken."""
     error = sys.exc_info()[1]
-    if isinstance(error, (OperationalError, InterfaceError)) or _is_pool_timeout(error):
+    if is_away(error):
         log.error("the database doesn't answer", extra={"path": request.path, "error": str(error)})
         page = render_to_string("errors/503.html", _bare(request))
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
@@ -54,8 +55,3 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def _bare(request: HttpRequest) -> dict[str, object]:
     return {"request_id": getattr(request, "id", ""), "path": request.path, "static_url": settings.STATIC_URL}
-
-
-def _is_pool_timeout(error: BaseException | None) -> bool:
-    cause = error.__cause__ if isinstance(error, DatabaseError) else error
-    return type(cause).__name__ in {"PoolTimeout", "PoolClosed"}

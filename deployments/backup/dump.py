@@ -10,7 +10,7 @@ from django.db import connection, models, transaction
 
 from deployments import clock
 from deployments.backup.file import FORMAT, Writer
-from deployments.backup.tables import columns, key_marks, migrations, packed, sequences, tables
+from deployments.backup.tables import columns, key_marks, may_take_its_time, migrations, packed, sequences, tables
 from deployments.models import Installation
 
 _ROWS_AT_ONCE: Final = 200  # a row of a log may hold 64 KB
@@ -74,4 +74,5 @@ def _one_moment() -> Iterator[None]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            may_take_its_time(cursor)
         yield

@@ -14,6 +14,7 @@ from deployments.backup.tables import (
     Column,
     columns,
     compare_keys,
+    may_take_its_time,
     migrations,
     raise_sequences,
     tables,
@@ -44,6 +45,8 @@ def restore(file: IO[bytes]) -> Restored:
     compare_keys(header["keys"])
     try:
         with transaction.atomic():
+            with connection.cursor() as cursor:
+                may_take_its_time(cursor)
             _refuse_unless_empty()
             counts = _load(reader)
             raise_sequences({table: number + LEAP for table, number in header["sequences"].items() if number})

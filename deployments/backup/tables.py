@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from django.apps import apps
 from django.conf import settings
 from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.translation import gettext as _
 
@@ -43,6 +44,12 @@ _PLAIN: Final = frozenset(
 )
 
 Column: TypeAlias = "models.Field[Any, Any]"
+
+
+def may_take_its_time(cursor: CursorWrapper) -> None:
+    """Until the transaction's end PostgreSQL doesn't ask when something was said last: a file may be slower than rows."""
+    if connection.vendor == "postgresql":
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def tables() -> list[type[models.Model]]:
