@@ -46,7 +46,11 @@ def test_what_somebody_has_now_stays(world: FakeWorld) -> None:
 
 def test_what_is_on_its_way_is_waited_for(world: FakeWorld) -> None:
     image = pulled(world)
-    world.server.at(1, lambda: world.host.create("late", body(image)) and None)
+
+    def create() -> None:
+        world.host.create("late", body(image))
+
+    world.server.at(1, create)
     assert withdraw(world.host, asked_for("late", unanswered="late")) == ["late"]
     assert not world.server.containers
 
