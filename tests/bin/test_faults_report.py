@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,8 @@ def test_rows_have_names_of_their_own() -> None:
     assert len(names) == len(set(names))
     assert {each.number for each in campaign.ROWS} == {*range(1, 22)}
     assert any(each.quick for each in campaign.ROWS)
+
+
+def test_a_line_says_what_was_tried_and_from_what_was_drawn(page: Path) -> None:
+    report.write([row(1, "kill")], [Result("kill", times=1, database="sqlite")], page, seed=77)
+    assert re.search(r"\| \d{4}-\d\d-\d\d(, [0-9a-f]{7,}( and changes)?)?, seed 77 \|$", lines(page)[0])

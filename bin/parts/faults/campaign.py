@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace, scale: str, seed: int, wanted: list[Job]) 
     def done(result: Result) -> None:
         results.append(result)
         if (scale == FULL or options.write) and not result.skipped:
-            report.write(ROWS, [result])
+            report.write(ROWS, [result], seed=seed)
 
     clear_leftovers()
     folder = temporary_folder("faults")

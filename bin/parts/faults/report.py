@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from parts.faults.row import Result, Row
 PAGE: Final = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- written by bin/faults --full -->", "<!-- until here -->"
 HEAD: Final = (
-    "| # | fault | database | faults done | found | measured | when |",
+    "| # | fault | database | faults done | found | measured | of |",
     "| --- | --- | --- | --- | --- | --- | --- |",
 )
 WORDS: Final = {
@@ -34,8 +35,11 @@ WORDS: Final = {
 }
 
 
-def write(rows: Sequence[Row], results: Sequence[Result], page: Path = PAGE) -> None:
-    """Put these results into the page."""
+def write(rows: Sequence[Row], results: Sequence[Result], page: Path = PAGE, *, seed: int | None = None) -> None:
+    """Put these results into the page: with the day, the commit that was tried and what was drawn from."""
+    of = ", ".join(
+        [time.strftime("%Y-%m-%d", time.gmtime()), *_commit(), *([f"seed {seed}"] if seed is not None else [])]
+    )
     by_name = {row.name: row for row in rows}
     text = page.read_text()
     before, _, rest = text.partition(BEGIN)
@@ -43,7 +47,7 @@ def write(rows: Sequence[Row], results: Sequence[Result], page: Path = PAGE) -> 
     lines = {_key(line): line for line in table.splitlines() if line.startswith("| ") and line not in HEAD}
     for result in results:
         if result.row in by_name:
-            line = _line(by_name[result.row], result)
+            line = _line(by_name[result.row], result, of)
             lines[_key(line)] = line
     whole = [*HEAD, *(lines[key] for key in sorted(lines))]
     page.write_text(f"{before}{BEGIN}\n" + "\n".join(whole) + f"\n{END}{after}")
@@ -54,7 +58,20 @@ def _key(line: str) -> tuple[int, str, str]:
     return int(cells[0]), cells[1], cells[2]
 
 
-def _line(row: Row, result: Result) -> str:
+def _commit() -> list[str]:
+    """That of the files here, where they are a clone's; named as changed where something that counts has no commit yet."""
+    answers = [
+        subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        for words in (
+            ["rev-parse", "--short", "HEAD"],
+            ["status", "--porcelain", "--", ".", f":!{PAGE.relative_to(ROOT)}"],
+        )
+    ]
+    commit, changed = (each.stdout.strip() for each in answers)
+    return [f"{commit} and changes" if changed else commit] if commit else []
+
+
+def _line(row: Row, result: Result, of: str) -> str:
     counted = judge.counts(result.findings)
     wrong = ", ".join(f"**{count} {WORDS[kind]}**" for kind, count in counted.items() if count)
     found = f"not done to its end: {result.error.splitlines()[0]}" if result.error else wrong or "nothing"
@@ -66,6 +83,6 @@ def _line(row: Row, result: Result) -> str:
         result.times,
         found,
         measured,
-        time.strftime("%Y-%m-%d", time.gmtime()),
+        of,
     )
     return "| " + " | ".join(str(each).replace("|", "/") for each in cells) + " |"
