@@ -290,15 +290,12 @@ class DockerHost:
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
         """A bridge network of that name, unless there is one."""
         with translated(self._session):
-            try:
-                self._api.inspect_network(name)
-            except docker.errors.NotFound:
-                networks.make_network(self._api, name, labels)
+            networks.unambiguous(self._api, self.wait, partial(networks.ensure_network, self._api, name, labels))
 
     def keeps_addresses(self, network: str) -> bool:
         """Whether Docker lets a container of it be given an address."""
         with translated(self._session):
-            return networks.keeps_addresses(self._api, network)
+            return networks.unambiguous(self._api, self.wait, partial(networks.keeps_addresses, self._api, network))
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """A local volume of that name, unless there is one."""
@@ -311,7 +308,9 @@ class DockerHost:
             api = self._api  # before anything is sent
             self._asked.sent(name, body.get("Labels") or {})
             try:
-                made: Mapping[str, Any] = api.create_container_from_config(dict(body), name)
+                made: Mapping[str, Any] = networks.unambiguous(
+                    api, self.wait, partial(api.create_container_from_config, dict(body), name)
+                )
             except docker.errors.APIError:
                 self._asked.answered(made=False)
                 raise
@@ -328,7 +327,7 @@ class DockerHost:
     def start(self, name: str) -> None:
         """Start; a running one stays as it is."""
         with translated(self._session):
-            self._api.start(name)
+            networks.unambiguous(self._api, self.wait, partial(self._api.start, name))
 
     def stop(self, name: str, *, timeout: int) -> None:
         """SIGTERM, then SIGKILL after `timeout` seconds; a stopped one stays as it is."""
@@ -356,9 +355,11 @@ class DockerHost:
     ) -> None:
         """Join a network under these aliases, at these addresses where some are given."""
         with translated(self._session):
-            self._api.connect_container_to_network(name, network, ipv4 or None, ipv6 or None, aliases=list(aliases))
+            join = partial(self._api.connect_container_to_network, name, network, ipv4 or None, ipv6 or None)
+            networks.unambiguous(self._api, self.wait, partial(join, aliases=list(aliases)))
 
     def disconnect_network(self, network: str, name: str) -> None:
         """Leave a network."""
         with translated(self._session):
-            self._api.disconnect_container_from_network(name, network)
+            leave = partial(self._api.disconnect_container_from_network, name, network)
+            networks.unambiguous(self._api, self.wait, leave)

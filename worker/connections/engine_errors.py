@@ -115,6 +115,11 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         "Try again; if it stays so, check the network between server and registry, and the server's proxy settings.",
     ),
     (
+        r"network (?P<network>\S+) is ambiguous",
+        "The server has several networks with the name {network}, and more than one of them is in use.",
+        "On the server, `docker network ls` shows them; take what is in the needless one out of it, and remove it by its ID (docker network rm).",
+    ),
+    (
         r"port is already allocated",
         "Another container on the server publishes that port.",
         "Stop that container, or choose another host port.",
