@@ -33,7 +33,7 @@ class Engine:
         del self.found[network_id]
 
 
-USED = {"Containers": {"c": {}}}
+USED: dict[str, Any] = {"Containers": {"c": {}}}
 
 
 @pytest.mark.parametrize(
