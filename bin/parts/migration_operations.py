@@ -117,7 +117,7 @@ class Operation:
             constraint = self._given.get("constraint")
             named = _arguments(constraint).get("name") if isinstance(constraint, ast.Call) else None
             told = self._text("name") or self._text("old_name")
-            return f"{self.model}.{named.value if isinstance(named, ast.Constant) else told}"
+            return f"{self.model}.{ast.literal_eval(named) if isinstance(named, ast.Constant) else told}"
         does = self._given.get("code") or self._given.get("sql")
         return ast.unparse(does)[:_MOST_WORDS] if does else self.model
 
