@@ -25,6 +25,7 @@ from worker.container_spec import container_spec, health_spec
 from worker.engine.container_body import own_labels
 from worker.engine.options import NetworkSpec
 from worker.engine.spec import Adopted, DeploySpec, HealthSpec, Identity, ImageSpec, Secret
+from worker.record_store import lines_heard
 from worker.registries import opening
 
 NO_TARGET = -1
@@ -93,6 +94,7 @@ def target_brief(target_id: int, fence: int) -> Brief:
         before=before,
         after=after,
         hook_deadline=hook_deadline,
+        heard=lines_heard(target.pk, target.heard),
     )
     connection = with_registries(host_connection(target.host), [spec.image.reference])
     image_from = image_source(target.host_id, release)

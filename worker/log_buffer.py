@@ -43,6 +43,7 @@ class LogBuffer:
         self._masker, self._clock = masker, clock
         self._batch = Batch(first=last_line + 1)
         self._size, self._cut = size, is_cut
+        self._heard: dict[str, int] = {}
         self.step = "connect"
 
     def now(self) -> datetime:
@@ -99,6 +100,10 @@ class LogBuffer:
         if change not in self._batch.steps:
             self._batch.steps.append(change)
 
+    def heard(self, lines: dict[str, int]) -> None:
+        """So many of their first lines these containers, by ID, have in the log with what waits."""
+        self._heard |= lines
+
     def touch(self) -> None:
         """The server is no longer as it was found."""
         self._batch.touched = True
@@ -112,6 +117,7 @@ class LogBuffer:
         if self._batch.empty:
             return None
         taken, self._batch = self._batch, Batch(first=self._batch.last + 1)
+        taken.heard = dict(self._heard)
         return taken
 
     def clean(self, value: Any) -> Any:

@@ -67,6 +67,7 @@ class Batch:
     size: int = 0
     touched: bool = False
     gap: float | None = None  # seconds without service in all, by this attempt and those before
+    heard: dict[str, int] = field(default_factory=dict)  # how many of its lines each container has on record then
     cut_at: int | None = None
     since: float = 0.0  # when the first line came, by `time.monotonic`
 
@@ -98,10 +99,21 @@ def write(target_id: int, fence: int, batch: Batch) -> str:
     return lines
 
 
+def lines_heard(target_id: int, heard: dict[str, Any] | None) -> dict[str, int]:
+    """How many of its first lines each container has on record, as its Target says. Nothing is known where a worker of an
+    earlier version has written there since: it doesn't count them.
+    """
+    if heard is None or LogChunk.objects.filter(target=target_id, fence__gt=heard["fence"]).exists():
+        return {}
+    return dict(heard["lines"])
+
+
 def _guard(target_id: int, fence: int, batch: Batch) -> bool:
     """Move the Target's counters while we hold it. True when these lines were written by a commit whose answer was lost."""
     held = Target.objects.filter(pk=target_id, fence=fence, status=TargetStatus.RUNNING, lease_until__gt=Now())
     changes: dict[str, Any] = {"last_line": batch.last}
+    if batch.lines:
+        changes["heard"] = {"fence": fence, "lines": batch.heard}
     if batch.touched:
         changes["touched"] = True
     if batch.gap is not None:

@@ -70,13 +70,23 @@ class Recorder:
         self.target_id, self.fence = target_id, fence
         self._tail, self._patience, self._tell_lost = tail, patience, lost
         self._buffer_lock, self._write_lock = threading.Lock(), threading.Lock()
-        columns = ("deployment_id", "placement_id", "last_line", "log_bytes", "log_cut_at", "gap_seconds", "attempts")
+        columns = (
+            "deployment_id",
+            "placement_id",
+            "last_line",
+            "log_bytes",
+            "log_cut_at",
+            "gap_seconds",
+            "attempts",
+            "heard",
+        )
         asked_at = time.monotonic()
         target = Target.objects.annotate(now=Now()).values(*columns, "now").get(pk=target_id)
         self._deployment, self._placement = target["deployment_id"], target["placement_id"]
         is_cut = target["log_cut_at"] is not None
         clock = DatabaseClock(target["now"], asked_at)
         self._buffer = LogBuffer(masker, clock, target["last_line"], target["log_bytes"], is_cut=is_cut)
+        self._buffer.heard(record_store.lines_heard(target_id, target["heard"]))
         self._writing: Batch | None = None
         self._open: StepKey | None = None
         self._observed_in: StepKey | None = None
@@ -159,10 +169,13 @@ class Recorder:
 
     def _take_output(self, event: Wrote) -> None:
         """Masked before the lock is taken: the one Flusher of all Targets waits for it."""
+        last = event.last - len(event.lines)
         for piece in pieces(event.lines):
-            finished = self._buffer.finished(piece)
+            finished, last = self._buffer.finished(piece), last + len(piece)
             with self._buffer_lock:
                 self._buffer.add(finished)
+                if event.container:
+                    self._buffer.heard({event.container: last})
             if self._buffer.is_full:
                 self._write_patiently()
 

@@ -28,18 +28,25 @@ class DockerEngine(ProcessPart):
     """dockerd run as root from `folder`. Containers' ports are published by its proxy; no iptables rule is written.
 
     `live_restore` keeps containers running while the daemon restarts. `mirrors` are addresses (http://…) of registries asked before Docker Hub.
+    `log_options` (NAME=value) are those of containers that have none.
     """
 
     name = "engine"
 
     def __init__(
-        self, folder: Path, *, live_restore: bool = False, mirrors: Sequence[str] = (), program: str = "dockerd"
+        self,
+        folder: Path,
+        *,
+        live_restore: bool = False,
+        mirrors: Sequence[str] = (),
+        log_options: Sequence[str] = (),
+        program: str = "dockerd",
     ) -> None:
         super().__init__(folder)
         self._sockets = sockets_folder(self.folder)
         self._run = self._sockets / "run"
         self._live_restore = live_restore
-        self._mirrors = list(mirrors)
+        self._mirrors, self._log_options = list(mirrors), list(log_options)
         self._program = program
         self.socket = self._sockets / "docker.sock"
         self.log = self.folder / "dockerd.log"
@@ -152,6 +159,7 @@ class DockerEngine(ProcessPart):
     def _arguments(self, group: str, network: list[str]) -> list[str]:
         switches = ["--live-restore"] if self._live_restore else []
         switches += [f"--registry-mirror={mirror}" for mirror in self._mirrors]
+        switches += [f"--log-opt={option}" for option in self._log_options]
         return [
             self._program,
             f"--host={self.url}",

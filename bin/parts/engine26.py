@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from parts.debian import DebianArchive, cached
 from parts.dockerd import DockerEngine
@@ -38,9 +39,9 @@ def unpacked() -> Path:
 class Engine26(DockerEngine):
     """As `DockerEngine`, of a newer kind."""
 
-    def __init__(self, folder: Path, *, live_restore: bool = False, mirrors: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, **options: Any) -> None:
         self._programs = unpacked() / "bin"
-        super().__init__(folder, live_restore=live_restore, mirrors=mirrors, program=str(self._programs / "dockerd"))
+        super().__init__(folder, program=str(self._programs / "dockerd"), **options)
 
     def _daemon(self, arguments: Sequence[str]) -> Process:
         # dockerd looks for containerd, its shim, runc and its proxy on the PATH.

@@ -1,20 +1,19 @@
 """What the trial is asked for, what it upgrades from, and whether workers of that version may live beside the new ones.
 
-A migration that the earlier version's processes can't live with is one after which what they write is refused (a new column that has to be
-given a value), or what they read is gone. The standard library and git are enough for all of it.
+The standard library and git are enough for all of it.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from parts import hindrances as judge
 from parts.environment import ROOT
 from parts.processes import PartError, run
 
@@ -22,11 +21,6 @@ DESCRIPTION = "Bring docker-compose.yml up for real and go through a life with i
 ROLLED, LIFE, UNITS = "rolled", "life", "units"
 PARTS = (ROLLED, LIFE, UNITS)
 MIGRATIONS: Final = "deployments/migrations"
-# What changes nothing that an earlier version reads or writes; data is filled by what was written for it
-_HARMLESS: Final = frozenset(
-    {"CreateModel", "AddIndex", "RemoveIndex", "RenameIndex", "RemoveConstraint", "RunPython", "AlterModelOptions"}
-)
-_SAID_ONLY: Final = frozenset({"choices", "verbose_name", "help_text", "default"})  # of a field: no database knows them
 _TABLES: Final = re.compile(r"migrations\.(?:CreateModel|DeleteModel|RenameModel|AddField|RemoveField|RenameField)\b")
 
 
@@ -114,80 +108,11 @@ def _git(root: Path, *words: str) -> str:
 
 def new_migrations(old: Path, new: Path) -> list[str]:
     """The names of those that only the new source tree has, in their order."""
-    before, after = ({path.stem for path in (tree / MIGRATIONS).glob("0*.py")} for tree in (old, new))
+    before, after = ({path.stem for path in (tree / MIGRATIONS).glob("[!_]*.py")} for tree in (old, new))
     return sorted(after - before)
 
 
 def hindrances(old: Path, new: Path) -> list[str]:
     """Why processes of the earlier version can't work on the new one's tables; empty where they can."""
-    names, fields = new_migrations(old, new), dict[tuple[str, str], str]()
-    made, found = set[str](), list[str]()  # models that only the new version knows
-    for path in sorted((new / MIGRATIONS).glob("0*.py")):
-        for operation in _operations(path):
-            if path.stem in names:
-                if operation.kind == "CreateModel":
-                    made.add(operation.model)
-                elif operation.model not in made and (said := operation.hinders(fields)):
-                    found.append(f"{path.stem}: {said}")
-            operation.learn(fields)
-    return found
-
-
-class _Operation:
-    """One of a migration's."""
-
-    def __init__(self, call: ast.Call) -> None:
-        self.kind = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        self._given = {each.arg: each.value for each in call.keywords if each.arg}
-        self.model = (self._text("model_name") or self._text("name")).lower()
-
-    def _text(self, name: str) -> str:
-        value = self._given.get(name)
-        return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
-
-    def learn(self, fields: dict[tuple[str, str], str]) -> None:
-        """Remember what a database knows of each field."""
-        if self.kind == "CreateModel" and isinstance(listed := self._given.get("fields"), ast.List):
-            for each in listed.elts:
-                if isinstance(each, ast.Tuple) and isinstance(each.elts[0], ast.Constant):
-                    fields[(self.model, str(each.elts[0].value))] = _in_database(each.elts[1])
-        elif self.kind in ("AddField", "AlterField") and (field := self._given.get("field")) is not None:
-            fields[(self.model, self._text("name"))] = _in_database(field)
-
-    def hinders(self, fields: Mapping[tuple[str, str], str]) -> str:
-        """What of it the earlier version can't live with."""
-        if self.kind in _HARMLESS:
-            return ""
-        name, field = self._text("name"), self._given.get("field")
-        if self.kind == "AddField" and isinstance(field, ast.Call):
-            return (
-                ""
-                if _may_be_left_out(field)
-                else f"{self.model}.{name} has to be given, and the earlier version doesn't"
-            )
-        if self.kind == "AlterField" and field is not None and fields.get((self.model, name)) == _in_database(field):
-            return ""
-        return f"{self.kind} of {self.model}{f'.{name}' if 'model_name' in self._given else ''}"
-
-
-def _operations(path: Path) -> Iterator[_Operation]:
-    for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
-        if isinstance(node, ast.Assign) and any(getattr(each, "id", "") == "operations" for each in node.targets):
-            listed = node.value.elts if isinstance(node.value, ast.List) else []
-            yield from (_Operation(each) for each in listed if isinstance(each, ast.Call))
-
-
-def _may_be_left_out(field: ast.Call) -> bool:
-    """Whether a row may be written without it: Django's own `default` is for Django alone."""
-    kind = field.func.attr if isinstance(field.func, ast.Attribute) else ""
-    given = {each.arg: each.value for each in field.keywords}
-    null = given.get("null")
-    return kind == "ManyToManyField" or "db_default" in given or (isinstance(null, ast.Constant) and null.value is True)
-
-
-def _in_database(field: ast.expr) -> str:
-    """A field without what only people and Django are told."""
-    if not isinstance(field, ast.Call):
-        return ast.dump(field)
-    kept = [ast.dump(each) for each in field.keywords if each.arg not in _SAID_ONLY]
-    return f"{ast.dump(field.func)} {[ast.dump(each) for each in field.args]} {sorted(kept)}"
+    known = judge.migrations(new / MIGRATIONS)
+    return [str(each) for each in judge.hindrances(known, new_migrations(old, new))]

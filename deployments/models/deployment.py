@@ -166,6 +166,9 @@ class Target(models.Model):
     last_line = models.PositiveBigIntegerField(default=0)
     log_bytes = models.PositiveBigIntegerField(default=0)
     log_cut_at = models.PositiveBigIntegerField(null=True)  # the line after which keeping stopped
+    heard = models.JSONField(
+        null=True
+    )  # {"fence", "lines": how many of its lines each container, by ID, has in the log}
 
     class Meta:
         ordering = ("id",)

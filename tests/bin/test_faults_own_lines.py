@@ -25,6 +25,7 @@ def log(*parts: str | range) -> list[list[Any]]:
 
 STARTED = "Started shop-live-r2.f3."
 AGAIN = "Going on with shop-live-r2.f4, which an earlier attempt made; what it has written since its start follows once more."
+ON = "Going on with shop-live-r2.f4, which an earlier attempt made; its first 4 lines are in the log already."
 LATER = "Started shop-live-r2.f4."
 
 
@@ -41,8 +42,9 @@ def wrong(*parts: str | range, whole: bool = True) -> list[str]:
         (STARTED, range(1, 5), "Attempt 2, by worker.", AGAIN, range(1, 10)),
         (STARTED, range(1, 5), "Removing shop-live-r2.f4.", LATER, range(1, 10)),
         (STARTED, range(1, 5), AGAIN, LATER, range(1, 10)),
+        (STARTED, range(1, 5), ON, LATER, range(5, 10)),
     ],
-    ids=["at once", "in pieces", "told again", "another one", "adopted before it was started"],
+    ids=["at once", "in pieces", "told again", "another one", "adopted before it was started", "gone on with"],
 )
 def test_every_line_once(parts: tuple[str | range, ...]) -> None:
     assert wrong(*parts) == []
@@ -57,6 +59,8 @@ def test_every_line_once(parts: tuple[str | range, ...]) -> None:
         (STARTED, range(1, 5), "Attempt 2, by worker.", range(1, 10)),
         (STARTED, range(1, 5), STARTED, range(1, 10)),
         (STARTED, range(1, 5), AGAIN, range(5, 10)),
+        (STARTED, range(1, 5), ON, LATER, range(1, 10)),
+        (STARTED, range(1, 5), ON, LATER, range(6, 10)),
         (range(1, 5), STARTED, range(1, 10)),
         (STARTED, range(1, 9)),
         (STARTED, range(1, 10), AGAIN),
@@ -69,6 +73,8 @@ def test_every_line_once(parts: tuple[str | range, ...]) -> None:
         "a repeat that nobody announced",
         "started once more",
         "announced and not told again",
+        "gone on with and told again",
+        "gone on with after a gap",
         "before it was started",
         "the last is missing",
         "nothing of the last one",

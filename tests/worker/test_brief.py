@@ -115,3 +115,11 @@ def test_a_server_whose_key_changed_is_refused(world: World) -> None:
     Host.objects.update(state="key_changed")
     with pytest.raises(CannotBrief, match="showed another host key"):
         target_brief(target.pk, 1)
+
+
+def test_what_is_in_the_log_already_is_told_to_whoever_goes_on(world: World) -> None:
+    target = only_target(deployed(world))
+    assert target_brief(target.pk, 7).spec.heard == {}
+    target.heard = {"fence": 6, "lines": {"aaa": 12}}
+    target.save(update_fields=["heard"])
+    assert target_brief(target.pk, 7).spec.heard == {"aaa": 12}

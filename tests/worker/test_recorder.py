@@ -305,6 +305,32 @@ def test_what_was_heard_at_once_is_written_in_pieces(recorder: Recorder) -> None
     assert [(each.stream, each.text) for each in lines()] == said
 
 
+@pytest.mark.both_databases
+def test_how_much_of_a_container_s_output_is_on_record_is_stored_with_it(recorder: Recorder, claim: Claim) -> None:
+    said = [Written("stderr", f"line {number}") for number in range(BATCH_LINES + 10)]
+    feed(recorder, Wrote(said[:3], "aaa", 3))
+    recorder.record(Wrote(said, "bbb", 100 + len(said)))
+    assert heard(claim) == {"aaa": 3, "bbb": 100 + BATCH_LINES}, "what waits isn't on record yet"
+    recorder.flush()
+    assert heard(claim) == {"aaa": 3, "bbb": 100 + len(said)}
+
+
+def heard(claim: Claim) -> dict[str, int]:
+    return record_store.lines_heard(claim.id, Target.objects.values_list("heard", flat=True).get(pk=claim.id))
+
+
+def test_the_next_attempt_keeps_what_is_known_unless_a_worker_that_does_not_count_wrote_since(
+    recorder: Recorder, claim: Claim
+) -> None:
+    feed(recorder, Wrote([Written("stdout", "one")], "aaa", 1))
+    claims.hand_back_target(claim, reason="The worker was stopped.", delay_seconds=0)
+    second = claimed(Target.objects.get())
+    feed(recorder_of(second), Line("Attempt 2."))
+    assert heard(second) == {"aaa": 1}
+    LogChunk.objects.create(target_id=second.id, first_line=3, last_line=3, fence=second.fence + 1, lines="[]")
+    assert heard(second) == {}
+
+
 def test_what_was_heard_in_long_lines_is_written_in_pieces_as_well(recorder: Recorder) -> None:
     recorder.record(Wrote([Written("stdout", "x" * 10_000)] * 100))
     recorder.flush()

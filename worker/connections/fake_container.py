@@ -148,7 +148,11 @@ class FakeContainer:
         return {
             "Id": self.id,
             "Config": {name: value for name, value in self.body.items() if name != "HostConfig"},
-            "HostConfig": {**self.body.get("HostConfig", {}), "RestartPolicy": policy},
+            "HostConfig": {
+                "LogConfig": {"Type": "json-file", "Config": {}},
+                **self.body.get("HostConfig", {}),
+                "RestartPolicy": policy,
+            },
             "NetworkSettings": {"Networks": networks},
         }
 

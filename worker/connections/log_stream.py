@@ -37,6 +37,11 @@ class HttpBody:
         self._left = 0  # bytes of the current chunk that are still to come
         self._after_chunk = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Nothing is missing, if the connection has ended: a body in chunks says itself where it does."""
+        return self.ended or not self._chunked
+
     def feed(self, data: bytes) -> bytes:
         """The part of the body that is complete by now. ValueError when it isn't HTTP."""
         self._pending += data
@@ -242,12 +247,13 @@ class LogStream:
     _refusal = b""
 
     def _read(self) -> int:
+        broke = False
         try:
             data = self._sock.recv(_READ)
         except ConnectionGone:
             if not self._body.status:
                 raise
-            data = b""  # a follow just ends: whoever asks for the container's state next learns the rest
+            data, broke = b"", True  # a follow just ends: whoever asks for the container's state next learns the rest
         self.arrived += len(data)
         body = self._body.feed(data)
         if self._body.status >= 400:
@@ -256,5 +262,6 @@ class LogStream:
             self._lines += self._decoder.feed(body)
         if not data or self._body.ended:
             self._ended = True
-            self._lines += self._decoder.rest()
+            if self._body.is_whole and not broke:
+                self._lines += self._decoder.rest()
         return len(data)

@@ -11,6 +11,7 @@ from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
 from worker.engine.fixed_policy import is_fixed
 from worker.engine.health import Proof
+from worker.engine.heard import on_record, told_before
 from worker.engine.inventory import ADOPTABLE, Inventory, Owned
 from worker.engine.judging import prove
 from worker.engine.options import NetworkSpec
@@ -27,7 +28,8 @@ def adopt_or_create(run: Run, inventory: Inventory, carried: Mapping[str, str]) 
     mine = inventory.mine
     if mine is not None and _fits(run, mine):
         run.candidate = mine.name
-        again = "; what it has written since its start follows once more" if mine.running else ""
+        again = told_before(run, mine.container, "what it has written since its start") if mine.running else ""
+        run.heard = on_record(run, mine.container)
         yield Line(f"Going on with {mine.name}, which an earlier attempt made{again}.")
         return
     if mine is not None:

@@ -55,9 +55,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Wrote:
-    """What a container wrote since it was last listened to. One event however much: it may be a hundred thousand lines a second."""
+    """What a container wrote since it was last listened to. One event however much: it may be a hundred thousand lines a second.
+
+    `container` is its ID, and `last` the number that the last of these lines has among all that it wrote.
+    """
 
     lines: Sequence[LogLine]
+    container: str = ""
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)

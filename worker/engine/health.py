@@ -77,6 +77,7 @@ class _Watch:
     def run(self) -> Generator[Event, None, Proof]:
         yield self._progress()
         said, container = at_once(self.host, self.ears.open, self._look)
+        self.ears.container = container.id if container else ""
         yield from said
         heard = 0
         while True:
@@ -179,6 +180,8 @@ class _Ears:
         self.host, self.watched = host, watched
         self.stream: Follow | None = None
         self.count = self.arrived = 0
+        self.container = ""  # its ID
+        self.remembers_all = not watched.recent  # so what an earlier attempt told, too: a diagnosis looks at it
 
     def open(self) -> list[Line]:
         """Begin to listen; what is to be said of it."""
@@ -196,10 +199,11 @@ class _Ears:
         before, self.arrived = self.arrived, self.stream.arrived if self.stream is not None else 0
         self.count += len(came)
         fresh = self.count - self.watched.heard  # a stream begins with the container's first line
-        if fresh > 0:
+        new = came[-fresh:] if fresh > 0 else ()
+        self.watched.recent.extend(each.text for each in (came if self.remembers_all else new))
+        if new:
             self.watched.heard = self.count
-            self.watched.recent.extend(each.text for each in came[-fresh:])
-            yield Wrote(came[-fresh:])
+            yield Wrote(new, self.container, self.count)
         return max(len(came), _BURST if self.arrived - before >= _BULK else 0)
 
     def rest(self) -> Generator[Event, None, None]:

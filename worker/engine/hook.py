@@ -11,11 +11,12 @@ from typing import Literal
 
 from worker.engine.beside import beside_body, beside_only, shown
 from worker.engine.candidate import make_room
-from worker.engine.container_host import Container, Follow
+from worker.engine.container_host import Container
 from worker.engine.diagnosis import start_failed
 from worker.engine.errors import Cancelled, Conflict, HostError, LeaseLost, NotFound
-from worker.engine.events import Event, Line, Wrote
+from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
+from worker.engine.heard import Hearing, on_record, told_before
 from worker.engine.run import Run, Steps, attempt
 from worker.engine.strangers import name_refused
 from worker.engine.takeover import discard, held_inventory
@@ -63,13 +64,14 @@ def _run(run: Run, when: When, words: Sequence[str]) -> Generator[Event, None, s
     held_inventory(
         run.host, run.identity
     )  # `NewerFence` before anything is begun for a Target that isn't ours any more
-    there = _found(run, name)
+    there, known = _found(run, name), 0
     if there is None or there.status == "created":
         yield from _begin(run, when, words, there)
     else:
-        yield Line(f"Going on with {name}, which an earlier attempt started; what it wrote follows once more.")
+        known, again = on_record(run, there), told_before(run, there, "what it wrote")
+        yield Line(f"Going on with {name}, which an earlier attempt started{again}.")
     try:
-        ended = yield from _watch(run, name)
+        ended = yield from _watch(run, name, known)
     except Cancelled:
         yield from _end(run, name)
         raise
@@ -131,14 +133,15 @@ def _begin(run: Run, when: When, words: Sequence[str], there: Container | None) 
         raise start_failed(error, run.server, run.image) from error
 
 
-def _watch(run: Run, name: str) -> Generator[Event, None, Container]:
-    """Until it has ended; past its deadline it is stopped."""
+def _watch(run: Run, name: str, known: int) -> Generator[Event, None, Container]:
+    """Until it has ended; past its deadline it is stopped. `known` of its lines are on record."""
     begun, deadline = run.host.now(), run.spec.hook_deadline
     follow = run.host.follow(name)
+    hearing = Hearing(follow, known)
     try:
         while True:
-            yield from _heard(follow)
             container = run.host.container(name)
+            yield from hearing.lines(container)
             if container is None:
                 raise StepFailed(
                     f"{name} vanished from {run.server} while it ran.",
@@ -146,7 +149,7 @@ def _watch(run: Run, name: str) -> Generator[Event, None, Container]:
                     remedy="Find out how far the command came, then deploy again.",
                 )
             if not container.running:
-                yield from _rest(run, name, follow)
+                yield from _rest(run, container, hearing)
                 return container
             if run.host.now() - begun > deadline:
                 yield from _end(run, name)
@@ -160,19 +163,14 @@ def _watch(run: Run, name: str) -> Generator[Event, None, Container]:
         follow.close()
 
 
-def _rest(run: Run, name: str, follow: Follow) -> Steps:
+def _rest(run: Run, container: Container, hearing: Hearing) -> Steps:
     """Its last lines: the stream ends soon after the container."""
     until = run.host.now() + 5.0
-    while not follow.ended and run.host.now() < until:
-        yield from _heard(follow)
-        if not follow.ended:
+    while not hearing.follow.ended and run.host.now() < until:
+        yield from hearing.lines(container)
+        if not hearing.follow.ended:
             run.host.wait(0.05)
-    yield from _heard(follow)
-
-
-def _heard(follow: Follow) -> Steps:
-    if lines := follow.available():
-        yield Wrote(lines)
+    yield from hearing.lines(container)
 
 
 def _end(run: Run, name: str) -> Steps:

@@ -3,6 +3,7 @@
 `worker.brief` makes these from database rows; nothing here knows a row. Durations are seconds, sizes are bytes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -171,7 +172,8 @@ class DeploySpec:
     an earlier attempt of this Target had begun to change the server (`Mutated`): where the server then can't be looked
     at, nothing is claimed to be as before. `before` and `after` are commands that run in containers of their own, for at
     most `hook_deadline` seconds each: the one before anything is changed, the other once the new version serves. `give_up`:
-    go no further, but put back what the attempts before have changed, where the old version is still there.
+    go no further, but put back what the attempts before have changed, where the old version is still there. `heard` says
+    how many of its first lines each container, by its ID, has in the log already.
     """
 
     identity: Identity
@@ -187,3 +189,4 @@ class DeploySpec:
     after: tuple[str, ...] = ()
     hook_deadline: float = 600.0
     incumbent_networks: tuple[NetworkSpec, ...] = ()
+    heard: Mapping[str, int] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """What a container wrote, as it numbered its lines itself, against what Estiva's log has of it: nothing is missing, nothing comes twice.
 
-An attempt that goes on with a container whose output is in the log already lets it follow once more from its first line, and says so in
-the log. That alone is no repeat; how many lines came again like that is counted.
+An attempt that goes on with a container tells what follows on what is in the log already, and says so. Where its engine may have dropped the
+first lines it lets all that is left follow once more, and says that: it alone is no repeat; how many lines came again like that is counted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Any, Final
 OURS: Final = "estiva"
 _STARTED: Final = re.compile(r"Started (?P<name>\S+)\.")
 _AGAIN: Final = re.compile(r"Going on with (?P<name>\S+), which an earlier attempt made; .* follows once more\.")
+_ON: Final = re.compile(
+    r"Going on with (?P<name>\S+), which an earlier attempt made; its first .* in the log already\."
+)
 
 
 @dataclass
@@ -40,6 +43,8 @@ def tellings(lines: Iterable[Sequence[Any]], said: re.Pattern[str]) -> list[Told
         elif begun := _STARTED.fullmatch(text):
             if begun["name"] != found[-1].container:
                 found.append(Told(begun["name"], again=False))
+        elif on := _ON.fullmatch(text):
+            found[-1].container = on["name"]  # it has another name now; what it is told to have written goes on
         elif again := _AGAIN.fullmatch(text):
             found.append(Told(again["name"], again=True))
     return found

@@ -2,12 +2,14 @@
 
 import itertools
 import struct
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.connections.log_stream import LINE_LIMIT, HttpBody, LineDecoder
+from worker.connections.channels import ChannelSocket, ConnectionGone
+from worker.connections.log_stream import LINE_LIMIT, HttpBody, LineDecoder, LogStream
 from worker.engine.container_host import LogLine
 
 STREAMS = {"stdout": 1, "stderr": 2}
@@ -136,3 +138,43 @@ def test_what_is_not_http_is_refused() -> None:
 def test_what_would_never_end_is_refused(said: bytes) -> None:
     with pytest.raises(ValueError, match="not an HTTP response"):
         HttpBody().feed(said)
+
+
+class Channel:
+    """What arrives, piece by piece; then the connection breaks, or ends."""
+
+    deadline: float | None = None
+
+    def __init__(self, *pieces: bytes, breaks: bool) -> None:
+        self._pieces, self._breaks, self.ready = list(pieces), breaks, True
+
+    def sendall(self, request: bytes) -> None:
+        """Nobody reads it."""
+
+    def recv(self, size: int) -> bytes:
+        """The next piece."""
+        if self._pieces:
+            return self._pieces.pop(0)
+        if self._breaks:
+            raise ConnectionGone
+        return b""
+
+
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_half_a_line_at_which_the_connection_ended_is_no_line(breaks: bool) -> None:
+    """It would count as one, and the line itself, which comes whole from the next stream, be passed over."""
+    channel = Channel(HEAD + chunk(frame("stdout", b"one\n")), chunk(frame("stdout", b"tw")), breaks=breaks)
+    stream = LogStream(cast("ChannelSocket", channel), b"", tty=False)
+    assert [each.text for each in stream.available()] == ["one"]
+    assert stream.ended
+
+
+def test_a_last_line_without_a_newline_is_one() -> None:
+    whole = HEAD + chunk(frame("stdout", b"one\ntw")) + b"0\r\n\r\n"
+    stream = LogStream(cast("ChannelSocket", Channel(whole, breaks=True)), b"", tty=False)
+    assert [each.text for each in stream.available()] == ["one", "tw"]
+    assert stream.ended
