@@ -93,6 +93,14 @@ def by_number(placement_id: int, number: int) -> Release | None:
     return Release.objects.filter(placement=placement_id, number=number).first()
 
 
+def brought_by(placement_id: int, number: int, target_id: int) -> Release | None:
+    """The Release that a container's labels tell of: the one with that number, if the Target they name brought it.
+
+    A number alone may be that of a Release which only the server remembers, from before a backup was restored.
+    """
+    return Release.objects.filter(placement=placement_id, number=number, deployments__targets=target_id).first()
+
+
 def record_release(*, actor: Actor, placement: Placement, content: Content, repeats: Release | None = None) -> Release:
     """The Release with exactly this content: the newest (or repeated) one where it is the same, else a new number.
 

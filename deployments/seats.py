@@ -15,6 +15,7 @@ _WRITTEN: Final = (
     "running_release", "running_target", "running_since", "owed", "observed", "drift", "drift_at", "difference", "ignored"
 )  # fmt: skip
 _NOT_PROVEN: Final = "It is not proven that anything serves here."
+_NOT_ON_RECORD: Final = "A container of release %s runs, though none is on record."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def update(ending: Ending, deployment: Deployment) -> Release | None:
     elif status == TargetStatus.NEEDS_ATTENTION:
         seat.drift, seat.drift_at = _NOT_PROVEN, clock.now()
     elif status not in UNTOUCHED:
-        _now_serves(seat, target, serving)
+        _now_serves(seat, serving, int((ending.observed or {}).get("target", 0)))
     if ending.observed is not None:
         seat.observed = _observed(seat, ending.observed)
     seat.difference, seat.ignored = {}, {}  # whatever was seen, or ignored, before
@@ -84,30 +85,22 @@ def _still_left(container: Mapping[str, Any], before: Mapping[str, Any] | None) 
     return {**container, "left": before} if is_alike else dict(container)
 
 
-def _now_serves(seat: PlacementHost, target: Target, number: int | None) -> None:
-    """What was seen serving after a run that didn't succeed: the version before, another one, or nothing."""
+def _now_serves(seat: PlacementHost, number: int | None, made_by: int) -> None:
+    """What was seen serving after a run that didn't succeed: the version before, another one, or nothing.
+
+    `made_by` is the Target that its container names. One of which the record knows nothing serves as such.
+    """
     if number is None:
         seat.running_release = seat.running_target = seat.running_since = None
         seat.observed, seat.drift, seat.drift_at = {}, "", None
     elif seat.running_release is None or seat.running_release.number != number:
-        _now_runs(seat, releases.by_number(target.placement_id, number), _who_brought(target, number))
+        release = releases.brought_by(seat.placement_id, number, made_by)
+        _now_runs(seat, release, who_brought(seat, release, [made_by]))
+        if release is None:
+            seat.running_since = None
+            seat.drift, seat.drift_at = _NOT_ON_RECORD % number, clock.now()
 
 
 def _now_runs(seat: PlacementHost, release: Release | None, target: Target | None) -> None:
     seat.running_release, seat.running_target, seat.running_since = release, target, Now()
     seat.drift, seat.drift_at = "", None
-
-
-def _who_brought(target: Target, release_number: int) -> Target | None:
-    """The Target whose container serves that Release here."""
-    return (
-        Target.objects.filter(
-            placement=target.placement_id,
-            host=target.host_id,
-            role=Target.Role.DEPLOY,
-            status=TargetStatus.SUCCEEDED,
-            deployment__release__number=release_number,
-        )
-        .order_by("-pk")
-        .first()
-    )

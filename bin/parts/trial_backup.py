@@ -14,6 +14,7 @@ from typing import Any, Final
 from parts.processes import PartError
 
 OPEN: Final = ("queued", "running", "stalled")
+LEAP: Final = 1000  # what a restore adds to the number of each placement's next release
 
 
 @dataclass
@@ -84,6 +85,14 @@ def open_targets(tables: Mapping[str, Table]) -> list[OpenTarget]:
 def by_status(opened: Iterable[OpenTarget]) -> dict[str, int]:
     """How many stood how."""
     return dict(sorted(Counter(each.status for each in opened).items()))
+
+
+def as_restored(tables: Mapping[str, Table]) -> dict[str, Table]:
+    """What a restore makes of it: row for row the same, but that numbers of releases leap."""
+    placements = tables["deployments_placement"]
+    place = placements.columns.index("next_release")
+    leapt = [[value + LEAP if at == place else value for at, value in enumerate(row)] for row in placements.rows]
+    return {**tables, "deployments_placement": Table(placements.columns, leapt)}
 
 
 def differing(one: Mapping[str, Table], other: Mapping[str, Table]) -> list[str]:

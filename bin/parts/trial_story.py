@@ -151,7 +151,7 @@ class Story(Upgraded):
         again = self.backup.with_suffix(".again")
         with again.open("wb") as file:
             self.other.manage("backup", "-", output=file)
-        wrong += trial_backup.differing(self.tables, trial_backup.read(again))
+        wrong += trial_backup.differing(trial_backup.as_restored(self.tables), trial_backup.read(again))
         check(not wrong, f"not the same after the restore: {'; '.join(wrong)}")
         self.figures["restored"] = {
             "history_compared": self.history.counts,

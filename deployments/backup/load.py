@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from django.db import IntegrityError, connection, models, transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from deployments import audit
@@ -20,6 +21,7 @@ from deployments.backup.tables import (
     tables,
     unpacked,
 )
+from deployments.models import Placement
 
 # What happened after the backup is forgotten here, not on the servers: no number that they may bear is given twice.
 LEAP: Final = 1000
@@ -50,6 +52,7 @@ def restore(file: IO[bytes]) -> Restored:
             _refuse_unless_empty()
             counts = _load(reader)
             raise_sequences({table: number + LEAP for table, number in header["sequences"].items() if number})
+            Placement.objects.update(next_release=F("next_release") + LEAP)
             found = audit.verify()
             if not found.ok:
                 raise BackupRefused(

@@ -59,8 +59,15 @@ def on(folder: Path, url: str, script: str, *files: Path) -> str:
 
 
 def rows(file: Path) -> list[Any]:
-    """What a backup holds, but for what differs by the day: its header and its checksum."""
-    return [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()][1:-1]
+    """What a backup holds, but for what differs by the day, its header and its checksum, and for the numbers that leap."""
+    place, found = -1, []
+    for line in [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()][1:-1]:
+        if isinstance(line, dict):
+            place = line["columns"].index("next_release") if line["table"] == "deployments_placement" else -1
+        elif place >= 0:
+            del line[place]
+        found.append(line)
+    return found
 
 
 def test_there_and_back_again(postgres_server: Postgres, tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from deployments import backup
+from deployments.backup import load
+from deployments.models import Placement
 from deployments.states import TargetStatus
 from parts import trial_backup
 from parts.faults.events import Event
@@ -66,6 +69,21 @@ def test_a_row_that_changed_between_two_backups_is_told(tmp_path: Path) -> None:
             factories.host(name="pier-9")
     (found,) = trial_backup.differing(*map(trial_backup.read, files))
     assert found.startswith("deployments_host: ")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restore_lets_the_numbers_of_releases_leap_and_changes_nothing_else(tmp_path: Path) -> None:
+    factories.placement()
+    files = []
+    for number in (1, 2):
+        files.append(tmp_path / f"{number}.backup")
+        with files[-1].open("wb") as out:
+            backup.write(out)
+        Placement.objects.update(next_release=F("next_release") + load.LEAP)
+    one, other = map(trial_backup.read, files)
+    assert trial_backup.differing(trial_backup.as_restored(one), other) == []
+    (found,) = trial_backup.differing(one, other)
+    assert found.startswith("deployments_placement: ")
 
 
 def test_a_file_without_tables_is_no_backup(tmp_path: Path) -> None:

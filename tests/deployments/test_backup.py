@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.db.models import Model
 
-from deployments import audit, backup
-from deployments.actors import Actor
+from deployments import audit, backup, releases
+from deployments.actors import ESTIVA, Actor
 from deployments.backup import dump, load, tables
 from deployments.inventory import shared_variables
 from deployments.models import (
@@ -24,6 +24,7 @@ from deployments.models import (
     Host,
     Installation,
     LogChunk,
+    Placement,
     SecretVersion,
     Tally,
     User,
@@ -87,6 +88,19 @@ def repacked(content: list[Any]) -> bytes:
     return file.getvalue()
 
 
+def rows(packed: bytes, leapt: int = 0) -> list[Any]:
+    """What it holds, but for what differs by the day; with the numbers of releases as if they had leapt so far."""
+    name, place, found = "", -1, []
+    for line in lines(packed)[1:-1]:
+        if isinstance(line, dict):
+            name = line["table"]
+            place = line["columns"].index("next_release") if name == Placement._meta.db_table else -1
+        elif place >= 0:
+            line[place] += leapt
+        found.append(line)
+    return found
+
+
 def empty() -> None:
     """As after `migrate` on a new database."""
     with transaction.atomic(), connection.cursor() as cursor:
@@ -120,7 +134,7 @@ def test_all_comes_back_as_it_was() -> None:
     name, before, head = Installation.objects.get().name, written(), audit.signed_head()
     empty()
     found = restored(before)
-    assert lines(written())[1:-1] == lines(before)[1:-1]
+    assert rows(written()) == rows(before, leapt=load.LEAP)
     assert (found.installation, found.audit_head) == (name, str(head))
     assert found.audit_entries == AuditEntry.objects.count() > 0
     assert Installation.objects.get().created_at.isoformat()[:19] in str(lines(before)), "not stamped anew"
@@ -140,6 +154,25 @@ def test_life_goes_on_afterwards() -> None:
     # The row that is gone had the next number; and servers may know of more than the backup does
     assert factories.host().pk > newest + 1 + load.LEAP - 1
     assert factories.ran(factories.release(done.placement)).pk > done.pk + load.LEAP - 1
+
+
+def test_no_number_of_a_release_is_given_twice() -> None:
+    """Neither of an application that has been deployed, nor of one that was first deployed after the backup."""
+    done = fill()
+    other = factories.placement()
+    before = {each.pk: each.next_release for each in Placement.objects.all()}
+    assert before == {done.placement_id: 2, other.pk: 1}
+    packed = written()
+    empty()
+    restored(packed)
+    assert {each.pk: each.next_release for each in Placement.objects.all()} == {
+        key: number + load.LEAP for key, number in before.items()
+    }
+    placement = Placement.objects.get(pk=done.placement_id)
+    content = releases.content_now(placement)
+    with transaction.atomic():
+        made = releases.record_release(actor=ESTIVA, placement=placement, content=content)
+    assert made.number == 2 + load.LEAP
 
 
 def test_neither_keys_nor_plain_secrets_are_in_it(settings: LazySettings) -> None:

@@ -33,6 +33,15 @@ def seat(world: World) -> PlacementHost:
     return PlacementHost.objects.select_related("running_release", "running_target").get(placement=world.placement)
 
 
+def restored(world: World, release: int, made_by: int) -> Target:
+    """A deploy that failed, and was seen to have brought back a container that says so of itself."""
+    target = only_target(deployed(world))
+    ended = {"verdict": "failed_restored", "serving_release": release}
+    assert endings.end_target(claimed(target), ended, {"container": "c1", "release": release, "target": made_by})
+    target.refresh_from_db()
+    return target
+
+
 def test_success_is_what_runs_now(world: World) -> None:
     deployment = deployed(world)
     target = only_target(deployment)
@@ -94,9 +103,27 @@ def test_restored_to_another_release_than_recorded_is_believed(world: World) -> 
     brought_by = seat(world).running_target
     succeed(world, digest=OTHER_DIGEST)
 
-    finish(only_target(deployed(world)), "failed_restored", serving_release=first.number)
+    restored(world, first.number, brought_by.pk if brought_by else 0)
 
     assert (seat(world).running_release, seat(world).running_target) == (first, brought_by)
+
+
+@pytest.mark.parametrize("made_by", ["a deploy that only the server remembers", "another release's deploy", "nobody"])
+def test_a_number_alone_is_not_believed(world: World, made_by: str) -> None:
+    """As after a restore, where the server went on to a release of that number before."""
+    first = succeed(world)
+    succeed(world, digest=OTHER_DIGEST)
+    other = seat(world).running_target
+    assert other is not None
+
+    target = restored(
+        world, first.number, {"nobody": 0, "another release's deploy": other.pk}.get(made_by, other.pk + 1000)
+    )
+
+    now = seat(world)
+    assert (now.running_release, now.running_target, now.running_since) == (None, None, None)
+    assert now.drift == "A container of release 1 runs, though none is on record."
+    assert (target.status, target.serving_release) == (TargetStatus.FAILED_RESTORED, None)
 
 
 def test_failed_with_nothing_serving_says_so(world: World) -> None:

@@ -18,7 +18,7 @@ from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool, SshSession
 from worker.connections.room import ask_machine
 from worker.connections.signals import Signals
-from worker.engine.errors import HostLost, LeaseLost
+from worker.engine.errors import ConnectionLost, HostLost, LeaseLost
 
 
 @pytest.fixture
@@ -124,6 +124,22 @@ def test_a_dead_transport_is_replaced(pool: Pool, make_sshd: Callable[..., SshSe
         broken.close()
         assert fresh.alive
         assert fresh.run(["echo", "a b; $(id)"]).stdout == b"a b; $(id)\n"
+
+
+def test_a_transport_that_has_not_noticed_its_end_is_used_by_nobody_new(
+    pool: Pool, sshd: SshServer, ssh_key: SshKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session_on(pool, sshd, ssh_key) as broken:
+        monkeypatch.setattr(broken.transport, "_send_user_message", _reset)
+        with pytest.raises(ConnectionLost, match="was lost"):
+            broken.run(["true"])
+        assert broken.transport.is_active()
+        with session_on(pool, sshd, ssh_key) as fresh:
+            assert fresh.run(["true"]).exit_code == 0
+
+
+def _reset(_message: object) -> None:
+    raise ConnectionResetError("reset by peer")
 
 
 def test_other_keys_and_other_servers_are_kept_apart(

@@ -91,6 +91,21 @@ def test_another_image_under_the_same_label_is_no_release_on_record(stage: Stage
     assert (sight["release"], sight["containers"][0]["serves"]) == (None, True)
 
 
+def test_the_same_labels_of_a_deploy_that_is_not_on_record_are_no_release_on_record(
+    stage: Stage, keeper: Keeper
+) -> None:
+    """As a server has it that went on after the backup which was restored since."""
+    deployment = stage.deployed()
+    run(only_target(deployment), keeper, stage.open)
+    row, host = in_doubt(deployment), FakeHost(stage.server)
+    assert look_at(row, host).sight["release"] == 1
+    (container,) = stage.server.containers.values()
+    labels = dict(container.body["Labels"])
+    container.body = {**container.body, "Labels": {**labels, "estiva.target": str(row.target_id + 1000)}}
+    sight = look_at(row, host).sight
+    assert (sight["release"], sight["containers"][0]["serves"]) == (None, True)
+
+
 def test_what_has_changed_since_it_was_shown_is_not_recorded(
     stage: Stage, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ from worker.connections.fake import FakeHost, FakeServer
 from worker.connections.signals import Signals
 from worker.engine import found
 from worker.engine.container_host import Container, Platform
-from worker.engine.errors import Cancelled, HostKeyChanged, HostLost, LeaseLost
+from worker.engine.errors import Cancelled, ConnectionLost, HostKeyChanged, HostLost, LeaseLost
 from worker.engine.look import Sight, look
 from worker.engine.spec import Secret
 from worker.keeper import Keeper
@@ -38,6 +38,7 @@ from worker.operations.steps import Looking, Outcome
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 IMAGE = "registry.example.com/storefront"
 LOST = HostLost("Server web-2 does not answer.", why="The port is closed.", remedy="Is sshd running?")
+BROKEN = ConnectionLost("The connection to server web-2 was lost.", why="It was closed.", remedy="Try again.")
 CHANGED = HostKeyChanged("Server web-2 shows another host key.", offered_type="ssh-ed25519", offered_key=OTHER_KEY)
 
 
@@ -46,6 +47,10 @@ class Servers:
 
     def __init__(self) -> None:
         self.by_name: dict[str, Any] = {"web-1": FakeServer("web-1"), "web-2": FakeServer("web-2")}
+        self.breaking: list[
+            tuple[str, str]
+        ] = []  # the server, and the call at which its next connection turns out to be gone
+        self.opened: list[str] = []
 
     def publish(self, *names: str, **fields: Any) -> str:
         """Let these servers' registry have the image; its digest."""
@@ -58,7 +63,18 @@ class Servers:
         found = self.by_name[connection.address.host_name]
         if isinstance(found, Exception):
             raise found
-        yield FakeHost(found, signals)
+        self.opened.append(found.name)
+        host = FakeHost(found, signals)
+        call = next((call for name, call in self.breaking if name == found.name), None)
+        if call is not None:
+            self.breaking.remove((found.name, call))
+            host.on_call(call, 1, "before", broken)
+        yield host
+
+
+def broken() -> None:
+    """What a call on a connection comes to that has ended."""
+    raise BROKEN
 
 
 @pytest.fixture
@@ -125,6 +141,30 @@ def test_a_server_that_does_not_answer_hides_no_other(world: World, keeper: Keep
     assert [each["ready"] for each in plan.hosts] == [True, False]
     assert bad(plan.hosts[1]) == ["Server web-2 does not answer. The port is closed."]
     assert plan.operation.steps[1]["remedy"] == "Is sshd running?"
+
+
+@pytest.mark.parametrize("call", ["containers", "remote_image"])
+def test_a_connection_that_had_died_unnoticed_is_made_anew_once(
+    world: World, keeper: Keeper, servers: Servers, call: str
+) -> None:
+    servers.publish("web-1", "web-2")
+    good = planned(world, keeper).hosts[1]["findings"]
+    servers.opened.clear()
+    servers.breaking = [("web-2", call)]
+    plan = planned(world, keeper)
+    assert [each["ready"] for each in plan.hosts] == [True, True]
+    assert plan.hosts[1]["findings"] == good, "of the first look nothing is left"
+    assert sorted(servers.opened) == ["web-1", "web-2", "web-2"]
+
+
+def test_a_connection_that_breaks_again_is_told_with_what_to_do(world: World, keeper: Keeper, servers: Servers) -> None:
+    servers.publish("web-1", "web-2")
+    servers.breaking = [("web-2", "containers")] * 2
+    plan = planned(world, keeper)
+    assert [each["ready"] for each in plan.hosts] == [True, False]
+    assert bad(plan.hosts[1]) == ["The connection to server web-2 was lost. It was closed."]
+    assert plan.operation.steps[1]["remedy"] == "Try again."
+    assert sorted(servers.opened) == ["web-1", "web-2", "web-2"], "no third time"
 
 
 def test_a_changed_host_key_raises_the_alarm(world: World, keeper: Keeper, servers: Servers) -> None:

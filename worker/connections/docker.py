@@ -35,6 +35,7 @@ from worker.engine.container_host import (
     LocalImage,
     LogLine,
     Probe,
+    PublishedPort,
     PullProgress,
     RemoteImage,
 )
@@ -172,7 +173,7 @@ class DockerHost:
             listed: Sequence[Mapping[str, Any]] = self._api.containers(all=True, filters={"label": wanted})
         return listed
 
-    def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:
+    def all_published_ports(self) -> Sequence[PublishedPort]:
         """Of every running container on the server, ours or not."""
         with translated(self._session):
             return inspected.published_ports(self._api.containers())

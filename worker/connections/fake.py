@@ -20,6 +20,7 @@ from worker.engine.container_host import (
     LocalImage,
     LogLine,
     Probe,
+    PublishedPort,
     PullProgress,
     RemoteImage,
 )
@@ -136,12 +137,16 @@ class FakeHost(FakeConnection):
 
         return self._call("names", (dict(labels),), look)
 
-    def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:
+    def all_published_ports(self) -> Sequence[PublishedPort]:
         """Of every running container."""
 
-        def look() -> list[tuple[str, int, str, str]]:
+        def look() -> list[PublishedPort]:
             running = [each for each in self.server.containers.values() if each.running]
-            return [(host, port, protocol, each.name) for each in running for host, port, _, protocol in each.published]
+            return [
+                PublishedPort(host, port, protocol, each.name, dict(each.body.get("Labels") or {}))
+                for each in running
+                for host, port, _, protocol in each.published
+            ]
 
         return self._call("all_published_ports", (), look)
 

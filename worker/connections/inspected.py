@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from worker.engine.container_host import Container, EngineFacts, LocalImage, Mount, Platform, RemoteImage
+from worker.engine.container_host import (
+    Container,
+    EngineFacts,
+    LocalImage,
+    Mount,
+    Platform,
+    PublishedPort,
+    RemoteImage,
+)
 
 Json = Mapping[str, Any]
 _HEALTH_LINES = 5
@@ -160,14 +168,21 @@ def own_name(listed: Json) -> str:
     return next((name for name in names if name and "/" not in name), "")
 
 
-def published_ports(listed: Sequence[Json]) -> list[tuple[str, int, str, str]]:
-    """From `/containers/json`: (host address, host port, protocol, container name)."""
-    return sorted(
-        (str(port.get("IP", "")), int(port["PublicPort"]), str(port["Type"]), str(each["Names"][0]).removeprefix("/"))
+def published_ports(listed: Sequence[Json]) -> list[PublishedPort]:
+    """From `/containers/json`."""
+    found = [
+        PublishedPort(
+            str(port.get("IP", "")),
+            int(port["PublicPort"]),
+            str(port["Type"]),
+            str(each["Names"][0]).removeprefix("/"),
+            each.get("Labels") or {},
+        )
         for each in listed
         for port in each.get("Ports") or ()
         if port.get("PublicPort")
-    )
+    ]
+    return sorted(found, key=lambda each: each[:4])
 
 
 def disk_free(said: bytes) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from worker.connections.channels import ChannelSocket, Output, run_on, without_l
 from worker.connections.login import SshAddress
 from worker.connections.signals import Signals
 from worker.connections.transport import ChannelRefused, ChannelSilent, Kind, Transport
-from worker.engine.errors import HostLost
+from worker.engine.errors import ConnectionLost, HostLost
 
 CHANNEL_SECONDS = 10.0
 _LONGEST_GREETING = 65536
@@ -126,14 +126,16 @@ class SshSession:
         self.check()
         if self._closed:
             raise HostLost(f"The session on server {self.address.host_name} is closed.")
+        transport = on or self.transport
         try:
-            channel = (on or self.transport).request_channel(kind, fields, deadline=deadline, interrupt=self.check)
+            channel = transport.request_channel(kind, fields, deadline=deadline, interrupt=self.check)
         except ChannelSilent as error:
             if kind == "direct-tcpip":  # sshd itself waits for that address: says nothing about the transport
                 raise TimeoutError(f"no answer in {deadline:g} s") from error
             self.transport.doubtful = True  # the next session connects anew
             raise self.lost(error) from error
         except (EOFError, paramiko.SSHException, OSError) as error:
+            transport.doubtful = True  # it may not have noticed itself yet
             raise self.lost(error) from error
         with self._lock:
             self._channels = [each for each in self._channels if not each.closed]
@@ -142,8 +144,8 @@ class SshSession:
             channel.close()
         return channel
 
-    def lost(self, error: BaseException | None = None) -> HostLost:
-        """The error to raise when the connection is gone."""
+    def lost(self, error: BaseException | None = None) -> ConnectionLost:
+        """The error to raise when the connection is gone. Its remedy is shown where nobody tries again by himself."""
         way = self.transport.way
         if way is not None and not way.alive:
             lost = way.lost(error)
@@ -151,10 +153,10 @@ class SshSession:
             return lost
         reason = self.transport.get_exception() or error
         said = str(reason) or type(reason).__name__ if reason is not None else "it was closed"
-        return HostLost(
+        return ConnectionLost(
             f"The connection to server {self.address.host_name} was lost.",
             why=f"{said}. The server or its sshd was stopped, or the network between broke.",
-            remedy="Nothing to do: the work is taken up again as soon as the server answers.",
+            remedy="Try again. If it stays so, see whether the server is up, and whether the network between holds.",
         )
 
     def abort(self) -> None:

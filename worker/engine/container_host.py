@@ -8,6 +8,7 @@ Containers are always addressed **by name**: names bear the fence, so a stale ho
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 
@@ -133,6 +134,16 @@ class PullProgress:
     status: str = ""
 
 
+class PublishedPort(NamedTuple):
+    """A port of the server that a running container holds. Its labels come in the same answer: its name may be another by now."""
+
+    address: str
+    port: int
+    protocol: str
+    name: str  # of the container
+    labels: Mapping[str, str] = MappingProxyType({})
+
+
 class LogLine(NamedTuple):
     """A line a container wrote; `text` has no newline, invalid UTF-8 already replaced."""
 
@@ -224,8 +235,8 @@ class ContainerHost(Protocol):
         """The names of the containers, running or not, that carry all these labels: one question, however many they are."""
         ...
 
-    def all_published_ports(self) -> Sequence[tuple[str, int, str, str]]:
-        """(host address, host port, protocol, container name) of every running container on the server."""
+    def all_published_ports(self) -> Sequence[PublishedPort]:
+        """Of every running container on the server."""
         ...
 
     def container(self, name: str) -> Container | None: ...

@@ -53,6 +53,12 @@ class HostKeyChanged(HostLost):
         self.host_name, self.where = host_name, where
 
 
+class ConnectionLost(HostLost):
+    """A connection that was there broke, or had broken unnoticed before it was used. Whoever only reads may connect anew and
+    ask again.
+    """
+
+
 class BuilderLost(HostLost):
     """Another server than the one that is worked on was lost: the builder, while an image came from there."""
 

@@ -117,6 +117,7 @@ class Observed:
     published: tuple[tuple[str, int, int, str], ...] = ()  # (host address, host port, container port, protocol)
     service: str = ""  # of a Compose application, which has an Observed for each container
     running: bool = True
+    target: int = 0  # the Target that made it, by its label; not told of a Compose application's
     settings: Mapping[str, Any] = field(
         default_factory=dict
     )  # as `engine.found` reads them: what differs later was changed

@@ -9,7 +9,7 @@ from worker.engine.container_host import Container, ContainerHost, EngineFacts, 
 from worker.engine.errors import HostError
 from worker.engine.events import Event, Finding
 from worker.engine.failure import listed
-from worker.engine.inventory import Inventory, take_inventory
+from worker.engine.inventory import Inventory, labels_of, take_inventory
 from worker.engine.lacking import asks_much, lacking
 from worker.engine.podman import podman_findings, podman_misfits
 from worker.engine.ports import Published, check_ports, published_ports
@@ -73,7 +73,7 @@ def preflight(
     local, remote, findings = _image(spec, host, facts, server, sight.present)
     yield from findings
     yield disk_finding(sight.space, already_here=local is not None, folder=facts.root_folder, server=server)
-    yield from check_ports(host, spec.container.ports, inventory.names, server, sight.published)
+    yield from check_ports(host, spec.container.ports, labels_of(spec.identity), server, sight.published)
     yield from _names(spec, sight.holder, inventory, server)
     yield from _restart(spec, server)
     yield from lacking(spec.container.options, facts, server)

@@ -107,6 +107,7 @@ def observed_of(container: Container, release: int, image: LocalImage | None, di
         release,
         container.started_at,
         container.published,
+        target=Owned(container).target,
         settings=found_settings(container, image),
     )
 

@@ -171,8 +171,12 @@ class _Look:
         return self.masker.mask(storable(text))[:LONGEST_ANSWER]
 
     def _matching(self, each: Owned, image: LocalImage | None) -> int | None:
-        """The Release on record that it is, by its label and its image both."""
-        release = self.known.get(each.release)
+        """The Release on record that it is, by its labels and its image both."""
+        adopted = self.identity.adopted
+        if adopted is not None and adopted.container_id == each.container.id:
+            release = self.known.get(each.release)
+        else:
+            release = releases.brought_by(self.seat.placement_id, each.release, each.target)
         if release is None:
             return None
         digests = {reference.rpartition("@")[2] for reference in (image.repo_digests if image else ())}

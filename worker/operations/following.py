@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db import connection
 
 from deployments import follows, live, queue
-from deployments.models import Operation, Release
+from deployments.models import Operation, Release, Target
 from deployments.states import OperationStatus
 from worker.brief import installation_name, open_secrets
 from worker.engine.container_host import Container
@@ -71,8 +71,8 @@ def _log(looking: Looking) -> str:
     secrets = secrets_of(operation)
     installation = installation_name()
     with door.enter(host, looking.signals, secrets) as (server, masker):
-        connection.close()  # this takes hours, and connections are fewer than follows
         found = ours(server.container(operation.request["id"]), installation, operation.request)
+        connection.close()  # this takes hours, and connections are fewer than follows
         journal = Journal(
             masker,
             lambda first, last, lines: follows.append(operation.pk, first, last, lines),
@@ -128,6 +128,13 @@ def ours(found: Container | None, installation: str, request: Mapping[str, Any])
     wanted = {"estiva.installation": installation, "estiva.placement": placement, "estiva.release": release}
     if any(labels.get(name) != value for name, value in wanted.items()):
         raise HostError(f"{found.name} is not what was chosen any more.", remedy="Look at the server again.")
+    target = labels.get("estiva.target", "")
+    if target and not (target.isdecimal() and Target.objects.filter(pk=int(target), placement=int(placement)).exists()):
+        # From before a backup was restored: the release of that number may be another one, with other secrets
+        raise HostError(
+            f"The deploy that made {found.name} is not on record, so its secrets can't be masked.",
+            remedy="Deploy anew: what is deployed then is on record.",
+        )
     return found
 
 

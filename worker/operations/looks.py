@@ -5,14 +5,18 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from deployments.models import Host
 from worker.alarms import sound_alarm
 from worker.brief import CannotBrief, HostConnection, host_connection, secrets_of, with_registries
 from worker.connections.signals import Signals
 from worker.engine.container_host import ContainerHost, EngineFacts
-from worker.engine.errors import HostError, HostKeyChanged, HostLost
+from worker.engine.errors import ConnectionLost, HostError, HostKeyChanged, HostLost
 from worker.engine.events import Event, Finding
 from worker.operations.steps import Looking, Step
+
+log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 8
 R = TypeVar("R")
@@ -103,7 +107,7 @@ def _look(look: L, signals: Signals, look_at: Callable[[L, HostConnection, Signa
     if look.connection is None:
         return
     try:
-        look_at(look, look.connection, signals)
+        _once_more(look, look.connection, signals, look_at)
     except HostKeyChanged as error:
         look.changed_key = error
         look.findings.append(Finding("trust", "bad", f"{error.message} {error.why}".strip(), error.remedy))
@@ -112,6 +116,22 @@ def _look(look: L, signals: Signals, look_at: Callable[[L, HostConnection, Signa
     look.findings = [
         replace(each, message=look.mask(each.message), remedy=look.mask(each.remedy)) for each in look.findings
     ]
+
+
+def _once_more(
+    look: L,
+    connection: HostConnection,
+    signals: Signals,
+    look_at: Callable[[L, HostConnection, Signals], None],
+) -> None:
+    """Look; anew, on another connection, where the one that was shared turns out to be gone: looking changes nothing."""
+    before = list(look.findings)
+    try:
+        look_at(look, connection, signals)
+    except ConnectionLost as error:
+        log.info("the connection was gone; connecting anew", host=look.host.name, why=look.mask(error.why))
+        look.findings = before
+        look_at(look, connection, signals)
 
 
 def _close(step: Step, look: Look) -> None:

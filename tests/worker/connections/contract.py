@@ -208,7 +208,9 @@ class ContainerHostContract:
             host.create(name, body(reference, PortBindings=bindings))
         host.start("old")
         assert seen(host, "old").published == (("127.0.0.1", port, 5000, "tcp"),)
-        assert ("127.0.0.1", port, "tcp", "old") in host.all_published_ports()
+        (held,) = (each for each in host.all_published_ports() if each.port == port)
+        assert held[:4] == ("127.0.0.1", port, "tcp", "old")
+        assert held.labels.items() >= LABELS.items()
         until(host, lambda: host.probe_http("127.0.0.1", port, "/healthz", timeout=2).status == 200)
         with pytest.raises(HostError, match="port is already allocated"):
             host.start("new")
@@ -216,7 +218,7 @@ class ContainerHostContract:
         assert "port is already allocated" in seen(host, "new").error
         host.stop("old", timeout=10)
         host.start("new")
-        assert ("127.0.0.1", port, "tcp", "new") in host.all_published_ports()
+        assert ("127.0.0.1", port, "tcp", "new") in [each[:4] for each in host.all_published_ports()]
 
     def test_the_engine_chooses_a_port_when_none_is_asked_for(self, world: World) -> None:
         bindings = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}

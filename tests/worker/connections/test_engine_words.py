@@ -142,13 +142,14 @@ def test_published_ports_leave_out_what_is_only_exposed() -> None:
     listed = [
         {
             "Names": ["/web"],
+            "Labels": {"whose": "ours"},
             "Ports": [
                 {"PrivatePort": 1, "Type": "tcp"},
                 {"IP": "::", "PublicPort": 8, "PrivatePort": 1, "Type": "tcp"},
             ],
         }
     ]
-    assert inspected.published_ports(listed) == [("::", 8, "tcp", "web")]
+    assert inspected.published_ports(listed) == [("::", 8, "tcp", "web", {"whose": "ours"})]
 
 
 class Faltering(DockerHost):

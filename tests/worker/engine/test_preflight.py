@@ -15,9 +15,11 @@ from worker.engine.spec import ContainerSpec, DeploySpec, Identity, ImageSpec, P
 LINUX = EngineFacts("26.1", "1.45", "linux", "amd64", "/var/lib/docker", "")
 
 
-def found(stage: Stage, release: int = 2, tag: str = "") -> tuple[dict[str, Finding], Preflight, FakeHost]:
+def found(
+    stage: Stage, release: int = 2, tag: str = "", host: FakeHost | None = None
+) -> tuple[dict[str, Finding], Preflight, FakeHost]:
     """The findings by check (the last of each), what it resolved, and the connection it used."""
-    host = FakeHost(stage.server)
+    host = host or FakeHost(stage.server)
     spec = stage.spec(release)
     looking = preflight(replace(spec, image=ImageSpec(tag, None)) if tag else spec, host)
     findings: dict[str, Finding] = {}
@@ -172,6 +174,48 @@ def test_a_port_of_another_container_is_told_by_name(stage: Stage) -> None:
     finding = found(stage)[0]["port"]
     assert finding.result == "bad"
     assert "container blog" in finding.message
+
+
+def test_another_name_makes_no_stranger_of_a_container(stage: Stage) -> None:
+    """A deploy that goes on meanwhile renames the old version, and makes a new one."""
+    host, other = FakeHost(stage.server), FakeHost(stage.server)
+    (name,) = stage.names()
+    host.on_call("all_published_ports", 1, "before", lambda: other.rename(name, "shop-production-r1.f9"))
+    finding = found(stage, host=host)[0]["port"]
+    assert (finding.result, "(shop-production-r1.f9)" in finding.message) == ("good", True), finding
+
+
+def test_a_container_of_ours_that_starts_meanwhile_is_no_other_program(stage: Stage) -> None:
+    """Neither held the port as it was listed; while the registry is asked, the new version comes up."""
+    host, other = FakeHost(stage.server), FakeHost(stage.server)
+    (name,) = stage.names()
+    other.stop(name, timeout=5)
+    host.on_call("probe_tcp", 1, "before", lambda: other.start(name))
+    host.on_call("probe_tcp", 1, "before", lambda: stage.server.advance(5))
+    finding = found(stage, host=host)[0]["port"]
+    assert (finding.result, f"({name})" in finding.message) == ("good", True), finding
+
+
+def test_a_port_is_bound_a_moment_before_its_container_runs(stage: Stage) -> None:
+    host, other = FakeHost(stage.server), FakeHost(stage.server)
+    (name,) = stage.names()
+    other.stop(name, timeout=5)
+    stage.server.foreign_ports.add(5000)  # as whoever connects sees the engine's own listener
+
+    def run() -> None:
+        stage.server.foreign_ports.clear()
+        other.start(name)
+
+    host.on_call("all_published_ports", 3, "before", run)
+    finding = found(stage, host=host)[0]["port"]
+    assert (finding.result, f"({name})" in finding.message) == ("good", True), finding
+
+
+def test_a_program_is_still_told_where_ours_is_down(stage: Stage) -> None:
+    FakeHost(stage.server).stop(stage.names()[0], timeout=5)
+    stage.server.foreign_ports.add(5000)
+    finding = found(stage)[0]["port"]
+    assert (finding.result, "isn't a Docker container" in finding.message) == ("bad", True), finding
 
 
 def test_udp_is_said_to_be_unknown(stage: Stage) -> None:

@@ -110,6 +110,7 @@ def test_an_unhealthy_release_gives_way_to_the_old_one() -> None:
     assert steps(events)[-2:] == [("health", "bad"), ("restore", "good")]
     assert (end.verdict, end.failed_step, end.serving_release) == (Verdict.FAILED_RESTORED, "health", 1)
     assert "HTTP 503" in end.what
+    assert [(each.release, each.target) for each in events if isinstance(each, Observed)] == [(1, 1)], "who made it"
     assert stage.serving() == [1]
     assert [each.policy for each in stage.containers()] == ["unless-stopped"]
 

@@ -124,6 +124,19 @@ def test_what_is_not_on_record_is_not_followed(room: Room, doors: list[FakeRoom]
     assert "can't be masked" in operation.result["what"]
 
 
+def test_what_a_deploy_made_that_is_not_on_record_is_not_followed(
+    room: Room, doors: list[FakeRoom], keeper: Keeper, redis: Redis
+) -> None:
+    """Its release's number was given again after a restore, and the secrets of that one are others."""
+    container = room.server.find(NAME)
+    labels = dict(container.body["Labels"])
+    container.body = {**container.body, "Labels": {**labels, "estiva.target": str(int(labels["estiva.target"]) + 1000)}}
+    operation = followed(room, keeper)
+    assert operation.status == "failed"
+    assert f"The deploy that made {NAME} is not on record" in operation.result["what"]
+    assert [call.name for each in doors for call in each.journal] == ["container"]
+
+
 def test_only_so_many_are_followed(room: Room) -> None:
     def ask() -> None:
         follows.follow_log(

@@ -17,6 +17,7 @@ from worker.engine.compose.spec import ComposeSpec, Composition
 from worker.engine.container_host import EngineFacts
 from worker.engine.events import Event, Finding
 from worker.engine.failure import StepFailed, listed
+from worker.engine.inventory import labels_of
 from worker.engine.podman import podman_compose
 from worker.engine.ports import check_ports, published_ports
 from worker.engine.preflight import engine_finding
@@ -63,8 +64,8 @@ def preflight(spec: ComposeSpec, host: ComposeHost) -> Generator[Event, None, Lo
     yield from _model(resolved)
     wanted, images = yield from look_at_images(spec, host, facts, resolved, server)
     yield from _resources(wanted, sight, server)
-    ports, ours = _ports(wanted), frozenset(each.name for each in sight.containers)
-    yield from check_ports(host, ports, ours, server, published_ports(host, ports))
+    ports = _ports(wanted)
+    yield from check_ports(host, ports, labels_of(spec.identity), server, published_ports(host, ports))
     yield from _restart(wanted, server)
     previous = yield from _way_back(spec, host, sight, server)
     changes = _changes(spec, host, wanted, previous, sight)
