@@ -47,7 +47,7 @@ def update(ending: Ending, deployment: Deployment) -> Release | None:
     elif status == TargetStatus.NEEDS_ATTENTION:
         seat.drift, seat.drift_at = _NOT_PROVEN, clock.now()
     elif status not in UNTOUCHED:
-        _now_serves(seat, serving, int((ending.observed or {}).get("target", 0)))
+        _now_serves(seat, serving, (ending.observed or {}).get("target"))
     if ending.observed is not None:
         seat.observed = _observed(seat, ending.observed)
     seat.difference, seat.ignored = {}, {}  # whatever was seen, or ignored, before
@@ -85,17 +85,22 @@ def _still_left(container: Mapping[str, Any], before: Mapping[str, Any] | None) 
     return {**container, "left": before} if is_alike else dict(container)
 
 
-def _now_serves(seat: PlacementHost, number: int | None, made_by: int) -> None:
+def _now_serves(seat: PlacementHost, number: int | None, made_by: int | None) -> None:
     """What was seen serving after a run that didn't succeed: the version before, another one, or nothing.
 
-    `made_by` is the Target that its container names. One of which the record knows nothing serves as such.
+    `made_by` is the Target that its container names; None where nobody looked: of a Compose application the number is the record's
+    own, and a worker of an earlier version doesn't tell. One of which the record knows nothing serves as such.
     """
     if number is None:
         seat.running_release = seat.running_target = seat.running_since = None
         seat.observed, seat.drift, seat.drift_at = {}, "", None
     elif seat.running_release is None or seat.running_release.number != number:
-        release = releases.brought_by(seat.placement_id, number, made_by)
-        _now_runs(seat, release, who_brought(seat, release, [made_by]))
+        release = (
+            releases.by_number(seat.placement_id, number)
+            if made_by is None
+            else releases.brought_by(seat.placement_id, number, made_by)
+        )
+        _now_runs(seat, release, who_brought(seat, release, [made_by or 0]))
         if release is None:
             seat.running_since = None
             seat.drift, seat.drift_at = _NOT_ON_RECORD % number, clock.now()

@@ -33,11 +33,12 @@ def seat(world: World) -> PlacementHost:
     return PlacementHost.objects.select_related("running_release", "running_target").get(placement=world.placement)
 
 
-def restored(world: World, release: int, made_by: int) -> Target:
+def restored(world: World, release: int, made_by: int | None) -> Target:
     """A deploy that failed, and was seen to have brought back a container that says so of itself."""
     target = only_target(deployed(world))
     ended = {"verdict": "failed_restored", "serving_release": release}
-    assert endings.end_target(claimed(target), ended, {"container": "c1", "release": release, "target": made_by})
+    named = {} if made_by is None else {"target": made_by}
+    assert endings.end_target(claimed(target), ended, {"container": "c1", "release": release, **named})
     target.refresh_from_db()
     return target
 
@@ -98,12 +99,14 @@ def test_restored_keeps_who_brought_what_serves(world: World) -> None:
     assert deployment.status == DeploymentStatus.FAILED
 
 
-def test_restored_to_another_release_than_recorded_is_believed(world: World) -> None:
+@pytest.mark.parametrize("is_named", [True, False])
+def test_restored_to_another_release_than_recorded_is_believed(world: World, is_named: bool) -> None:
+    """By the Target that made its container; of a Compose application none is named, nor by a worker of an earlier version."""
     first = succeed(world)
     brought_by = seat(world).running_target
     succeed(world, digest=OTHER_DIGEST)
 
-    restored(world, first.number, brought_by.pk if brought_by else 0)
+    restored(world, first.number, brought_by.pk if brought_by and is_named else None)
 
     assert (seat(world).running_release, seat(world).running_target) == (first, brought_by)
 
