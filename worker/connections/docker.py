@@ -311,14 +311,35 @@ class DockerHost:
         return [str(each) for each in made.get("Warnings") or ()]
 
     def start(self, name: str) -> None:
-        """Start; a running one stays as it is."""
-        with translated(self._session):
-            self._api.start(name)
+        """Start; a running one stays as it is. A paused one goes on: no engine starts it."""
+        try:
+            with translated(self._session):
+                self._api.start(name)
+        except HostError:
+            if not self._continued(name):
+                raise
 
     def stop(self, name: str, *, timeout: int) -> None:
         """SIGTERM, then SIGKILL after `timeout` seconds; a stopped one stays as it is."""
+        try:
+            self._stop(name, timeout)
+        except HostError:
+            if not self._continued(name):
+                raise
+            self._stop(name, timeout)
+
+    def _stop(self, name: str, timeout: int) -> None:
         with translated(self._session):
             self._api.stop(name, timeout=timeout)
+
+    def _continued(self, name: str) -> bool:
+        """Continue one that somebody paused, since an engine refuses something for that; False where it isn't paused."""
+        found = self.container(name)
+        if found is None or not found.paused:
+            return False
+        with translated(self._session):
+            self._api.unpause(name)
+        return True
 
     def rename(self, name: str, new_name: str) -> None:
         """Give another name; `Conflict` when it is taken."""
