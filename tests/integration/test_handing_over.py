@@ -132,6 +132,10 @@ def test_the_old_version_is_not_stopped(
 ) -> None:
     stage.start_first(restart=policy)
     events = ending(stage, askers, line, nth, delay)
+    asked = askers.answers("address")
+    assert [each for each in asked if each[1]] == [], "0 failed requests"
+    lost = [at for at, wrong in askers.answers("name") if wrong]
+    assert not lost or lost[-1] - lost[0] < 1.0, "who asks by name finds the old one again at once"
     end = last(events)
     assert (end.verdict, end.failed_step, end.serving_release) == (Verdict.FAILED_RESTORED, "verify", 1), end
     assert "was proven, but did not stay well" in end.what
@@ -139,7 +143,3 @@ def test_the_old_version_is_not_stopped(
     (left,) = stage.containers()
     assert (left.labels["estiva.release"], left.restart_policy, left.restart_count) == ("1", policy, 0)
     assert "shop" in left.network_aliases["shop-net"]
-    asked = askers.answers("address")
-    assert [each for each in asked if each[1]] == [], "0 failed requests"
-    lost = [at for at, wrong in askers.answers("name") if wrong]
-    assert not lost or lost[-1] - lost[0] < 1.0, "who asks by name finds the old one again at once"

@@ -321,16 +321,18 @@ class DockerHost:
 
     def stop(self, name: str, *, timeout: int) -> None:
         """SIGTERM, then SIGKILL after `timeout` seconds; a stopped one stays as it is."""
+        self._even_if_paused(name, lambda: self._api.stop(name, timeout=timeout))
+
+    def _even_if_paused(self, name: str, call: Callable[[], object]) -> None:
+        """Podman neither stops nor restarts what is paused; Docker does."""
         try:
-            self._stop(name, timeout)
+            with translated(self._session):
+                call()
         except HostError:
             if not self._continued(name):
                 raise
-            self._stop(name, timeout)
-
-    def _stop(self, name: str, timeout: int) -> None:
-        with translated(self._session):
-            self._api.stop(name, timeout=timeout)
+            with translated(self._session):
+                call()
 
     def _continued(self, name: str) -> bool:
         """Continue one that somebody paused, since an engine refuses something for that; False where it isn't paused."""
