@@ -55,5 +55,13 @@ def test_services_that_were_changed_by_hand(
     assert there["db"]["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
     assert list(there["web"]["NetworkSettings"]["Networks"]) == ["shop-production_default"]
     assert by_hand.seen().difference == {}
+    name = {service: each["Name"].removeprefix("/") for service, each in there.items()}
+    by_hand.docker("pause", name["db"])
+    seat = by_hand.seen()
+    assert "db is paused and answers nobody" in seat.drift
+    unpaused = harness.run_here(scene.clicked(by_hand.planned(of_release=seat.running_release)))
+    assert unpaused.status == "succeeded", unpaused.outcome
+    assert {each["State"]["Status"] for each in scene.containers(tidy_engine26).values()} == {"running"}
+    assert by_hand.seen().difference == {}
     services = [(each["service"], each["kind"]) for each in by_hand.planned(seat.running_release).hosts[0]["services"]]
     assert services == [("cache", "unchanged"), ("db", "unchanged"), ("web", "unchanged")]

@@ -218,6 +218,28 @@ def test_what_is_stopped_removed_renamed_or_astray(by_hand: ByHand) -> None:
     assert by_hand.seen().drift == ""
 
 
+def test_what_is_paused_is_seen_and_replaced(by_hand: ByHand) -> None:
+    by_hand.docker("pause", NAME)
+    seat = by_hand.seen()
+    assert "is paused: it is there, and answers nobody" in seat.drift
+    assert f"docker unpause {NAME}, or redeploy" in seat.drift
+    assert [each["state"] for each in seat.host.containers] == ["paused"]
+    with pytest.raises(Exception, match="redeploy, or ignore"):
+        by_hand.adopt()
+    by_hand.docker("unpause", NAME)
+    assert by_hand.seen().drift == ""
+    by_hand.docker("pause", NAME)
+    plan = by_hand.planned(of_release=by_hand.seen().running_release)
+    target = harness.run_here(
+        requests.request_deployment(actor=harness.admin(), plan=plan, fingerprint=plan.fingerprint)
+    )
+    assert target.status == "succeeded", target.outcome
+    assert by_hand.seen().drift == ""
+    (name,) = harness.serving(by_hand.engine)
+    assert by_hand.docker("inspect", "--format", "{{.State.Status}}", name) == "running"
+    assert harness.all_ours(by_hand.engine) == [name]
+
+
 def test_a_stray_container_of_ours(by_hand: ByHand) -> None:
     label = f"estiva.installation={installation_name()}"
     by_hand.docker("run", "-d", "--name", "stray", "--label", label, by_hand.seat().observed["image_id"])

@@ -80,6 +80,31 @@ def test_an_unhealthy_release_gives_way_to_the_old_one(stage: RealStage) -> None
     assert len(stage.containers()) == 1
 
 
+@pytest.mark.parametrize("strategy", ["stop_first", "start_first"])
+def test_a_paused_version_goes_on_where_the_next_one_fails_and_is_replaced_where_it_does_not(
+    stage: RealStage, strategy: str
+) -> None:
+    getattr(stage, strategy)()
+    stage.deploy(1, stage.images.push("1"))
+    pause(stage)
+    sick = stage.images.push("2", behaviour="never_healthy", tag="sick")
+    end = last(stage.deploy(2, sick, patience=IMPATIENT))
+    assert (end.verdict, end.serving_release) == (Verdict.FAILED_RESTORED, 1), end
+    (old,) = stage.containers()
+    assert (old.status, old.labels["estiva.release"], old.restart_policy) == ("running", "1", "unless-stopped")
+    pause(stage)
+    assert last(stage.deploy(3, stage.images.push("3"))).verdict == Verdict.SUCCEEDED
+    (new,) = stage.containers()
+    assert (new.status, new.labels["estiva.release"]) == ("running", "3")
+
+
+def pause(stage: RealStage) -> None:
+    """Whatever runs."""
+    for each in stage.containers():
+        status, said = stage.engine.api.request("POST", f"/containers/{each.name}/pause", b"", {})
+        assert status == 204, said
+
+
 def test_a_release_that_exits_tells_its_code_and_its_last_lines(stage: RealStage) -> None:
     stage.start_first()
     stage.deploy(1, stage.images.push("1"))

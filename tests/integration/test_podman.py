@@ -62,6 +62,26 @@ def test_a_podman_is_known_and_what_it_lacks_is_named(host: DockerHost, sample_i
     host.remove("web.f1")
 
 
+def test_one_that_is_paused_goes_on_and_ends(host: DockerHost, sample_images: SampleImages) -> None:
+    pinned = sample_images.push(name="team/podman").pinned
+    list(host.pull(pinned, platform=None, deadline=60))
+    host.create("web.f1", body(pinned))
+    host.start("web.f1")
+    for end, status in ((lambda: host.start("web.f1"), "running"), (lambda: host.stop("web.f1", timeout=1), "exited")):
+        host._api.pause("web.f1")
+        paused = host.container("web.f1")
+        assert paused is not None
+        assert (paused.status, paused.up) == ("paused", False)
+        end()
+        after = host.container("web.f1")
+        assert after is not None
+        assert after.status == status
+    host.start("web.f1")
+    host._api.pause("web.f1")
+    host.remove("web.f1")
+    assert host.container("web.f1") is None
+
+
 def test_rootless_podman_is_deployed_to(
     sshd: SshServer,
     ssh_key: SshKey,

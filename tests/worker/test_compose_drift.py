@@ -126,6 +126,15 @@ def test_ports_networks_and_the_name(shop: Shop) -> None:
     assert f"left network {PROJECT}_default" in shop.seen().drift
 
 
+def test_a_paused_service_is_said_and_serves_after_a_deploy(shop: Shop, keeper: Keeper) -> None:
+    name = shop.service("db").name
+    shop.server.pause(name)
+    assert shop.seen().drift == f"db is paused and answers nobody (docker unpause {name}, or redeploy)."
+    assert shop.scene.deployed(keeper).status == "succeeded"
+    assert [shop.service(each).status for each in ("db", "web")] == ["running", "running"]
+    assert shop.seen().difference == {}
+
+
 def test_a_setting_that_may_hold_a_secret_is_only_said_to_be_another(shop: Shop) -> None:
     shop.again("web", Cmd=["serve", "--key=an-other-secret"])
     seat = shop.seen()

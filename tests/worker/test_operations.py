@@ -287,6 +287,22 @@ def test_the_words_of_drift_without_anything_recorded() -> None:
     assert drift_words(PlacementHost(), Sight(None)) == ""
 
 
+def test_a_paused_container_is_drift_and_says_what_to_do(world: World) -> None:
+    stage = Stage()
+    stage.serving_first(1)
+    (one,) = stage.containers()
+    stage.server.pause(one.name)
+    seat = world.placement.seats.get(host__name="web-1")
+    seat.running_release = Release(number=1)
+    sight = look(stage.spec(1).identity, FakeHost(stage.server))
+    words = drift_words(seat, sight)
+    assert words.startswith("The container of release 1 is paused: it is there, and answers nobody.")
+    assert f"docker unpause {one.name}, or redeploy" in words
+    assert difference.difference_of(seat, sight, words)["why_not"] == difference.NO_CONTAINER
+    stage.server.start(one.name)
+    assert drift_words(seat, look(stage.spec(1).identity, FakeHost(stage.server))) == ""
+
+
 def test_a_secret_that_somebody_put_into_a_setting_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(difference, "open_secrets", lambda releases: {1: Secret("hush-hush-0815")})
     before = {"command": ["serve"], "memory": 100}

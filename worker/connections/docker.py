@@ -326,14 +326,37 @@ class DockerHost:
         return withdraw(self, self._asked)
 
     def start(self, name: str) -> None:
-        """Start; a running one stays as it is."""
-        with translated(self._session):
-            networks.unambiguous(self._api, self.wait, partial(self._api.start, name))
+        """Start; a running one stays as it is. A paused one goes on: no engine starts it."""
+        try:
+            with translated(self._session):
+                networks.unambiguous(self._api, self.wait, partial(self._api.start, name))
+        except HostError:
+            if not self._continued(name):
+                raise
 
     def stop(self, name: str, *, timeout: int) -> None:
         """SIGTERM, then SIGKILL after `timeout` seconds; a stopped one stays as it is."""
+        self._even_if_paused(name, lambda: self._api.stop(name, timeout=timeout))
+
+    def _even_if_paused(self, name: str, call: Callable[[], object]) -> None:
+        """Podman neither stops nor restarts what is paused; Docker does."""
+        try:
+            with translated(self._session):
+                call()
+        except HostError:
+            if not self._continued(name):
+                raise
+            with translated(self._session):
+                call()
+
+    def _continued(self, name: str) -> bool:
+        """Continue one that somebody paused, since an engine refuses something for that; False where it isn't paused."""
+        found = self.container(name)
+        if found is None or not found.paused:
+            return False
         with translated(self._session):
-            self._api.stop(name, timeout=timeout)
+            self._api.unpause(name)
+        return True
 
     def rename(self, name: str, new_name: str) -> None:
         """Give another name; `Conflict` when it is taken."""

@@ -51,7 +51,7 @@ class FakeFollow:
     @property
     def ended(self) -> bool:
         """Closed, or the container no longer runs."""
-        alive = self._found.status in ("running", "restarting") and self._found.id in self._server.containers
+        alive = self._found.status in ("running", "paused", "restarting") and self._found.id in self._server.containers
         return self._closed or not alive
 
     def close(self) -> None:
@@ -189,6 +189,9 @@ class FakeHost(FakeConnection):
                 host_port == port and inner == each.behaviour.port for _, host_port, inner, _ in each.published
             )
             if each.running and (inside or mapped):
+                if each.status == "paused" and http:  # its kernel takes the connection
+                    self.server.advance(timeout)
+                    return Probe(ok=False, problem=f"no answer in {timeout:g} s")
                 return self._answer(each, timeout, http=http)
         return Probe(ok=False, problem="connection refused")
 
@@ -259,7 +262,7 @@ class FakeHost(FakeConnection):
         return ()
 
     def start(self, name: str) -> None:
-        """Start; a running one stays as it is."""
+        """Start; a running one stays as it is, a paused one goes on."""
         self._call("start", (name,), lambda: self.server.start(name))
 
     def stop(self, name: str, *, timeout: int) -> None:

@@ -186,6 +186,8 @@ class FakeComposeHost(FakeHost):
             self.create(container, body_of(project, name, body, digest))
             yield _line(container, "Created")
         found = self.server.of_service(project, name)[0]
+        if found.status == "paused":
+            raise ComposeRefused("Error response from daemon: cannot start a paused container, try unpause instead")
         if not found.running:
             self.start(found.name)
             yield _line(container, "Started")

@@ -54,8 +54,8 @@ class FakeContainer:
 
     @property
     def running(self) -> bool:
-        """Is its process alive?"""
-        return self.status == "running"
+        """Is its process alive? One that is paused is, too."""
+        return self.status in ("running", "paused")
 
     def age(self, now: float) -> float:
         """Seconds since its last start."""
@@ -99,7 +99,11 @@ class FakeContainer:
     def exit_due(self) -> float | None:
         """When it'll exit by itself, if it will."""
         after = self.behaviour.exits_after
-        return self.started + after if self.running and self.started is not None and after is not None else None
+        return (
+            self.started + after
+            if self.status == "running" and self.started is not None and after is not None
+            else None
+        )
 
     def wanted_ports(self) -> list[tuple[str, int, int, str]]:
         """(host address, host port or 0, container port, protocol), as its settings ask."""
@@ -120,7 +124,7 @@ class FakeContainer:
             image=str(self.body.get("Image", "")),
             labels=dict(self.body.get("Labels") or {}),
             status=self.status,
-            running=self.status in ("running", "restarting"),
+            running=self.status in ("running", "paused", "restarting"),
             exit_code=self.exit_code,
             oom_killed=self.oom_killed,
             error=self.error,

@@ -110,8 +110,10 @@ class FakeServer:
             raise Conflict(f'The container name "/{name}" is already in use by container "{holder.id}".', status=409)
 
     def start(self, name: str) -> None:
-        """Start it; a running one stays as it is."""
+        """Start it; a running one stays as it is, a paused one goes on."""
         found = self.find(name)
+        if found.status == "paused":
+            found.status = "running"
         if found.running:
             return
         found.stopped_by_hand, found.restart_at, found.restart_count = False, None, 0
@@ -179,7 +181,7 @@ class FakeServer:
     def stop(self, name: str, timeout: int) -> None:
         """SIGTERM, then SIGKILL after `timeout`; takes virtual time."""
         found = self.find(name)
-        found.stopped_by_hand = found.stopped_by_hand or found.status in ("running", "restarting")
+        found.stopped_by_hand = found.stopped_by_hand or found.status in ("running", "paused", "restarting")
         if found.status == "restarting":
             found.status, found.restart_at = "exited", None
         if not found.running:
@@ -234,6 +236,16 @@ class FakeServer:
         if found.running:
             found.stopped_by_hand = True
             found.ended(self.now, 137)
+
+    def crash(self, name: str) -> None:
+        """Its process ends by itself; its restart policy decides what follows."""
+        self._exited(self.find(name), 139)
+
+    def pause(self, name: str) -> None:
+        """Somebody's `docker pause`."""
+        found = self.find(name)
+        if found.status == "running":
+            found.status = "paused"
 
     def reboot(self) -> None:
         """Power off and on: every process dies at once, then the restart policies decide who comes back."""

@@ -41,8 +41,7 @@ class RoomDockerHost(DockerHost):
 
     def restart(self, name: str, *, timeout: int) -> None:
         """As one call of the engine."""
-        with translated(self._session):
-            self._api.restart(name, timeout=timeout)
+        self._even_if_paused(name, lambda: self._api.restart(name, timeout=timeout))
 
     def follow_from(self, name: str, *, tail: int, since: int) -> LogStream:
         """On a channel of its own."""

@@ -8,24 +8,29 @@ networks whose subnet was given: those that Estiva makes (`KEPT_LABEL`). In any 
 The names are kept on the container itself, under a prefix, for a worker that comes after one that died here, and goes back.
 """
 
+from contextlib import suppress
+
 from worker.engine.container_host import Container
 from worker.engine.errors import HostError
 from worker.engine.events import Line
 from worker.engine.fixed_policy import facts_of
-from worker.engine.inventory import Owned
+from worker.engine.inventory import Owned, as_recorded
 from worker.engine.options import NetworkSpec
 from worker.engine.run import Run, Steps
+from worker.engine.second_look import still_as_proven
 
 KEPT_LABEL = "estiva.addresses"  # on a network: its containers can be given addresses
 KEPT = "kept"
 _PREFIX = "formerly-"
 _LINGER = 1.2  # seconds: for what was asked, and who found the address just before; what got lost is sent again after 1
+_GLANCE = 0.15  # seconds: how often the new one is looked at meanwhile, since nobody else is found by the names
 
 
 def step_aside(run: Run, old: Container) -> Steps:
     """What both versions are called, the new one alone is called now; a moment later the old one has nothing left to do.
 
-    Nothing here keeps a deploy from success: where it is refused, the old one ends while it is still found by its names.
+    No refusal here keeps a deploy from success: the old one ends then while it is still found by its names. `StepFailed` as
+    soon as the new one is seen not to be as it was proven.
     """
     shared = {
         network.name: names
@@ -39,7 +44,28 @@ def step_aside(run: Run, old: Container) -> Steps:
             yield from _leave_names(run, old, network, names)
         except HostError as error:
             yield Line(f"{old.name} could not give up its names in {network}: {error.message}", level="warn")
-    run.host.wait(_LINGER)
+    _linger(run)
+
+
+def _linger(run: Run) -> None:
+    until = run.host.now() + _LINGER
+    while (left := until - run.host.now()) > 0:
+        run.host.wait(min(_GLANCE, left))
+        with suppress(HostError):  # whoever stops the old one looks once more, and takes no refusal for an answer
+            still_as_proven(run, run.host.container(run.candidate))
+
+
+def names_back_at_once(run: Run, name: str) -> Steps:
+    """The new one went wrong before the old one was stopped: nobody finds either until the old one is called that again.
+
+    What is refused here is tried again by the restoration, which looks at everything.
+    """
+    try:
+        old = run.host.container(name)
+        if old is not None:
+            yield from names_back(run, Owned(as_recorded(old, run.identity)))
+    except HostError as error:
+        yield Line(f"{name} could not have its names back yet: {error.message}", level="warn")
 
 
 def _leave_names(run: Run, old: Container, network: str, names: list[str]) -> Steps:
@@ -52,13 +78,15 @@ def _leave_names(run: Run, old: Container, network: str, names: list[str]) -> St
 
 
 def names_back(run: Run, old: Owned) -> Steps:
-    """Before the old version is to serve again: the names that it gave up, with an address as the network gives them."""
+    """Before the old version is to serve again: the names that it gave up. One that was never stopped keeps its address."""
     container = old.container
     for network, aliases in container.network_aliases.items():
         names = [each.removeprefix(_PREFIX) for each in aliases if each.startswith(_PREFIX)]
         if names:
+            address = container.networks.get(network, "") if container.running else ""
+            kept = address if address and run.host.keeps_addresses(network) else ""  # for what it is being asked
             run.host.disconnect_network(network, old.name)
-            run.host.connect_network(network, old.name, names)
+            run.host.connect_network(network, old.name, names, ipv4=kept)
             yield Line(f"{old.name} answers as {', '.join(names)} on {network} again.")
     for spec in _lost(run, container):
         try:

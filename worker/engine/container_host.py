@@ -122,6 +122,16 @@ class Container:
     )  # the first good answer to the image's own check that the engine still tells of
     inspected: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the engine's own JSON
 
+    @property
+    def paused(self) -> bool:
+        """Frozen by somebody's `docker pause`: its processes are there, `running` says so too, and none of them does anything."""
+        return self.status == "paused"
+
+    @property
+    def up(self) -> bool:
+        """It runs, and does something: neither paused nor waiting to be started again."""
+        return self.running and self.status not in ("paused", "restarting")
+
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
@@ -276,10 +286,12 @@ class ContainerHost(Protocol):
         """
         ...
 
-    def start(self, name: str) -> None: ...
+    def start(self, name: str) -> None:
+        """A running one stays as it is; one that is paused goes on."""
+        ...
 
     def stop(self, name: str, *, timeout: int) -> None:
-        """SIGTERM, then SIGKILL after `timeout` seconds; returns when it is stopped."""
+        """SIGTERM, then SIGKILL after `timeout` seconds; returns when it is stopped. One that is paused ends like any other."""
         ...
 
     def rename(self, name: str, new_name: str) -> None: ...

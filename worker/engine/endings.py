@@ -47,8 +47,12 @@ def after_failure(run: Run, failure: StepFailed | None, restored: Restored | Non
 
 
 def _unchanged(run: Run, failure: StepFailed | None) -> Ended:
-    serving = run.incumbent_release if run.incumbent_served else None
+    serving = run.incumbent_release if run.incumbent_served and not run.incumbent_paused else None
     still = f"release {serving} runs there as before" if serving else "nothing of it ran there before"
+    if run.incumbent_paused:
+        still = (
+            f"release {run.incumbent_release} is there as before, paused: it answers nobody until somebody continues it"
+        )
     if failure is None:
         return Ended(
             Verdict.CANCELLED_UNTOUCHED,

@@ -29,6 +29,6 @@ def _prove_and_promote(run: Run) -> Generator[Event, None, str]:
     yield from exchange(run)
     yield from promote(run)
     run.host.shield()
-    if run.strategy == "start-first" and run.incumbent_served and not run.incumbent_stopped:
+    if run.strategy == "start-first" and run.incumbent_served and not (run.incumbent_stopped or run.incumbent_paused):
         yield Gap(0.0)
     return f"healthy after {proof.waited:.1f} s"

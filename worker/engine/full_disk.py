@@ -79,7 +79,7 @@ def start_again(run: Run, old: Owned, mine: Owned | None) -> Steps:
         )
         yield from _make_room(run, old, mine)
         _start(run, old)
-    yield Line(f"Started {old.name} again.")
+    yield Line(f"{old.name} was paused by hand: it goes on." if old.container.paused else f"Started {old.name} again.")
 
 
 def is_full(failure: StepFailed) -> bool:

@@ -23,6 +23,7 @@ _BREATH = 0.01  # and in a burst: whoever reads the connection needs the process
 _BURST = 200  # lines between two looks that are more than a container's ordinary talk
 _BULK = 1 << 14  # bytes that count as much: of a line that has no end yet
 _QUIET = 4  # waits of 50 ms with less: an engine with much else to do sends a burst in pieces
+_PAUSED = Answer(ok=False, text="it is paused")
 _CATCH_UP = 10.0  # for one that never stops talking like that
 
 
@@ -116,10 +117,21 @@ class _Watch:
             self.restarts, self.passes, self.well_since = container.restart_count, 0, self.host.now()
         if container.status == "restarting":
             return
+        if container.paused:
+            yield from self._lies_still()
+            return
         if self.health.kind == "running":
             yield from self._count_seconds()
         elif self.host.now() >= self.due:
             yield from self._count_passes(container)
+
+    def _lies_still(self) -> Generator[Event, None, None]:
+        """Its kernel takes connections, and its last check may have gone well: nothing of that is an answer."""
+        if self.answer != _PAUSED:
+            yield Line(
+                f"Not healthy yet: {self.watched.name} was paused by hand; docker unpause continues it.", level="warn"
+            )
+        self.answer, self.passes, self.well_since, self.due = _PAUSED, 0, self.host.now(), self.host.now()
 
     def _count_seconds(self) -> Generator[Event, None, None]:
         seconds = self.host.now() - self.well_since

@@ -42,8 +42,13 @@ class Owned:
 
     @property
     def running(self) -> bool:
-        """Its process is alive."""
+        """Its process is alive, though it may be paused."""
         return self.container.running
+
+    @property
+    def awake(self) -> bool:
+        """Its process is alive, and nobody paused it."""
+        return self.container.running and not self.container.paused
 
     @property
     def wanted_policy(self) -> tuple[str, int]:
@@ -159,7 +164,7 @@ def sort_out(found: Sequence[Owned], identity: Identity, incumbent_id: str = "")
 
 
 def _usefulness(each: Owned) -> tuple[bool, bool, int, bool]:
-    return each.running, each.container.status in ADOPTABLE, each.fence, each.promoted
+    return each.awake, each.container.status in ADOPTABLE, each.fence, each.promoted
 
 
 def _claim(each: Owned, identity: Identity) -> tuple[bool, bool, bool, bool, bool, int, int]:
@@ -170,7 +175,7 @@ def _claim(each: Owned, identity: Identity) -> tuple[bool, bool, bool, bool, boo
     """
     recorded = each.target == identity.incumbent_target
     proven = recorded or each.promoted or each.container.restart_policy == "always"
-    return each.running and proven, each.running and recorded, recorded, proven, each.running, each.fence, each.release
+    return each.awake and proven, each.awake and recorded, recorded, proven, each.awake, each.fence, each.release
 
 
 def lower_fences(found: Iterable[Owned], fence: int) -> list[Owned]:

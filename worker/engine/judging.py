@@ -25,16 +25,7 @@ def prove(run: Run) -> Generator[Event, None, Proof]:
             remedy="Set the port of the health check in the settings.",
         )
     yield Line(_announced(spec.health, port))
-    watched = Watched(
-        run.candidate,
-        spec.health,
-        port,
-        spec.network,
-        run.recent,
-        run.heard,
-        step=run.step,
-        reaches=addresses_reach(run.facts, spec.options.network_mode == "host"),
-    )
+    watched = asked_of(run)
     proof = yield from watch(run.host, watched)
     run.heard = watched.heard
     if not proof.proven:
@@ -42,6 +33,21 @@ def prove(run: Run) -> Generator[Event, None, Proof]:
     run.proven_restarts = proof.container.restart_count if proof.container else 0
     yield Line(f"{run.candidate} is healthy after {proof.waited:.1f} s.", level="good")
     return proof
+
+
+def asked_of(run: Run) -> Watched:
+    """The candidate, and what its Release's own health check asks of it."""
+    spec = run.spec.container
+    return Watched(
+        run.candidate,
+        spec.health,
+        _port(run),
+        spec.network,
+        run.recent,
+        run.heard,
+        step=run.step,
+        reaches=addresses_reach(run.facts, spec.options.network_mode == "host"),
+    )
 
 
 def tcp_ports(image: LocalImage | None) -> list[int]:

@@ -52,7 +52,7 @@ def look(identity: Identity, host: ContainerHost) -> Sight:
     image = host.local_image(container.image_id)
     return Sight(
         observed=observed_of(container, serving.release, image),
-        running=container.running and container.status != "restarting",
+        running=container.up,
         status=container.status,
         health=container.health,
         restart_count=container.restart_count,

@@ -44,6 +44,8 @@ def _choose(run: Run, inventory: Inventory, carried: dict[str, str]) -> Steps:
             level="warn",
         )
         return
+    if run.incumbent_paused:
+        yield Line(f"The old version {run.incumbent} is paused by hand: nothing serves at the moment.", level="warn")
     yield Line(f"{run.strategy.capitalize()}: {'; '.join(reasons)}.")
 
 
@@ -73,9 +75,12 @@ def _make_way(run: Run, inventory: Inventory) -> Steps:
     old = inventory.incumbent
     if old is not None and old.running:
         grace = old.stop_timeout(run.spec.container.stop_timeout)
-        yield Line(f"Stopping {old.name} (it gets {grace} s). From here nothing serves until the new version is up.")
+        serves = "Nothing serves" if run.incumbent_paused else "From here nothing serves"
+        yield Line(f"Stopping {old.name} (it gets {grace} s). {serves} until the new version is up.")
         run.incumbent_stopped = True
-        if run.gap_since is None:
+        if (
+            run.gap_since is None and not run.incumbent_paused
+        ):  # else it has been longer than anybody here could measure
             run.gap_since = run.host.now()
         doing = f"The old container {old.name} could not be stopped on {run.server}"
         attempt(doing, run.host.stop, old.name, timeout=grace)

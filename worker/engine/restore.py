@@ -112,7 +112,7 @@ def bring_back(run: Run, inventory: Inventory, old: Owned) -> Steps:
     was stopped by us, should this attempt be interrupted as well.
     """
     mine = inventory.mine
-    if old.running:
+    if old.awake:
         return
     run.incumbent_stopped = True
     if mine is not None and mine.running:

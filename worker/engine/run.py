@@ -34,6 +34,7 @@ class Run:
     incumbent_id: str = ""
     incumbent_release: int | None = None
     incumbent_served: bool = False  # it ran when we came, or a deploy that never ended had stopped it
+    incumbent_paused: bool = False  # by hand, when we came: it is to serve again, and did not
     incumbent_stopped: bool = False  # by this attempt or by one before
     strategy: Strategy = "stop-first"
     proven_restarts: int = 0  # the restart count at the proof
@@ -63,6 +64,7 @@ class Run:
             return
         if not self.incumbent_id:
             self.incumbent_served = old.running or inventory.stopped_by_deploy
+            self.incumbent_paused = old.container.paused
         self.incumbent_stopped = self.incumbent_stopped or inventory.stopped_by_deploy
         self.incumbent, self.incumbent_id, self.incumbent_release = old.name, old.container.id, old.release
 

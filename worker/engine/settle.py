@@ -21,7 +21,7 @@ def settle(run: Run) -> Steps:
         return
     if inventory.mine is None or not (inventory.mine.running and inventory.mine.promoted):  # else it is measured
         run.gap_since, run.gap_is_whole = on_our_clock(run.host, old.container.finished_at), True
-    if any(each.running for each in inventory.everything):
+    if any(each.awake for each in inventory.everything):
         return
     try:
         yield from bring_back(run, inventory, old)

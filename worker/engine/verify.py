@@ -2,7 +2,8 @@
 
 from collections.abc import Generator
 
-from worker.engine.aside import step_aside
+from worker.engine.aside import names_back_at_once, step_aside
+from worker.engine.at_once import at_once
 from worker.engine.container_host import Container, ContainerHost, LocalImage
 from worker.engine.errors import NotFound
 from worker.engine.events import Event, Line, Observed
@@ -11,29 +12,37 @@ from worker.engine.fixed_policy import is_fixed
 from worker.engine.found import found_settings
 from worker.engine.inventory import Owned, as_recorded
 from worker.engine.run import Run, Steps, attempt
+from worker.engine.second_look import seen, still_as_proven, still_serves
 from worker.engine.takeover import held_inventory
 
 
 def verify(run: Run) -> Generator[Event, None, str]:
     """Retire the old container, then inspect the new one afresh. Only after this a deploy has succeeded."""
     yield from _retire(run)
-    container = _seen(run)
+    container = seen(run)
     yield observed_of(container, run.identity.release, run.image, run.spec.image.digest)
     yield Line(f"{container.name} runs release {run.identity.release}, image {container.image_id[:19]}….", level="good")
     return "the intended image was seen running"
 
 
 def _retire(run: Run) -> Steps:
-    """The old one must not come back after a reboot; where both ran side by side it is stopped now, without a gap."""
+    """The old one must not come back after a reboot; where both ran side by side it is stopped now, without a gap.
+
+    Handing over takes a moment, in which the new one can end: then the old one, which serves, isn't stopped. What remains
+    is the time that one call takes, from the last look to the stop.
+    """
     if not run.incumbent:
         return
     try:
         if not is_fixed(run):
             doing = f"The restart policy of {run.incumbent} could not be set"
             attempt(doing, run.host.set_restart_policy, run.incumbent, "no")
-        old = run.host.container(run.incumbent)
+        old, now = at_once(
+            run.host, lambda: run.host.container(run.incumbent), lambda: run.host.container(run.candidate)
+        )
         if old is not None and old.running:
-            yield from step_aside(run, old)
+            still_as_proven(run, now)
+            yield from _hand_over(run, old)
             yield Line(f"Stopping the old version {run.incumbent}; the new one serves.")
             run.incumbent_stopped = True
             doing = f"The old container {run.incumbent} could not be stopped on {run.server}"
@@ -50,42 +59,15 @@ def _retire(run: Run) -> Steps:
         yield Line(f"{run.incumbent} is gone already: somebody removed it.", level="warn")
 
 
-def _seen(run: Run) -> Container:
-    """A fresh look at the candidate, compared with what was intended."""
-    container = run.host.container(run.candidate)
-    if container is None:
-        held_inventory(run.host, run.identity, run.incumbent_id)
-        raise StepFailed(
-            f"{run.candidate} is not on {run.server} any more.", why="Somebody removed it.", remedy="Deploy again."
-        )
-    wrong = _differences(run, container)
-    if wrong:
-        raise StepFailed(
-            f"What runs on {run.server} is not what was meant: {'; '.join(wrong)}.",
-            why="The container changed after it was proven.",
-            remedy="Look at its last lines in the log, then deploy again.",
-            exit_code=None if container.running else container.exit_code,
-        )
-    return container
-
-
-def _differences(run: Run, container: Container) -> list[str]:
-    wrong = []
-    if not container.running or container.status == "restarting":
-        wrong.append(f"the container is {container.status}")
-    if run.image is None or container.image_id != run.image.id:
-        wrong.append(f"its image is {container.image_id}")
-    labels = dict(container.labels)
-    wrong += [
-        f"its label {name} is {labels.get(name)!r}"
-        for name, value in run.identity.labels().items()
-        if name != "estiva.deployment" and labels.get(name) != value
-    ]
-    if container.restart_count != run.proven_restarts:
-        wrong.append("it was restarted since it was proven")
-    if container.restart_policy != run.spec.container.restart:
-        wrong.append(f"its restart policy is {container.restart_policy}")
-    return wrong
+def _hand_over(run: Run, old: Container) -> Steps:
+    """The last moment in which the old one, which serves, can stay."""
+    try:
+        if old.up:
+            yield from step_aside(run, old)
+        still_serves(run)
+    except StepFailed:
+        yield from names_back_at_once(run, old.name)
+        raise
 
 
 def observed(host: ContainerHost, container: Container, release: int, digest: str | None) -> Observed:

@@ -95,10 +95,16 @@ def _service(name: str, before: Sequence[Mapping[str, Any]], now: Sequence[Conta
     if any(each.image_id not in images for each in now):
         said.append(f"{name} runs another image, of release {max(release_of(each) for each in now) or 'nobody knows'}")
     if all(each.get("running", True) for each in before):
-        stopped = [each for each in now if not each.running or each.status == "restarting"]
-        said += [f"{name} is {each.status}" for each in stopped[:1]]
+        stopped = [each for each in now if not each.up]
+        said += [_stopped(name, each) for each in stopped[:1]]
         said += [f"{name} is unhealthy" for each in now if each.health == "unhealthy"][:1]
     return said
+
+
+def _stopped(service: str, container: Container) -> str:
+    if container.paused:
+        return f"{service} is paused and answers nobody (docker unpause {container.name}, or redeploy)"
+    return f"{service} is {container.status}"
 
 
 def _sentence(said: Sequence[str]) -> str:

@@ -144,13 +144,13 @@ class _Look:
         return {**_plain(container, each.release, each.target), "serves": answer.ok, "answer": self._said(answer.text)}
 
     def _service(self, container: Container) -> dict[str, Any]:
-        runs = container.running and container.status != "restarting"
+        runs = container.up
         target = container.labels.get("estiva.target", "")
         return {
             **_plain(container, release_of(container), int(target) if target.isdigit() else 0),
             "service": container.labels.get(SERVICE, ""),
             "serves": runs and container.health in ("", "healthy"),
-            "answer": self._said(container.health),
+            "answer": "is paused" if container.paused else self._said(container.health),
         }
 
     def _asked(self, each: Owned, image: LocalImage | None) -> Answer:
@@ -159,6 +159,8 @@ class _Look:
         health = health_spec(release.settings) if release is not None else HealthSpec()
         if container.status == "restarting":
             return Answer(ok=False, text="restarts again and again")
+        if container.paused:
+            return Answer(ok=False, text="is paused")
         if health.kind == "running":
             return Answer(ok=True, text="runs")
         published = [inner for _, _, inner, protocol in container.published if protocol == "tcp"]

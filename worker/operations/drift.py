@@ -108,7 +108,7 @@ def drift_words(seat: PlacementHost, sight: Sight) -> str:
             else ""
         )
     if seen is None or not sight.running:
-        return _down(seat, recorded, seen, sight.status)
+        return _down(seat, recorded, seen, sight)
     if seen != recorded:
         return f"Release {seen} runs, release {recorded} is on record."
     if sight.health == "unhealthy":
@@ -120,14 +120,19 @@ def drift_words(seat: PlacementHost, sight: Sight) -> str:
     return ""
 
 
-def _down(seat: PlacementHost, recorded: int, seen: int | None, status: str) -> str:
+def _down(seat: PlacementHost, recorded: int, seen: int | None, sight: Sight) -> str:
     """Nothing serves: who took it down, where that was done here."""
     person = room_acts.taken_down_by(seat)
     if seen is None:
         by_hand = f" {person} removed it by hand." if person else ""
         return f"Release {recorded} is on record, but no container of it is there.{by_hand}"
+    if sight.container is not None and sight.container.paused:
+        return (
+            f"The container of release {seen} is paused: it is there, and answers nobody. Continue it there with docker unpause "
+            f"{sight.container.name}, or redeploy, which makes it anew."
+        )
     by_hand = f", stopped by hand by {person}" if person else ""
-    return f"The container of release {seen} does not run: it is {status}{by_hand}."
+    return f"The container of release {seen} does not run: it is {sight.status}{by_hand}."
 
 
 def identity_of_seat(seat: PlacementHost) -> Identity:

@@ -120,7 +120,7 @@ def _seen(server: ServerRoom, wanted: Act, request: Mapping[str, Any]) -> str:
         if now.running:
             raise HostError(f"{name} runs again.", why="Somebody, or something on the server, started it.")
         return f"{name} is stopped, exit code {now.exit_code}."
-    if not now.running or now.status == "restarting":
+    if not now.up:
         raise HostError(
             f"{name} was started and ended at once, exit code {now.exit_code}.",
             why=now.error,

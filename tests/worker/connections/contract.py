@@ -35,6 +35,9 @@ class World(Protocol):
     def free_port(self) -> int:
         """A port of the server that nobody holds."""
 
+    def pause(self, name: str) -> None:
+        """Somebody's `docker pause`."""
+
 
 def body(reference: str, **host_config: Any) -> dict[str, Any]:
     """The smallest body of a container of ours."""
@@ -137,6 +140,27 @@ class ContainerHostContract:
         assert stopped.networks["bridge"] == ""
         host.remove("web")
         assert host.container("web") is None
+
+    def test_one_that_is_paused_goes_on_ends_and_is_renamed(self, world: World) -> None:
+        host = world.host
+        host.create("web", body(pulled(world), RestartPolicy={"Name": "unless-stopped"}))
+        host.start("web")
+        world.pause("web")
+        paused = seen(host, "web")
+        assert (paused.status, paused.running, paused.paused, paused.up) == ("paused", True, True, False)
+        host.start("web")
+        again = seen(host, "web")
+        assert (again.status, again.up, again.started_at) == ("running", True, paused.started_at)
+        world.pause("web")
+        host.rename("web", "web.f1")
+        host.set_restart_policy("web.f1", "no")
+        host.stop("web.f1", timeout=10)
+        stopped = seen(host, "web.f1")
+        assert (stopped.status, stopped.running, stopped.exit_code) == ("exited", False, 0)
+        host.start("web.f1")
+        world.pause("web.f1")
+        host.remove("web.f1")
+        assert host.container("web.f1") is None
 
     def test_a_running_container_is_removed_by_force(self, world: World) -> None:
         world.host.create("web", body(pulled(world)))

@@ -43,6 +43,9 @@ class FakeWorld:
     def free_port(self) -> int:
         return next(self._ports)
 
+    def pause(self, name: str) -> None:
+        self.server.pause(name)
+
 
 @pytest.fixture
 def world() -> FakeWorld:

@@ -91,7 +91,7 @@ class Stage:
         return [
             int(each.body["Labels"]["estiva.release"])
             for each in self.containers()
-            if each.running and each.behaviour.healthy_at(each.age(self.server.now))
+            if each.status == "running" and each.behaviour.healthy_at(each.age(self.server.now))
         ]
 
     def names(self) -> list[str]:

@@ -1,13 +1,13 @@
 """The old version gives up its names before it ends, keeps its address, and has its names back where it has to serve again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from tests.worker.engine.scenes import Scene, assert_settled, attempt, last
-from tests.worker.engine.stage import START_FIRST, Stage, interrupted
-from worker.connections.fake import FakeHost
+from tests.worker.engine.stage import NEVER_HEALTHY, START_FIRST, Stage, interrupted
+from worker.connections.fake import Behaviour, FakeHost
 from worker.engine.aside import KEPT_LABEL
 from worker.engine.errors import HostLost
 from worker.engine.events import Event, Verdict
@@ -161,3 +161,85 @@ def test_it_joins_again_what_it_had_left_when_a_worker_died(network: str) -> Non
     assert end.verdict == Verdict.FAILED_RESTORED, end
     (left,) = stage.containers()
     assert left.networks == {"front": ("shop",), "back": ("shop-back",)}
+
+
+ENDS: dict[str, Callable[[Stage, str], None]] = {
+    "it ends": lambda stage, name: stage.server.kill(name),
+    "it ends and is started again": lambda stage, name: stage.server.crash(name),
+    "it answers badly": lambda stage, name: stage.server.behave(name, NEVER_HEALTHY),
+    "it answers nobody": lambda stage, name: stage.server.behave(name, Behaviour(listens_after=None)),
+    "somebody pauses it": lambda stage, name: stage.server.pause(name),
+    "somebody removes it": lambda stage, name: stage.server.remove(name),
+}
+
+
+def candidate_of(stage: Stage) -> str:
+    return next(each.name for each in stage.containers() if each.name.split("-r")[1].startswith("2"))
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("moment", [0.0, 0.3, 0.7, 1.15])
+def test_the_old_one_is_not_stopped_for_one_that_did_not_stay_well(end: str, moment: float) -> None:
+    """From the hand-over to the stop: it has its names back, and was up at every moment."""
+    stage = SUCCESS.set()
+    (old,) = stage.containers()
+    began, host = old.started, FakeHost(stage.server)
+    host.on_call(
+        "connect_network", 2, "after", lambda: stage.server.at(moment, lambda: ENDS[end](stage, candidate_of(stage)))
+    )
+    events = attempt(stage, host)
+    assert last(events).verdict == Verdict.FAILED_RESTORED, last(events)
+    assert last(events).serving_release == 1
+    assert last(events).failed_step == "verify"
+    assert "not on web-1 any more" in last(events).what or "The old version was not stopped" in last(events).what
+    assert [each for each in host.journal if each.name == "stop" and each.arguments[0] == old.name] == []
+    assert (old.started, old.status) == (began, "running")
+    assert_settled(stage, [1], end)
+
+
+def test_one_that_ends_before_the_hand_over_takes_no_name_away() -> None:
+    stage = SUCCESS.set()
+    host = FakeHost(stage.server)
+    host.on_call("set_restart_policy", 2, "after", lambda: stage.server.kill(candidate_of(stage)))
+    end = last(attempt(stage, host))
+    assert (end.verdict, end.exit_code) == (Verdict.FAILED_RESTORED, 137), end
+    assert "formerly-" not in str(host.journal)
+    assert "stop" not in {each.name for each in host.journal}
+    assert_settled(stage, [1], "before the hand-over")
+
+
+def test_names_are_back_within_a_moment_and_at_the_same_address() -> None:
+    stage = SUCCESS.set()
+    (old,) = stage.containers()
+    before, host = dict(old.addresses), FakeHost(stage.server)
+    died: list[float] = []
+
+    def die() -> None:
+        died.append(stage.server.now)
+        stage.server.kill(candidate_of(stage))
+
+    host.on_call("connect_network", 2, "after", lambda: stage.server.at(0.4, die))
+    attempt(stage, host)
+    back = next(
+        each.at for each in host.journal if each.name == "connect_network" and each.arguments[1:] == (old.name, (NAME,))
+    )
+    assert back - died[0] < 0.3
+    assert old.addresses == before
+
+
+def test_one_answer_that_got_lost_condemns_nobody() -> None:
+    stage = SUCCESS.set()
+    host, undisturbed = FakeHost(stage.server), SUCCESS.set()
+    counted = FakeHost(undisturbed.server)
+    attempt(undisturbed, counted)
+    probes = sum(each.name == "probe_http" for each in counted.journal)
+    host.on_call("probe_http", probes, "before", lambda: lapse(stage))
+    assert last(attempt(stage, host)).verdict == Verdict.SUCCEEDED
+    assert sum(each.name == "probe_http" for each in host.journal) == probes + 1
+
+
+def lapse(stage: Stage) -> None:
+    """It answers badly for a moment."""
+    name = candidate_of(stage)
+    stage.server.behave(name, NEVER_HEALTHY)
+    stage.server.at(0.1, lambda: stage.server.behave(name, Behaviour()))

@@ -115,7 +115,7 @@ def _wrong(
         if container.exit_code or container.running:
             yield f"is {container.status} with exit code {container.exit_code}"
         return
-    if not container.running or container.status == "restarting":
+    if not container.up:
         yield f"is {container.status}"
     if container.health not in ("", "healthy"):
         yield f"is {container.health}"
@@ -170,7 +170,7 @@ def _too_slow(
 def _unhealthy(run: ComposeRun, service: str, container: Container) -> StepFailed:
     last = container.health_log[-1].strip() if container.health_log else ""
     said = f" Its check says: {last}" if last else ""
-    state = container.health or container.status
+    state = container.status if container.paused else container.health or container.status
     return StepFailed(
         f"The service {service} on {run.server} is not healthy ({state}).{said}",
         why=f"Its health check did not pass within {run.spec.wait_seconds} s, or gave up.",

@@ -33,4 +33,4 @@ def _is_whole(model: Model, service: str, containers: Sequence[Container], spec:
 
 
 def _runs(container: Container) -> bool:
-    return container.running and container.status != "restarting" and container.health in ("", "healthy")
+    return container.up and container.health in ("", "healthy")

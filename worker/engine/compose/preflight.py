@@ -230,7 +230,9 @@ def _changes(
     for change in compose_changes(previous, wanted, by_hand):
         running = sight.services.get(change.service, ())
         differs = any(each.labels.get(HASH) != hashes.get(change.service) for each in running)
-        found.append(_decided(change, bool(running), differs, all(each.running for each in running)))
+        found.append(
+            _decided(change, bool(running), differs, all(each.running and not each.paused for each in running))
+        )
     known = {each.service for each in found}
     found += [ServiceChange(name, "removed") for name in sight.services if name not in known]
     return found

@@ -5,6 +5,7 @@ Compose 2.26 stumbles over it ever after.
 """
 
 import re
+from contextlib import suppress
 
 from worker.engine.compose.bring_up import take_fence
 from worker.engine.compose.fence import hold
@@ -19,7 +20,8 @@ _TEMPORARY = re.compile(r"[0-9a-f]{12}_(?P<name>.+)")
 
 
 def settle(run: ComposeRun) -> Steps:
-    """Holding the fence, remove temporary containers that have a place to take no longer, and finish the others' way.
+    """Holding the fence, remove temporary containers that have a place to take no longer, and finish the others' way; continue
+    what somebody paused, since Compose starts no such container, and would leave one that it needn't change as it is.
 
     They are named by ID, and seen before the fence is looked at again: a stale worker can't mean a newer one's.
     """
@@ -28,11 +30,20 @@ def settle(run: ComposeRun) -> Steps:
     left = [
         (each, several) for several in sight.services.values() for each in several if _TEMPORARY.fullmatch(each.name)
     ]
-    if not left:
+    paused = [each for each in sight.containers if each.paused]
+    if not left and not paused:
         return
     hold(run.host, run.identity, run.spec.project)
     for each, several in left:
         yield from _put_right(run, each, list(several))
+    for each in paused:
+        yield from _continue(run, each)
+
+
+def _continue(run: ComposeRun, paused: Container) -> Steps:
+    with suppress(NotFound):  # put right just before
+        run.host.start(paused.id)
+        yield Line(f"{lasting_name(paused)} was paused by hand: it goes on.", level="warn")
 
 
 def lasting_name(container: Container) -> str:
