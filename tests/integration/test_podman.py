@@ -67,7 +67,11 @@ def test_one_that_is_paused_goes_on_and_ends(host: DockerHost, sample_images: Sa
     list(host.pull(pinned, platform=None, deadline=60))
     host.create("web.f1", body(pinned))
     host.start("web.f1")
-    for end, status in ((lambda: host.start("web.f1"), "running"), (lambda: host.stop("web.f1", timeout=1), "exited")):
+    ends: dict[str, Callable[[], None]] = {
+        "running": lambda: host.start("web.f1"),
+        "exited": lambda: host.stop("web.f1", timeout=1),
+    }
+    for status, end in ends.items():
         host._api.pause("web.f1")
         paused = host.container("web.f1")
         assert paused is not None
