@@ -11,20 +11,18 @@ Fault = Literal["", "build", "start", "health", "base"]
 RUN_PIP = "RUN pip install --no-cache-dir -r requirements.txt\n"
 
 
-def files(
-    version: str = "1", *, base: str = "python:3.7", fault: Fault = "", build_seconds: float = 0
-) -> dict[str, str]:
+def files(version: str = "1", *, base: str = "python:3.7", fault: Fault = "", held_by: str = "") -> dict[str, str]:
     """What to commit. `GET /` answers `python-web-app VERSION [COMMIT]`, where COMMIT is a build argument; `GET /healthz` answers ok.
 
-    `base` is the image it is built from, for engines without a mirror. `build_seconds` makes the build that much longer, in a step of its
-    own that says `waiting`. `fault` breaks it: "build" asks for a package that does not exist, "base" for a base image that does not,
-    "start" ends at once with code 1, "health" answers 503.
+    `base` is the image it is built from, for engines without a mirror. `held_by` adds a step that makes a pipe of this name in the image's
+    root and reads from it: the build goes on once something was written there. `fault` breaks it: "build" asks for a package that does not
+    exist, "base" for a base image that does not, "start" ends at once with code 1, "health" answers 503.
     """
     named = {path.name: path.read_text() for path in sorted(FOLDER.iterdir()) if path.is_file()}
     named[".dockerignore"] = named.pop("dockerignore")
     named["VERSION"] = f"{version}\n"
-    if build_seconds:
-        wait = f"RUN echo waiting && sleep {build_seconds:g}\n"
+    if held_by:
+        wait = f"RUN mkfifo /{held_by} && cat /{held_by} && rm /{held_by}\n"
         named["Dockerfile"] = named["Dockerfile"].replace(RUN_PIP, f"{RUN_PIP}{wait}")
     if fault == "build":
         named["requirements.txt"] += "no-such-package-for-estiva==1.0\n"

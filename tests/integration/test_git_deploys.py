@@ -3,7 +3,6 @@
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from parts.processes import wait_until
 from parts.registry import Registry
 from parts.sshd import SshServer
 from tests.integration import harness, processes
+from tests.integration.held_build import HeldBuild
 from tests.integration.processes import Estiva
 
 Server = tuple[SshServer, DockerEngine]
@@ -202,29 +202,32 @@ def test_with_a_registry_every_server_pulls_by_digest(
 def test_a_cancelled_build_ends_and_the_old_version_serves(place: Placement, repo: Repo) -> None:
     first = deploy(place)
     assert harness.ended(first, timeout=PATIENCE).status == "succeeded", (outcome(first), log_of(first))
-    repo.commit(flask_sample.files("2", build_seconds=600), "Take long")
+    held = HeldBuild()
+    repo.commit(held.files("2"), "Take as long as it is let")
     second = deploy(place)
-    wait_until(lambda: "waiting" in log_of(second), "the long step begins", timeout=PATIENCE)
+    held.until_reached()
 
     requests.cancel_deployment(actor=harness.admin(), deployment=second)
 
     assert harness.ended(second).status == "cancelled"
     assert {each.status for each in second.targets.all()} == {"cancelled"}
     assert answer(place).startswith("python-web-app 1 ")
-    running = [each for each in Path("/proc").glob("[0-9]*/cmdline") if each.read_bytes() == b"sleep\x00600\x00"]
-    assert not running, "the build's own processes go on"
+    assert not held.processes, "the build's own processes go on"
 
 
 def test_a_worker_killed_in_a_build_is_followed_by_another(estiva: Estiva, place: Placement, repo: Repo) -> None:
-    repo.commit(flask_sample.files("2", build_seconds=3), "Take a while")
+    held = HeldBuild()
+    repo.commit(held.files("2"), "Take as long as it is let")
     deployment = deploy(place)
-    wait_until(lambda: "waiting" in log_of(deployment), "the long step begins", timeout=PATIENCE)
+    held.until_reached()
     worker = next(each for each in estiva.processes if "deploy" in each.argv)
     worker.kill()
+    held.until_left()
     build = deployment.targets.get(role=Target.Role.BUILD)
     Target.objects.filter(pk=build.pk).update(lease_until=Now() - timedelta(seconds=1))
     claims.release_expired()
     processes.ready(estiva.worker("deploy"))
+    held.let_go()
 
     assert harness.ended(deployment, timeout=PATIENCE).status == "succeeded", (outcome(deployment), log_of(deployment))
     build.refresh_from_db()

@@ -19,6 +19,7 @@ from parts.git_server import GitServer
 from parts.processes import Process, wait_until
 from parts.sshd import SshServer
 from tests.integration import harness, processes
+from tests.integration.held_build import HeldBuild
 from tests.integration.processes import Estiva
 from tests.integration.test_git_deploys import PATIENCE, answer, deploy, log_of, outcome, placed
 
@@ -114,11 +115,13 @@ def test_a_worker_killed_in_a_build_is_followed_only_by_one_that_has_the_engine(
 ) -> None:
     beside_engine("look")
     dying = beside_engine("deploy")
-    repo.commit(flask_sample.files("2", build_seconds=3), "Take a while")
+    held = HeldBuild()
+    repo.commit(held.files("2"), "Take as long as it is let")
     place = placed([added()], git_server, repo)
     deployment = deploy(place)
-    wait_until(lambda: "waiting" in log_of(deployment), "the long step begins", timeout=PATIENCE)
+    held.until_reached()
     dying.kill()
+    held.until_left()
     WorkerProcess.objects.filter(role="deploy").delete()
     build = deployment.targets.get(role=Target.Role.BUILD)
     Target.objects.filter(pk=build.pk).update(lease_until=Now() - timedelta(seconds=1))
@@ -127,10 +130,12 @@ def test_a_worker_killed_in_a_build_is_followed_only_by_one_that_has_the_engine(
     processes.ready(other)
     estiva.reconciler()
     build.refresh_from_db()
+    assert build.status == "stalled"
     assert claims.claim_target(build.pk, holder="deploy@other") is None
     assert "none is running" in engines.waiting_reasons([build])[build.pk]
 
     after = beside_engine("deploy")
+    held.let_go()
     assert harness.ended(deployment, timeout=PATIENCE).status == "succeeded", (outcome(deployment), log_of(deployment))
     build.refresh_from_db()
     assert (build.attempts, int(build.holder.rpartition("#")[2])) == (2, after.pid)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from parts.dockerd import DockerEngine
+from parts.processes import descendants, wait_until
 from parts.sshd import SshServer
 from tests.real_parts import SampleImages, SshKey
 from tests.worker.connections.real_server import address_of, credential_of, host_key_of
@@ -45,6 +46,18 @@ class Open:
             self.woken.clear()
             self.said += self.stream.available().decode()
         return self.said
+
+    def until_numbered(self) -> ExecState:
+        """Its state, once the engine tells its process's number: that comes after its first words, later where much runs."""
+        told: list[ExecState] = []
+
+        def is_told() -> bool:
+            state = self.host.terminal_state(self.exec_id)
+            told[:] = [state] if state is not None and state.pid else []
+            return bool(told)
+
+        wait_until(is_told, "the engine tells the program's number")
+        return told[0]
 
     def until_ended(self, seconds: float = 10.0) -> str:
         """Everything that it said."""
@@ -106,30 +119,29 @@ def test_it_is_typed_into_sized_and_ends_by_itself(place: tuple[TerminalHost, st
 def test_what_is_left_ends_for_sure(place: tuple[TerminalHost, str], busy: str) -> None:
     it = opened(*place, *SHELL)
     it.until("# ")
+    shell = it.until_numbered().pid
     if busy:
         it.stream.send(busy.encode() + b"\n")
-        it.until(busy)
+        wait_until(lambda: any(busy in _words(each) for each in descendants(shell)), "what was typed runs")
+    typed = descendants(shell)
     it.stream.close()
     state = it.host.terminal_state(it.exec_id)
     assert state is not None
     assert state.is_running  # closing ends nothing
+    assert all(runs(each) for each in (shell, *typed))
     assert it.host.end_terminal(it.container, it.exec_id)
-    assert not runs(state.pid)
-    assert not busy or not any("sleep 1000" in each for each in everything())
+    assert not runs(shell)
+    wait_until(lambda: not any(runs(each) for each in typed), "the kernel hangs up on what the shell ran")
 
 
 def runs(pid: int) -> bool:
     """The engine's containers are processes of this machine."""
-    return "busybox" in _words(Path(f"/proc/{pid}"))
+    return "busybox" in _words(pid)
 
 
-def everything() -> list[str]:
-    return [_words(each) for each in Path("/proc").glob("[0-9]*")]
-
-
-def _words(process: Path) -> str:
+def _words(pid: int) -> str:
     try:
-        return (process / "cmdline").read_text().replace("\0", " ")
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except (FileNotFoundError, ProcessLookupError):
         return ""  # it has ended meanwhile
 
@@ -202,8 +214,7 @@ def test_an_engine_that_forgot_a_program_which_goes_on(
         assert found is not None
         it = opened(host, found.id, *SHELL)
         it.until("# ")
-        state = host.terminal_state(it.exec_id)
-        assert state is not None
+        state = it.until_numbered()
         engine.restart()
         it.until_ended()
         assert host.terminal_state(it.exec_id) is None
