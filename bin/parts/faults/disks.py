@@ -34,10 +34,13 @@ class Cause:
     by_plan: bool = False
 
 
-# Free bytes are counted before the click. Whether it was bytes or inodes that an engine lacked, it doesn't say: how to see it is told.
+# Free bytes are counted before the click. Whether it was bytes or inodes that an engine lacked, it doesn't say: Estiva looks.
 LITTLE_SPACE: Final = Cause(r"Too little space: [\d.]+ of", r"Make room on \S+: `docker system df`", by_plan=True)
-NO_SPACE: Final = Cause(r"no space left on device", r"Free space on the server.*`df -h` and `df -i`")
-READ_ONLY: Final = Cause(r"read-only file system", r"\w+ \w+")
+NO_SPACE: Final = Cause(
+    r"no space left on device.* is full: [\d.]+ of [\d.]+ GB are free", r"Free space on \S+, .*`df -h \S+`"
+)
+NO_INODES: Final = Cause(r"no space left on device.* \d+ of \d+ inodes are left", r"many files on \S+, .*`df -i \S+`")
+READ_ONLY: Final = Cause(r"read-only file system.*takes no writes any more", r"`dmesg`.*fsck")
 
 
 def disk_trouble(turn: Round) -> None:
@@ -58,7 +61,7 @@ def disk_trouble(turn: Round) -> None:
                 turn, app, _weighty(turn, f"disk-before{number}"), lambda: fill(machine, leave=LITTLE), LITTLE_SPACE
             )
             _before(turn, app, plain, lambda: fill(machine, leave=0), LITTLE_SPACE, NO_SPACE)
-            _before(turn, app, _weighty(turn, f"disk-files{number}"), lambda: use_up_inodes(machine), NO_SPACE)
+            _before(turn, app, _weighty(turn, f"disk-files{number}"), lambda: use_up_inodes(machine), NO_INODES)
             _while_pulling(turn, app, machine, gate, f"disk-pull{number}")
             _between_create_and_start(turn, app, machine)
             _read_only(turn, app, machine, f"disk-sealed{number}")

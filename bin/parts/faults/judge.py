@@ -1,4 +1,4 @@
-"""The verdict on what was done to some applications: first from what engines and pages show, then against the record.
+"""The verdict on what was done to some applications: first from what engines, pages and processes show, then against the record.
 
 Each finding names what it is and the lines that show it. Pure: it is given what was seen, so that it can itself be tested.
 """
