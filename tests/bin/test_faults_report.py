@@ -52,6 +52,15 @@ def test_a_later_run_replaces_its_own_line(page: Path) -> None:
     assert "| 2 | nothing |" in line
 
 
+def test_a_run_beside_another_leaves_its_line(page: Path) -> None:
+    rows = [row(1, "kill"), row(2, "storm")]
+    report.write(rows, [Result("kill", times=1, database="sqlite"), Result("storm", times=9, database="sqlite")], page)
+    report.write(rows, [Result("kill", times=2, database="sqlite")], page, beside=True)
+    assert [line.split(" | ")[3] for line in lines(page)] == ["1", "2", "9"]
+    report.write(rows, [Result("kill", times=3, database="sqlite")], page)
+    assert [line.split(" | ")[3] for line in lines(page)] == ["3", "9"]
+
+
 def test_what_was_not_done_says_so(page: Path) -> None:
     report.write([row(1, "kill")], [Result("kill", error="Waited in vain.\nmore", database="sqlite")], page)
     assert "not done to its end: Waited in vain. |" in lines(page)[0]

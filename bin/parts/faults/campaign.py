@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace, scale: str, seed: int, wanted: list[Job]) 
     def done(result: Result) -> None:
         results.append(result)
         if (scale == FULL or options.write) and not result.skipped:
-            report.write(ROWS, [result], seed=seed)
+            report.write(ROWS, [result], seed=seed, beside=options.beside)
 
     clear_leftovers()
     folder = temporary_folder("faults")
@@ -132,6 +132,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--write", action="store_true", help="write docs/reliability.md's lines of these rows, as --full does"
+    )
+    parser.add_argument(
+        "--beside",
+        action="store_true",
+        help="leave the lines of earlier runs of these rows there, and write these beside them",
     )
     parser.add_argument("--keep", action="store_true", help="leave the folder with every log")
     parser.add_argument("--list", action="store_true", help="name the rows")

@@ -1,4 +1,4 @@
-"""docs/reliability.md's table: a line for each row and database, those of a run put in the place of what stood there before."""
+"""docs/reliability.md's table: a line for each row and database, put in the place of what stood there before, or beside it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,13 @@ WORDS: Final = {
 }
 
 
-def write(rows: Sequence[Row], results: Sequence[Result], page: Path = PAGE, *, seed: int | None = None) -> None:
-    """Put these results into the page: with the day, the commit that was tried and what was drawn from."""
+def write(
+    rows: Sequence[Row], results: Sequence[Result], page: Path = PAGE, *, seed: int | None = None, beside: bool = False
+) -> None:
+    """Put these results into the page: with the day, the commit that was tried and what was drawn from.
+
+    `beside`: what earlier runs found stays, as what is asked for in great numbers takes more than one run.
+    """
     of = ", ".join(
         [time.strftime("%Y-%m-%d", time.gmtime()), *_commit(), *([f"seed {seed}"] if seed is not None else [])]
     )
@@ -44,12 +49,10 @@ def write(rows: Sequence[Row], results: Sequence[Result], page: Path = PAGE, *, 
     text = page.read_text()
     before, _, rest = text.partition(BEGIN)
     table, _, after = rest.partition(END)
-    lines = {_key(line): line for line in table.splitlines() if line.startswith("| ") and line not in HEAD}
-    for result in results:
-        if result.row in by_name:
-            line = _line(by_name[result.row], result, of)
-            lines[_key(line)] = line
-    whole = [*HEAD, *(lines[key] for key in sorted(lines))]
+    lines = [line for line in table.splitlines() if line.startswith("| ") and line not in HEAD]
+    new = [_line(by_name[result.row], result, of) for result in results if result.row in by_name]
+    replaced = set() if beside else {_key(line) for line in new}
+    whole = [*HEAD, *sorted([*(line for line in lines if _key(line) not in replaced), *new], key=_key)]
     page.write_text(f"{before}{BEGIN}\n" + "\n".join(whole) + f"\n{END}{after}")
 
 
