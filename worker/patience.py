@@ -1,4 +1,4 @@
-"""Waiting for a database that is away, for as long as the lease surely lasts and no longer."""
+"""Waiting for a database that is away: to claim something for a while, then for as long as the lease surely lasts and no longer."""
 
 import time
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from worker.engine.errors import LeaseLost
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 0.5
+CLAIM_SECONDS: Final = 60.0
 MAY_BE_AWAY: Final = (DatabaseError, InterfaceError)  # `is_away` says which of them
 
 _T = TypeVar("_T")
@@ -31,3 +32,25 @@ def patiently(work: Callable[[], _T], seconds_left: Callable[[], float]) -> _T:
             if seconds_left() <= RETRY_SECONDS:
                 raise LeaseLost("The database has been away for so long that the lease may be over.") from error
             time.sleep(RETRY_SECONDS)  # nothing announces that a database is back
+
+
+def claimed(
+    claim: Callable[[], _T | None], now: Callable[[], float], is_stopping: Callable[[], bool]
+) -> tuple[_T | None, float]:
+    """What is claimed, and the moment (by `now`) just before it was asked for.
+
+    Where much is claimed at once, SQLite lets some wait for longer than it is patient itself. Nothing, if the database stays
+    away for a minute, or the worker stops meanwhile: it is offered again.
+    """
+    until, asked_at = now() + CLAIM_SECONDS, now()
+
+    def ask() -> _T | None:
+        nonlocal asked_at
+        asked_at = now()
+        return claim()
+
+    try:
+        return patiently(ask, lambda: 0.0 if is_stopping() else until - now()), asked_at
+    except LeaseLost as error:
+        log.warning("not claimed", why=str(error.__cause__).strip())
+        return None, asked_at

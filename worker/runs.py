@@ -16,6 +16,7 @@ from worker.engine.events import StepEnded
 from worker.engine.lacking import asks_much
 from worker.engine.rollout import deploy
 from worker.keeper import Keeper, uptime
+from worker.patience import claimed
 from worker.recorder import Recorder
 from worker.servers import BuildOpener, ComposeOpener, Opener, open_builder, open_compose, open_server
 
@@ -36,12 +37,7 @@ def run(
     if keeper.stopping:
         keeper.pass_on(queue.RUN_TARGET, target_id)
         return
-    asked_at = uptime()
-    claim = keeper.claiming.claim_target(
-        target_id,
-        lambda: claims.claim_target(target_id, holder=keeper.holder, engines=local_engine.held()),
-        busy=keeper.busy,
-    )
+    claim, asked_at = claimed(lambda: _claim(target_id, keeper), uptime, lambda: keeper.stopping)
     if claim is None:
         return
     log.info("target claimed", target=claim.id, fence=claim.fence)
@@ -58,6 +54,14 @@ def run(
             case role, source:
                 log.error("claimed what this worker does not know", target=claim.id, role=role, source=source)
                 claims.hand_back_target(claim, reason=NOT_KNOWN, delay_seconds=BACK_SECONDS)
+
+
+def _claim(target_id: int, keeper: Keeper) -> claims.Claim | None:
+    return keeper.claiming.claim_target(
+        target_id,
+        lambda: claims.claim_target(target_id, holder=keeper.holder, engines=local_engine.held()),
+        busy=keeper.busy,
+    )
 
 
 class DeployAttempt(Attempt[Brief]):

@@ -8,8 +8,9 @@ from django.db import InterfaceError, OperationalError, ProgrammingError, connec
 from dashboard.env import IDLE_IN_TRANSACTION_SECONDS
 from deployments.backup.tables import may_take_its_time
 from parts.processes import wait_until
+from worker import patience
 from worker.engine.errors import LeaseLost
-from worker.patience import patiently
+from worker.patience import claimed, patiently
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -82,3 +83,30 @@ def test_a_mistake_is_not_tried_again() -> None:
 
     with pytest.raises(ProgrammingError):
         patiently(work, lambda: 20)
+
+
+def test_a_claim_that_is_not_let_through_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "RETRY_SECONDS", 0.0)
+    moments = iter(range(100))
+    tries: list[int] = []
+
+    def claim() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("database is locked")
+        return "claimed"
+
+    found, asked_at = claimed(claim, lambda: float(next(moments)), lambda: False)
+    assert (found, len(tries)) == ("claimed", 3)
+    assert asked_at == next(moments) - 1, "the moment of the try that went well: the lease counts from there"
+
+
+@pytest.mark.parametrize(("later", "is_stopping"), [(patience.CLAIM_SECONDS, False), (0.0, True)])
+def test_what_cannot_be_claimed_is_left_to_be_offered_again(later: float, is_stopping: bool) -> None:
+    moments = [0.0, 0.0, 0.0]
+
+    def claim() -> str:
+        raise OperationalError("database is locked")
+
+    found, _ = claimed(claim, lambda: moments.pop() if moments else later, lambda: is_stopping)
+    assert found is None

@@ -35,6 +35,7 @@ from worker.operations import (
     terminal,
 )
 from worker.operations.steps import Looking, Outcome
+from worker.patience import claimed
 
 Work = Callable[[Looking], Outcome]
 
@@ -74,11 +75,7 @@ def run(operation_id: int, keeper: Keeper) -> None:
     if keeper.stopping:
         keeper.pass_on(queue.RUN_OPERATION, operation_id)
         return
-    asked_at = uptime()
-    with keeper.claiming.beside_others():
-        claim = claims.claim_operation(
-            operation_id, holder=keeper.holder, engines=local_engine.held(), kinds=KINDS.keys()
-        )
+    claim, asked_at = claimed(lambda: _claim(operation_id, keeper), uptime, lambda: keeper.stopping)
     if claim is None:
         return
     with keeper.holding("operation", claim, asked_at) as held:
@@ -102,6 +99,13 @@ def run(operation_id: int, keeper: Keeper) -> None:
     plan_id = automatic.plan_of(operation) if operation.kind == Operation.Kind.PLAN else None
     if plan_id is not None:
         automatic.carry_on(plan_id)
+
+
+def _claim(operation_id: int, keeper: Keeper) -> claims.Claim | None:
+    with keeper.claiming.beside_others():
+        return claims.claim_operation(
+            operation_id, holder=keeper.holder, engines=local_engine.held(), kinds=KINDS.keys()
+        )
 
 
 def _carried_out(looking: Looking, held: Held, work: Work) -> Outcome:
