@@ -228,3 +228,4 @@ def test_each_change_is_a_moment_and_each_kind_of_look_once() -> None:
 def test_a_moment_is_meant_for_one_application() -> None:
     moment = Moment(Spot("web-2", "build", "build", 1, items=9), "during", item=4)
     assert moment.of(12, 5) == Point("build", "during", "12 5 web-2 build", nth=1, item=4)
+    assert moment.of(13, 5, {"web-2": "web-3"}).whose == "13 5 web-3 build"

@@ -102,11 +102,17 @@ class Killing:
     def _next(self) -> list[Due]:
         """As many at once as there are applications, each meant for the deploy that comes next."""
         return [
-            Due(each, app, moment := each.left.popleft(), moment.of(app.placement, next_release(self._world, app)))
+            Due(each, app, moment := each.left.popleft(), self._point(each, app, moment))
             for each in self._strategies
             for app in each.applications
             if each.left
         ]
+
+    def _point(self, strategy: Strategy, app: Application, moment: Moment) -> Point:
+        """What was heard of the first of its applications, of this one on its own servers."""
+        heard_on = [each.name for each in strategy.applications[0].servers]
+        stead = dict(zip(heard_on, (each.name for each in app.servers), strict=True))
+        return moment.of(app.placement, next_release(self._world, app), stead)
 
     def _doomed(self, batch: Sequence[Due], count: int) -> list[Bred]:
         self._told = self._file(f"reached{self._count}")

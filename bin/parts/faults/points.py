@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 
 from parts.faults.nursery_points import CHANGING, LOOKING, WHENS, Point, whose
 
@@ -29,10 +30,10 @@ class Moment:
     when: str
     item: int = 1
 
-    def of(self, placement: int, release: int) -> Point:
-        """The same in the deploy of one application's Release."""
+    def of(self, placement: int, release: int, stead: Mapping[str, str] = MappingProxyType({})) -> Point:
+        """The same in the deploy of one application's Release; `stead` names its servers that stand in others' stead."""
         spot = self.spot
-        of = whose(placement, release, spot.server, spot.role)
+        of = whose(placement, release, stead.get(spot.server, spot.server), spot.role)
         return Point(spot.call, self.when, of, nth=spot.nth, item=self.item)
 
 
