@@ -55,14 +55,13 @@ def drop_twins(api: EngineClient, name: str) -> None:
     if len(listed) < 2:
         return
     found = [each for each in (_by_id(api, network_id) for network_id in listed) if each is not None]
-    _, *others = sorted(found, key=lambda each: (not each.get("Containers"), _made_at(each), str(each["Id"])))
-    for each in others:
+    found.sort(key=lambda each: (not each.get("Containers"), _made_at(each), str(each["Id"])))
+    for each in found[1:]:
         if each.get("Containers") or "estiva.installation" not in (each.get("Labels") or {}):
             continue
-        try:
+        # Its maker was quicker, or it is in use by now: whether a name is still ambiguous, the call that names it is told
+        with suppress(docker.errors.APIError):
             api.remove_network(each["Id"])
-        except docker.errors.NotFound:
-            continue  # its maker was quicker
 
 
 def _by_id(api: EngineClient, network_id: str) -> Mapping[str, Any] | None:

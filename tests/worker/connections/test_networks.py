@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import docker.errors
 import pytest
 
 from worker.connections import networks
@@ -21,15 +22,21 @@ class Engine:
             network_id: {"Id": network_id, "Name": "back", "Labels": OURS, "Containers": {}, **each}
             for network_id, each in found.items()
         }
+        self.gone: set[str] = set()  # since they were listed
+        self.joined: set[str] = set()  # since they were looked at
 
     def networks(self, names: list[str]) -> list[dict[str, Any]]:
         """Docker's filter takes parts of names."""
         return [each for each in self.found.values() if any(name in each["Name"] for name in names)]
 
     def inspect_network(self, network_id: str) -> dict[str, Any]:
+        if network_id in self.gone:
+            raise docker.errors.NotFound("no such network")
         return self.found[network_id]
 
     def remove_network(self, network_id: str) -> None:
+        if network_id in self.joined:
+            raise docker.errors.APIError("network back has active endpoints")
         del self.found[network_id]
 
 
@@ -52,3 +59,18 @@ def test_which_of_two_stays(found: dict[str, dict[str, Any]], left: set[str]) ->
     engine = Engine(**found)
     networks.drop_twins(cast(EngineClient, engine), "back")
     assert set(engine.found) == left
+
+
+@pytest.mark.parametrize("gone", [{"a"}, {"a", "b"}])
+def test_what_vanishes_meanwhile_is_no_mistake(gone: set[str]) -> None:
+    engine = Engine(b={"Created": MADE.format(1)}, a={"Created": MADE.format(2)})
+    engine.gone = gone
+    networks.drop_twins(cast(EngineClient, engine), "back")
+    assert set(engine.found) == {"a", "b"}
+
+
+def test_what_somebody_joins_meanwhile_stays() -> None:
+    engine = Engine(b={"Created": MADE.format(1)}, a={"Created": MADE.format(2)})
+    engine.joined = {"a"}
+    networks.drop_twins(cast(EngineClient, engine), "back")
+    assert set(engine.found) == {"a", "b"}
