@@ -14,7 +14,7 @@ from parts.faults.events import Event
 from parts.faults.probing import Asked
 from parts.faults.restoring import killed, restored_after
 from worker.engine.container_host import Container, LocalImage
-from worker.engine.diagnosis import exited, keeps_exiting, listening_elsewhere, never_healthy, start_failed
+from worker.engine.diagnosis import exited, listening_elsewhere, never_healthy, sick_under_its_names, start_failed
 from worker.engine.errors import HostError
 from worker.engine.failure import StepFailed
 
@@ -43,7 +43,7 @@ TOLD = {
     "exits": ended(3, 0.4),
     "exits-late": ended(4, 5.2),
     "dies": ended(4, 1.4),
-    "dies-proven": keeps_exiting(Container(**{**NOTHING, "exit_code": 4, "restart_count": 3}), 5.0, "web-1"),
+    "dies-proven": sick_under_its_names("shop-live-r2.f4", ended(4, 0.3)),
     "never-healthy": asked_in_vain(4.0, "HTTP 404"),
     "deaf": asked_in_vain(4.0, "HTTP 404"),
     "turns-sick": asked_in_vain(5.0, "HTTP 503"),

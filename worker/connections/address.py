@@ -11,7 +11,7 @@ from worker.connections.login import SshAddress
 from worker.engine.errors import HostLost
 
 CONNECT_SECONDS = 10.0
-_DEAD_PEER_SECONDS = 30  # unacknowledged data for so long: the peer is gone
+_DEAD_PEER_SECONDS = 24  # unacknowledged data for so long: the peer is gone; it begins with the first sign asked for
 _SLICE_MS = 40
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 

@@ -34,7 +34,7 @@ __all__ = [
     "resolve",
 ]
 
-KEEPALIVE_SECONDS = 15
+KEEPALIVE_SECONDS = 12  # of silence; what is lost is told after three times as long, well within 45 s
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 _FASTEST = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # in bulk, twice what paramiko's own first choice does
 _doors = Doors()

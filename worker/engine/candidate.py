@@ -1,11 +1,11 @@
 """The new container: adopted from an earlier attempt or created, started, and given its place once it is proven."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 
 from worker.engine.aside import kept_addresses
 from worker.engine.container_body import container_body, with_fixed_policy
 from worker.engine.container_host import Container
-from worker.engine.diagnosis import port_is_taken, start_failed
+from worker.engine.diagnosis import port_is_taken, sick_under_its_names, start_failed
 from worker.engine.errors import Conflict, HostError
 from worker.engine.events import Event, Line
 from worker.engine.failure import StepFailed
@@ -148,21 +148,27 @@ def _start_failed(run: Run, error: HostError) -> StepFailed:
 
 
 def promote(run: Run) -> Generator[Event, None, Proof | None]:
-    """Give the proven container its Release's restart policy and its aliases.
+    """Give the proven container its aliases, and then its Release's restart policy.
 
     Aliases can't be added in place: it leaves the network and joins again, gets another address, and is judged again.
+    Until it is proven there, too, it isn't started anew when it ends: under its names each of its short lives would be asked.
     Answers with that second proof, or None where there was none to make.
     """
     spec = run.spec.container
+    container = run.host.container(run.candidate) if spec.networks else None
+    unnamed = [
+        each for each in spec.networks if container is not None and not set(each.aliases) <= _aliases(container, each)
+    ]
+    proof = None
+    if container is not None and unnamed:
+        proof = yield from _named(run, container, unnamed)
     if not is_fixed(run):
         doing = f"The restart policy of {run.candidate} could not be set"
         attempt(doing, run.host.set_restart_policy, run.candidate, spec.restart, spec.restart_retries)
-    container = run.host.container(run.candidate) if spec.networks else None
-    if container is None:
-        return None
-    unnamed = [each for each in spec.networks if not set(each.aliases) <= _aliases(container, each)]
-    if not unnamed:
-        return None
+    return proof
+
+
+def _named(run: Run, container: Container, unnamed: Sequence[NetworkSpec]) -> Generator[Event, None, Proof]:
     for network in unnamed:
         if network.name in container.networks:
             doing = f"{run.candidate} could not be given its alias on {network.name}"
@@ -170,7 +176,10 @@ def promote(run: Run) -> Generator[Event, None, Proof | None]:
         _join(run, network, with_aliases=True)
         yield Line(f"{run.candidate} answers as {', '.join(network.aliases)} on {network.name} now.")
     yield Line(f"Judging {run.candidate} again at its new address.")
-    return (yield from prove(run))
+    try:
+        return (yield from prove(run))
+    except StepFailed as failure:
+        raise sick_under_its_names(run.candidate, failure) from failure
 
 
 def _aliases(container: Container, network: NetworkSpec) -> set[str]:

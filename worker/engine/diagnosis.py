@@ -101,6 +101,12 @@ def keeps_exiting(container: Container, deadline: float, server: str) -> StepFai
     )
 
 
+def sick_under_its_names(name: str, failure: StepFailed) -> StepFailed:
+    """It was proven once, and then failed as it was judged again, with others asking it, too."""
+    what = f"{name} was healthy, but not any more when it was found by its names. {failure.what}"
+    return StepFailed(what, why=failure.why, remedy=failure.remedy, exit_code=failure.exit_code)
+
+
 def never_healthy(
     asked: str, last_answer: str, deadline: float, server: str, port: int | None, hints: Sequence[str]
 ) -> StepFailed:

@@ -38,16 +38,28 @@ exit 4
 
 ITSELF: Final = r"^The application ended itself"
 EXITS: Final = Cause(
-    "exits at once", r"exited (at once|after [1-3] s) with code 3\.", ITSELF, r"Check the variables and settings"
+    "exits at once",
+    r"^The new container on \S+ exited (at once|after [1-3] s) with code 3\.",
+    ITSELF,
+    r"Check the variables and settings",
 )
 LATE: Final = Cause(
-    "exits after 5 s", r"exited after ([4-9]|1\d) s with code 4\.", ITSELF, r"Check the variables and settings"
+    "exits after 5 s",
+    r"^The new container on \S+ exited after ([4-9]|1\d) s with code 4\.",
+    ITSELF,
+    r"Check the variables and settings",
 )
 DIES: Final = Cause(
-    "healthy, then dies", r"exited (at once|after [1-3] s) with code 4\.", ITSELF, r"Check the variables and settings"
+    "healthy, then dies",
+    r"^The new container on \S+ exited (at once|after [1-3] s) with code 4\.",
+    ITSELF,
+    r"Check the variables and settings",
 )
 DIES_PROVEN: Final = Cause(
-    "proven, then dies", r"restarted", r"exit|ended|changed after it was proven", r"lines in the log"
+    "proven, then dies",
+    r"was healthy, but not any more when it was found by its names\. .* exited (at once|after [1-3] s) with code 4\.",
+    ITSELF,
+    r"Check the variables and settings",
 )
 NEVER: Final = Cause(
     "never healthy",

@@ -227,6 +227,28 @@ def test_names_are_back_within_a_moment_and_at_the_same_address() -> None:
     assert old.addresses == before
 
 
+@pytest.mark.parametrize("moment", [0.0, 0.1])
+def test_one_that_ends_as_soon_as_it_has_its_names_is_not_started_again_under_them(moment: float) -> None:
+    """Each of its short lives would be asked by those who find it, and break off what it answers."""
+    stage = SUCCESS.set()
+    (old,) = stage.containers()
+    began, host, ended = old.started, FakeHost(stage.server), list[float]()
+
+    def crash() -> None:
+        ended.append(stage.server.now)
+        stage.server.crash(candidate_of(stage))
+
+    host.on_call("connect_network", 1, "after", lambda: stage.server.at(moment, crash))
+    end = last(attempt(stage, host))
+    assert (end.verdict, end.failed_step, end.exit_code) == (Verdict.FAILED_RESTORED, "health", 139), end
+    assert "was healthy, but not any more when it was found by its names" in end.what
+    assert "exited" in end.what
+    removed = next(each.at for each in host.journal if each.name == "remove")
+    assert removed - ended[0] < 1.0
+    assert (old.started, old.status) == (began, "running")
+    assert_settled(stage, [1], "under its names")
+
+
 def test_one_answer_that_got_lost_condemns_nobody() -> None:
     stage = SUCCESS.set()
     host, undisturbed = FakeHost(stage.server), SUCCESS.set()
