@@ -158,16 +158,17 @@ def base_url(**_kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.compatibility)
 def redis_address(**_kwargs: Any) -> list[CheckMessage]:
-    """The broker's address is one that Celery and the live tail understand."""
-    scheme = urlsplit(settings.ESTIVA_REDIS_URL).scheme
-    if scheme in {"redis", "rediss", "unix"}:
-        return []
+    """The broker's address is one that Celery and the live tail understand; so is that of a Redis for the latter alone."""
+    given = {"ESTIVA_REDIS_URL": settings.ESTIVA_REDIS_URL, "ESTIVA_LIVE_REDIS_URL": settings.ESTIVA_LIVE_REDIS_URL}
     return [
         Error(
-            f"ESTIVA_REDIS_URL begins with {scheme!r}.",
+            f"{name} begins with {scheme!r}.",
             hint="Use redis://host:6379/0, rediss://… or unix:///path/to/socket.",
             id="estiva.E013",
         )
+        for name, address in given.items()
+        if (scheme := urlsplit(address).scheme) not in {"redis", "rediss", "unix"}
+        and (address or name == "ESTIVA_REDIS_URL")
     ]
 
 

@@ -24,6 +24,7 @@ ESTIVA_FIELD_KEY = env.key("ESTIVA_FIELD_KEY")
 
 ESTIVA_BASE_URL = env.text("ESTIVA_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 ESTIVA_REDIS_URL = env.text("ESTIVA_REDIS_URL", f"unix://{ESTIVA_VAR}/valkey.sock")
+ESTIVA_LIVE_REDIS_URL = env.text("ESTIVA_LIVE_REDIS_URL", "")  # of the live tail, where it has a Redis of its own
 ESTIVA_TRUSTED_PROXIES = env.number("ESTIVA_TRUSTED_PROXIES", 0)  # how many proxies in front add to X-Forwarded-For
 ESTIVA_HOST_CHECK_SECONDS = env.number("ESTIVA_HOST_CHECK_SECONDS", 60, least=5)
 ESTIVA_LOG_FORMAT = env.choice("ESTIVA_LOG_FORMAT", "auto", "auto", "json", "console")

@@ -63,7 +63,7 @@ class _Rest:
             self._until = now + REST_SECONDS
 
 
-_rest = _Rest()
+_rest, _rest_of_live = _Rest(), _Rest()
 
 
 @functools.cache
@@ -82,12 +82,34 @@ def client() -> Celery:
     return app
 
 
+def live_url() -> str:
+    """Where the live tail is: a Redis of its own, or the broker."""
+    return str(settings.ESTIVA_LIVE_REDIS_URL or settings.ESTIVA_REDIS_URL)
+
+
 @functools.cache
 def connection() -> "redis.Redis[str]":
     """The plain Redis connection of this process, for the live tail. Short deadlines: it's only ever a hint."""
-    return redis.Redis.from_url(
-        settings.ESTIVA_REDIS_URL, socket_timeout=2, socket_connect_timeout=2, decode_responses=True
-    )
+    return _plain(live_url())
+
+
+def broker() -> "redis.Redis[str]":
+    """The same to the broker, to look at what it holds."""
+    return connection() if is_shared() else _broker_alone()
+
+
+@functools.cache
+def _broker_alone() -> "redis.Redis[str]":
+    return _plain(settings.ESTIVA_REDIS_URL)
+
+
+def _plain(url: str) -> "redis.Redis[str]":
+    return redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True)
+
+
+def is_shared() -> bool:
+    """Whether the broker holds the live tail, too."""
+    return live_url() == settings.ESTIVA_REDIS_URL
 
 
 def send(task: str, queue: str, object_id: int) -> bool:
@@ -96,7 +118,11 @@ def send(task: str, queue: str, object_id: int) -> bool:
         return False
     began = time.monotonic()
     try:
-        _with_room(lambda: client().send_task(task, args=(object_id,), queue=queue, retry=False))
+        send_it = functools.partial(client().send_task, task, args=(object_id,), queue=queue, retry=False)
+        if is_shared():
+            _with_room(send_it)
+        else:
+            send_it()
     except (OperationalError, redis.RedisError, OSError) as error:
         _rest.failed(began)
         log.warning("hint not sent", extra={"task": task, "object": object_id, "error": str(error)})
@@ -106,13 +132,14 @@ def send(task: str, queue: str, object_id: int) -> bool:
 
 def publish(entry: dict[str, str]) -> bool:
     """Put one wake entry on the live stream; False when Redis can't be reached (viewers fill the gap from the database)."""
-    if _rest.is_on:
+    rest = _rest if is_shared() else _rest_of_live
+    if rest.is_on:
         return False
     began = time.monotonic()
     try:
         _with_room(lambda: _append(entry))
     except (redis.RedisError, OSError) as error:
-        _rest.failed(began)
+        rest.failed(began)
         log.warning("live entry not sent", extra={"kind": entry.get("kind"), "error": str(error)})
         return False
     return True
@@ -150,7 +177,7 @@ def changed_on_commit(noun: str, object_id: int, placement_id: int | None = None
 def length(name: str) -> int | None:
     """How many hints the broker holds in a queue; None when it can't be reached."""
     try:
-        return int(connection().llen(name))
+        return int(broker().llen(name))
     except (redis.RedisError, OSError) as error:
         log.warning("broker not reached", extra={"queue": name, "error": str(error)})
         return None
@@ -164,14 +191,14 @@ class Broker(NamedTuple):
 
 
 def look() -> Broker | None:
-    """One round trip; None when the broker can't be reached, after two seconds where it keeps us waiting."""
+    """A round trip for each Redis; None when one can't be reached, after two seconds where it keeps us waiting."""
     names = (DEPLOY_QUEUE, LOOK_QUEUE)
     try:
-        asked = connection().pipeline(transaction=False)
+        asked = broker().pipeline(transaction=False)
         for name in names:
             asked.llen(name)
-        asked.xlen(live.WAKE_STREAM)
-        *hints, entries = asked.execute()
+        hints = asked.execute()
+        entries = connection().xlen(live.WAKE_STREAM)
     except (redis.RedisError, OSError) as error:
         log.warning("broker not reached", extra={"error": str(error)})
         return None

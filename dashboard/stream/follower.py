@@ -10,13 +10,12 @@ import time
 from typing import Any, Final
 
 import redis.asyncio
-from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from redis.exceptions import RedisError
 
 from dashboard.stream import reads
 from dashboard.stream.hub import LISTS, Hub
-from deployments import follows, live
+from deployments import follows, live, queue
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class Follower:
     async def _follow(self) -> None:
         while True:
             client = redis.asyncio.Redis.from_url(
-                settings.ESTIVA_REDIS_URL,
+                queue.live_url(),
                 decode_responses=True,
                 socket_connect_timeout=2,
                 socket_timeout=None,  # a blocking read takes as long as it takes; `_read` has a deadline of its own

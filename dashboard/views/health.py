@@ -101,9 +101,17 @@ def _migrations() -> str:
 
 def _broker() -> str:
     try:
-        queue.connection().ping()
+        queue.broker().ping()
     except (redis.RedisError, OSError):
         return "Redis doesn't answer at ESTIVA_REDIS_URL: deploys wait, live pages fall back to the database."
+    return "" if queue.is_shared() else _live_tail()
+
+
+def _live_tail() -> str:
+    try:
+        queue.connection().ping()
+    except (redis.RedisError, OSError):
+        return "Redis doesn't answer at ESTIVA_LIVE_REDIS_URL: live pages fall back to the database, no terminal opens."
     return ""
 
 

@@ -43,6 +43,8 @@ def test_the_tests_own_settings_are_fine() -> None:
         ("ESTIVA_BASE_URL", "http://127.0.0.1/estiva", "estiva.E010"),
         ("ESTIVA_BASE_URL", "https://deploy.example.com", "estiva.E011"),
         ("ESTIVA_REDIS_URL", "amqp://localhost", "estiva.E013"),
+        ("ESTIVA_REDIS_URL", "", "estiva.E013"),
+        ("ESTIVA_LIVE_REDIS_URL", "localhost:6379", "estiva.E013"),
     ],
 )
 def test_a_wrong_setting(settings: Any, setting: str, value: str, expected: str) -> None:

@@ -97,6 +97,18 @@ def test_not_ready_without_a_broker(client: Client, settings: Any) -> None:
     assert "Redis" in answer.json()["checks"]["broker"]["detail"]
 
 
+def test_not_ready_without_a_live_tail_of_its_own(client: Client, redis: Valkey, settings: Any) -> None:
+    settings.ESTIVA_LIVE_REDIS_URL = "unix:///nonexistent/valkey.sock"
+    queue.connection.cache_clear()
+    worker()
+    answer = client.get("/readyz")
+    queue.broker().close()
+    settings.ESTIVA_LIVE_REDIS_URL = ""
+    queue.connection.cache_clear()
+    assert answer.status_code == 503
+    assert "ESTIVA_LIVE_REDIS_URL" in answer.json()["checks"]["broker"]["detail"]
+
+
 def test_not_ready_without_a_database(client: Client, redis: Valkey) -> None:
     with patch("dashboard.views.health.connection.cursor", side_effect=OperationalError("gone")):
         answer = client.get("/readyz")

@@ -33,7 +33,8 @@ def silent_broker(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> It
 def _forget() -> None:
     queue.client.cache_clear()
     queue.connection.cache_clear()
-    queue._rest._until = 0.0
+    queue._broker_alone.cache_clear()
+    queue._rest._until = queue._rest_of_live._until = 0.0
 
 
 @pytest.mark.timeout(60)
@@ -94,6 +95,53 @@ def test_a_full_broker_that_is_not_ours_to_empty_refuses(small_broker: Valkey) -
     queue.connection().config_set("maxmemory", 1_000_000)
     assert not PUBLISH(live.wake_changed("deployment", 1))
     assert not SEND(queue.RUN_TARGET, queue.DEPLOY_QUEUE, 1)
+
+
+@pytest.fixture
+def own_tail(small_broker: Valkey, tmp_path_factory: pytest.TempPathFactory, settings: Any) -> Iterator[Valkey]:
+    """A second one for the live tail, beside a broker with little memory."""
+    with Valkey(Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))) as valkey:
+        settings.ESTIVA_LIVE_REDIS_URL = valkey.url
+        _forget()
+        yield valkey
+        queue.connection().close()
+        queue.broker().close()
+    settings.ESTIVA_LIVE_REDIS_URL = ""
+    _forget()
+
+
+def test_a_live_tail_of_its_own_takes_nothing_of_the_broker(own_tail: Valkey) -> None:
+    before = int(queue.broker().info("memory")["used_memory"])
+    entry = live.wake_log(1, 1, 1, 50, "x" * live.CARRIED_CHARACTERS)
+    assert all(PUBLISH(entry) for _ in range(500))
+    assert SEND(queue.RUN_TARGET, queue.DEPLOY_QUEUE, 1)
+    seen = queue.look()
+    assert seen is not None
+    assert (seen.hints[queue.DEPLOY_QUEUE], seen.live_entries) == (1, 500)
+    assert queue.broker().keys(live.WAKE_STREAM) == []
+    assert int(queue.broker().info("memory")["used_memory"]) - before < 1_000_000
+    assert queue.connection().llen(queue.DEPLOY_QUEUE) == 0
+
+
+def test_a_full_broker_is_not_emptied_of_a_tail_that_is_elsewhere(own_tail: Valkey) -> None:
+    assert PUBLISH(live.wake_changed("deployment", 1))
+    queue.broker().config_set("maxmemory", 1)
+    assert not SEND(queue.RUN_TARGET, queue.DEPLOY_QUEUE, 1)
+    assert queue.connection().xlen(live.WAKE_STREAM) == 1
+
+
+@pytest.mark.timeout(60)
+def test_a_frozen_tail_keeps_no_hint_waiting(small_broker: Valkey, tmp_path_factory: Any, settings: Any) -> None:
+    path = Path(tmp_path_factory.mktemp("b")) / "s"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(path))
+        listening.listen(20)
+        settings.ESTIVA_LIVE_REDIS_URL = f"unix://{path}"
+        _forget()
+        assert not PUBLISH(live.wake_changed("deployment", 1))
+        assert SEND(queue.RUN_TARGET, queue.DEPLOY_QUEUE, 1)
+        settings.ESTIVA_LIVE_REDIS_URL = ""
+        _forget()
 
 
 def test_so_many_entries_are_kept_and_no_more(small_broker: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
