@@ -93,6 +93,18 @@ def test_ignored_it_is_quiet_until_it_is_another(story: Story, seat: PlacementHo
     assert (seat.drift, seat.ignored) == ("Changed by hand: Memory limit 300m.", {})
 
 
+@pytest.mark.parametrize("act", ["", "unheed", "HEED"])
+def test_an_act_that_nobody_knows_shows_nothing_again(story: Story, seat: PlacementHost, act: str) -> None:
+    shown, client = differs(seat), client_of(story.bruno)
+    assert client.post(URL, {"act": "ignore", "shown": shown, "reason": "until Friday"}).status_code == 302
+    assert client.post(URL, {"act": act}).status_code == 400
+    seat.refresh_from_db()
+    assert seat.ignored["reason"] == "until Friday"
+    assert client.post(URL, {"act": "heed"}).status_code == 302
+    seat.refresh_from_db()
+    assert not seat.ignored
+
+
 def test_adopting_is_asked_for_with_what_was_shown(story: Story, seat: PlacementHost) -> None:
     shown, client = differs(seat), client_of(story.bruno)
     assert client.post(URL, {"act": "adopt", "shown": "stale", "note": "by hand"}).status_code == 422
