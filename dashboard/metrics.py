@@ -6,13 +6,14 @@ What has ended was counted as it ended (`deployments.tallies`); what workers do 
 import os
 from collections.abc import Iterator, Mapping
 
-from django.db import DatabaseError, connection
+from django.db import connection
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, SummaryMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from dashboard import worker_metrics
 from deployments import figures, queue
+from deployments.database import is_away
 from deployments.figures import Ended, Figures
 
 
@@ -35,7 +36,9 @@ class _Collector:
         yield from _of_the_broker()
         try:
             now = figures.look()
-        except DatabaseError:
+        except Exception as error:
+            if not is_away(error):
+                raise
             connection.close()
             yield GaugeMetricFamily("estiva_database_up", "1 if the database answers.", 0)
             return

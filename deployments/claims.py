@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 from deployments import builds, endings, hints, known, queue, releases, solitude, stalls, turns
 from deployments import engines as able
 from deployments import plan as plans
-from deployments.leases import LEASE, Claim, Held, lock_claimed, lock_target, move_target
+from deployments.leases import LEASE, Claim, Committing, Held, lock_claimed, lock_target, move_target
 from deployments.models import Deployment, OneOffRun, Operation, PlacementHost, Release, Target, Terminal
 from deployments.stalls import release_expired
 from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, OperationStatus, TargetStatus
@@ -23,6 +23,7 @@ __all__ = [
     "cancel_wanted_of_runs",
     "claim_operation",
     "claim_target",
+    "go_on",
     "hand_back_operation",
     "hand_back_overtaken",
     "hand_back_target",
@@ -50,9 +51,11 @@ def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) 
     Its turn comes when no older Deployment of the Placement is open, its wave has come and its image is built; a build's, when its builder
     has a place free. One beside which a worker fell silent is taken alone (`solitude`): its process claims nothing beside
     it. The fence rises with each claim of this Placement on this server, so that what an earlier holder still sends to the server misses.
+
+    `AnswerLost` where the database went away while it committed.
     """
     try:
-        with transaction.atomic():
+        with Committing() as committing, transaction.atomic():
             builder = builds.lock_builder(target_id)
             held = lock_target(target_id)
             if held is None:
@@ -65,7 +68,8 @@ def claim_target(target_id: int, *, holder: str, engines: Collection[str] = ()) 
             if not solitude.fits_beside(held.target, holder):
                 raise _NotNow
             _begin_deployment(held.deployment)
-            return _take(held, holder)
+            committing.claim = _take(held, holder)
+        return committing.claim
     except (_NotNow, IntegrityError):
         # A violated constraint says the same as a failed check, only later: another run of this Placement holds it.
         return None
@@ -82,7 +86,7 @@ def claim_operation(
         known.leave("operation", operation_id, unknown)
         return None
     waiting = Operation.objects.filter(pk=operation_id, status=OperationStatus.QUEUED, deadline_at__gt=Now())
-    with transaction.atomic():
+    with Committing() as committing, transaction.atomic():
         if not able.needed_by_operations([operation_id]).get(operation_id, _NONE) <= set(engines):
             return None
         if not solitude.run_fits_beside(operation_id, holder):
@@ -99,7 +103,26 @@ def claim_operation(
             return None
         fence = Operation.objects.values_list("fence", flat=True).get(pk=operation_id)
         queue.changed_on_commit("operation", operation_id)
-    return Claim(operation_id, fence, holder, "operation")
+        committing.claim = Claim(operation_id, fence, holder, "operation")
+    return committing.claim
+
+
+def go_on(claim: Claim) -> bool:
+    """Prolong a claim whose commit left no answer (`AnswerLost`); False when it didn't come to hold, or somebody else's does.
+
+    Nothing was begun with it, so it holds for as long as nobody has taken it over, also past its lease.
+    """
+    model = Target if claim.kind == "target" else Operation
+    mine = model._default_manager.filter(pk=claim.id, fence=claim.fence, holder=claim.holder, status="running")
+    with transaction.atomic():
+        if not mine.update(lease_until=Now() + LEASE):
+            return False
+        if claim.kind == "operation":
+            queue.changed_on_commit("operation", claim.id)
+        else:  # what was to be told at the commit was not
+            deployment, placement = Target.objects.values_list("deployment", "placement").get(pk=claim.id)
+            queue.changed_on_commit("deployment", deployment, placement)
+    return True
 
 
 def beat(holder: str, target_claims: Collection[Claim], operation_claims: Collection[Claim]) -> set[Claim]:

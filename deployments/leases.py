@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
 
+from django.db import OperationalError
+
+from deployments.database import is_away
 from deployments.models import Deployment, Placement, Target
 from deployments.states import TARGET_MOVES, TargetStatus
 
@@ -30,6 +33,27 @@ class Claim:
     kind: Literal["target", "operation"] = "target"
     role: str = Target.Role.DEPLOY  # of a Target
     source: str = ""  # what a Target's Release is made from; "" for an image of a registry
+
+
+class AnswerLost(OperationalError):
+    """The database went away while it committed this claim: only its row can tell whether it holds (`claims.go_on`)."""
+
+    def __init__(self, claim: Claim) -> None:
+        super().__init__("The database went away while it committed a claim.")
+        self.claim = claim
+
+
+class Committing:
+    """A claim that is about to be committed, once `claim` is set: without the commit's answer, leaving raises `AnswerLost`."""
+
+    claim: Claim | None = None
+
+    def __enter__(self) -> "Committing":
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self.claim is not None and is_away(error):
+            raise AnswerLost(self.claim) from error
 
 
 @dataclass(frozen=True, slots=True)

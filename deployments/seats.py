@@ -104,6 +104,8 @@ def _now_serves(seat: PlacementHost, number: int | None, made_by: int | None) ->
         if release is None:
             seat.running_since = None
             seat.drift, seat.drift_at = _NOT_ON_RECORD % number, clock.now()
+    else:
+        seat.drift, seat.drift_at = "", None  # it was seen before this run has put back what is on record
 
 
 def _now_runs(seat: PlacementHost, release: Release | None, target: Target | None) -> None:

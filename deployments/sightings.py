@@ -12,8 +12,8 @@ from django.db.models.functions import Now
 
 from deployments import audit, drifting, engines, fingerprints, queue
 from deployments.actors import ESTIVA
-from deployments.models import AuditEntry, Host, PlacementHost
-from deployments.states import HostState
+from deployments.models import AuditEntry, Host, PlacementHost, Target
+from deployments.states import TARGET_HELD, HostState
 
 FACTS: Final = (
     "engine_version",
@@ -91,25 +91,29 @@ def containers_seen(host_id: int, where: Where, containers: Sequence[Mapping[str
 
 
 def drift_seen(
-    placement_id: int,
-    host_id: int,
-    running_target: int | None,
+    looked_at: PlacementHost,
     drift: str,
     difference: Mapping[str, Any] | None = None,
     baseline: Mapping[str, Any] | None = None,
 ) -> None:
     """How a server differs from the record, in words; "" when it doesn't, and piece by piece as `drifting` documents it.
 
-    `baseline` are the settings of what serves, as first seen, where its deploy has not written them down. Nothing is written
-    if a deploy ended, or something was adopted, meanwhile.
+    `looked_at` is the record as it was before the look. `baseline` are the settings of what serves, as first seen, where its deploy
+    has not written them down. Nothing is written where a deploy is at work, or where one began or ended, or something was
+    adopted, since the look began: what was seen then is no news of what serves.
     """
-    rows = PlacementHost.objects.filter(placement=placement_id, host=host_id, running_target=running_target)
+    rows = PlacementHost.objects.filter(
+        pk=looked_at.pk,
+        fence=looked_at.fence,  # each claim of a deploy there raises it
+        running_target=looked_at.running_target_id,
+        running_release=looked_at.running_release_id,
+    )
     seat = rows.first()
     if seat is None or (not baseline and not _news(seat, drift, difference)):
         return
     with transaction.atomic():
-        now = rows.select_for_update(no_key=True).filter(running_release=seat.running_release_id).first()
-        if now is None or now.observed != seat.observed:
+        now = rows.select_for_update(no_key=True).first()
+        if now is None or now.observed != looked_at.observed or _is_at_work(now):
             return
         changes = _news(now, drift, difference)
         if baseline:
@@ -118,7 +122,12 @@ def drift_seen(
             changes["drift_at"] = Now()
         if changes:
             rows.update(**changes)
-            queue.changed_on_commit("placement", placement_id, placement_id)
+            queue.changed_on_commit("placement", now.placement_id, now.placement_id)
+
+
+def _is_at_work(seat: PlacementHost) -> bool:
+    held = Target.objects.filter(placement=seat.placement_id, host=seat.host_id, status__in=TARGET_HELD)
+    return held.exists()
 
 
 def _news(seat: PlacementHost, drift: str, difference: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from deployments import clock, endings, hints, known, operations, queue, tallies
+from deployments.apart import apart
 from deployments.leases import LEASE, Held, lock_target, move_target
 from deployments.models import Operation, Step, Target
 from deployments.states import OperationStatus, TargetStatus
@@ -20,11 +21,19 @@ def release_expired() -> list[int]:
     """Stall the Targets, and requeue the Operations, whose worker went silent; returns the Targets' ids.
 
     The third silence of one Target ends it, with what is known. Operations past their deadline fail. What is of a kind that this
-    version doesn't know is left to a reconciler that does: how it ends, only that one can say.
+    version doesn't know is left to a reconciler that does: how it ends, only that one can say. One that can't be released keeps no
+    other from it; its error is raised once all others were.
     """
+    failures: list[Exception] = []
     expired = Target.objects.filter(known.TARGETS, status=TargetStatus.RUNNING, lease_until__lte=Now()).order_by("pk")
-    released = [target_id for target_id in expired.values_list("pk", flat=True) if _release(target_id)]
-    _release_operations()
+    released: list[int] = []
+    for target_id in list(expired.values_list("pk", flat=True)):
+        with apart("a Target could not be released", failures=failures, target=target_id):
+            if _release(target_id):
+                released.append(target_id)
+    _release_operations(failures)
+    if failures:
+        raise failures[0]
     return released
 
 
@@ -80,23 +89,33 @@ def _release(target_id: int) -> bool:
     return True
 
 
-def _release_operations() -> None:
+def _release_operations(failures: list[Exception]) -> None:
     mine = Operation.objects.filter(known.OPERATIONS)
     silent = mine.filter(status=OperationStatus.RUNNING, lease_until__lte=Now(), deadline_at__gt=Now())
     for operation_id in list(silent.values_list("pk", flat=True)):
-        with transaction.atomic():
-            if silent.filter(pk=operation_id).update(status=OperationStatus.QUEUED, lease_until=None, holder=""):
-                queue.changed_on_commit("operation", operation_id)
-                hints.operation_on_commit(operation_id)
-                tallies.add({tallies.Key(tallies.LEASES_LOST, "operation"): tallies.ONE})
+        with apart("an Operation could not be requeued", failures=failures, operation=operation_id):
+            _requeue(silent, operation_id)
     late = Q(status=OperationStatus.QUEUED, deadline_at__lte=Now()) | Q(
         Q(lease_until__lte=Now()) | Q(deadline_at__lte=Now() - _GRACE),
         status=OperationStatus.RUNNING,
         deadline_at__lte=Now(),
     )
-    now = clock.now()
     for operation in mine.filter(late):
-        is_silent = operation.status == OperationStatus.RUNNING and (operation.lease_until or now) <= now
-        with transaction.atomic():
-            if operations.fail_late(operation) and is_silent:
-                tallies.add({tallies.Key(tallies.LEASES_LOST, "operation"): tallies.ONE})
+        with apart("a late Operation could not be ended", failures=failures, operation=operation.pk):
+            _fail(operation)
+
+
+def _requeue(silent: QuerySet[Operation], operation_id: int) -> None:
+    with transaction.atomic():
+        if silent.filter(pk=operation_id).update(status=OperationStatus.QUEUED, lease_until=None, holder=""):
+            queue.changed_on_commit("operation", operation_id)
+            hints.operation_on_commit(operation_id)
+            tallies.add({tallies.Key(tallies.LEASES_LOST, "operation"): tallies.ONE})
+
+
+def _fail(operation: Operation) -> None:
+    now = clock.now()
+    is_silent = operation.status == OperationStatus.RUNNING and (operation.lease_until or now) <= now
+    with transaction.atomic():
+        if operations.fail_late(operation) and is_silent:
+            tallies.add({tallies.Key(tallies.LEASES_LOST, "operation"): tallies.ONE})

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import structlog
 from django.db import DatabaseError, connection
@@ -21,7 +20,7 @@ from worker.connections.signals import Signals
 from worker.engine.errors import LeaseLost
 from worker.flusher import Flusher
 from worker.live_tail import LiveTail
-from worker.solitude import Claiming
+from worker.solitude import Claiming, Kind
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +28,6 @@ BEAT_SECONDS = 7.0
 LOOK_SECONDS = 1.0
 MARGIN_SECONDS = 3.0
 EXIT_SECONDS = 4.5
-
-Kind = Literal["target", "operation"]
 
 
 def uptime() -> float:

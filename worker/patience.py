@@ -7,7 +7,10 @@ from typing import Final, TypeVar
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
+from deployments import claims
+from deployments.claims import Claim
 from deployments.database import is_away
+from deployments.leases import AnswerLost
 from worker.engine.errors import LeaseLost
 
 log = structlog.get_logger(__name__)
@@ -35,19 +38,27 @@ def patiently(work: Callable[[], _T], seconds_left: Callable[[], float]) -> _T:
 
 
 def claimed(
-    claim: Callable[[], _T | None], now: Callable[[], float], is_stopping: Callable[[], bool]
-) -> tuple[_T | None, float]:
+    claim: Callable[[], Claim | None], now: Callable[[], float], is_stopping: Callable[[], bool]
+) -> tuple[Claim | None, float]:
     """What is claimed, and the moment (by `now`) just before it was asked for.
 
     Where much is claimed at once, SQLite lets some wait for longer than it is patient itself. Nothing, if the database stays
-    away for a minute, or the worker stops meanwhile: it is offered again.
+    away for a minute, or the worker stops meanwhile: it is offered again. Where a claim was committed and only the answer was
+    lost, it is gone on with: else nobody would beat for it. Of one thing no other thread of this process may ask meanwhile.
     """
     until, asked_at = now() + CLAIM_SECONDS, now()
+    unanswered: Claim | None = None
 
-    def ask() -> _T | None:
-        nonlocal asked_at
+    def ask() -> Claim | None:
+        nonlocal asked_at, unanswered
         asked_at = now()
-        return claim()
+        if unanswered is not None and claims.go_on(unanswered):
+            return unanswered
+        try:
+            return claim()
+        except AnswerLost as error:
+            unanswered = error.claim
+            raise
 
     try:
         return patiently(ask, lambda: 0.0 if is_stopping() else until - now()), asked_at

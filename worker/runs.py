@@ -37,7 +37,8 @@ def run(
     if keeper.stopping:
         keeper.pass_on(queue.RUN_TARGET, target_id)
         return
-    claim, asked_at = claimed(lambda: _claim(target_id, keeper), uptime, lambda: keeper.stopping)
+    with keeper.claiming.asking("target", target_id):
+        claim, asked_at = claimed(lambda: _claim(target_id, keeper), uptime, lambda: keeper.stopping)
     if claim is None:
         return
     log.info("target claimed", target=claim.id, fence=claim.fence)

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Literal
 
 from deployments import solitude
 from deployments.claims import Claim
 
 ROOM_SECONDS: Final = 60.0
+
+Kind = Literal["target", "operation"]
 
 
 class Claiming:
@@ -25,6 +27,20 @@ class Claiming:
         self._turn = threading.Condition()
         self._side_by_side, self._is_one_alone = 0, False
         self._room_for, self._since = 0, 0.0
+        self._asked: set[tuple[Kind, int]] = set()
+
+    @contextmanager
+    def asking(self, kind: Kind, object_id: int) -> Iterator[None]:
+        """While no other thread asks for this one: of two that did, each could take the other's claim for its own."""
+        with self._turn:
+            self._turn.wait_for(lambda: (kind, object_id) not in self._asked)
+            self._asked.add((kind, object_id))
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._asked.discard((kind, object_id))
+                self._turn.notify_all()
 
     @contextmanager
     def beside_others(self) -> Iterator[None]:

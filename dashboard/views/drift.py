@@ -1,6 +1,7 @@
 """What was changed by hand on a server: look at it, take it over, or let it be."""
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -78,8 +79,10 @@ def _done(request: Request, page: DriftPage, wanted: str, ignoring: IgnoreForm, 
             drifting.ignore(actor=request.actor, seat_id=page.seat.pk, shown=said["shown"], reason=said["reason"])
         elif wanted == "adopt":
             adopting.request_adoption(actor=request.actor, seat=page.seat, **taking.cleaned_data)
-        else:
+        elif wanted == "heed":
             drifting.heed(actor=request.actor, seat_id=page.seat.pk)
+        else:
+            raise BadRequest("act is none of ignore, heed and adopt.")
     except Refused as refusal:
         if form is None:
             messages.error(request, str(refusal))

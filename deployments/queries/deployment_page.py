@@ -15,6 +15,7 @@ from deployments.queries.deployment_rows import (
     target_rows,
     waves_of,
 )
+from deployments.queries.standstill import Standstill, standstill
 from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, TargetStatus
 
 _FAILED: Final = frozenset(
@@ -84,6 +85,11 @@ class DeploymentPage:
     def stalled(self) -> list[Target]:
         """Targets that nobody works on although work began."""
         return [row.target for row in self.targets if row.target.status == TargetStatus.STALLED]
+
+    @property
+    def standstills(self) -> list[Standstill]:
+        """Those, and what each waits for."""
+        return [standstill(each) for each in self.stalled]
 
     @property
     def state_label(self) -> "str | Promise":

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployments import adopted_content, adopting
 from deployments.models import Host, OneOffRun, Operation, Placement, PlacementHost
-from deployments.states import OPERATION_OPEN, OperationStatus
+from deployments.states import OPERATION_OPEN, HostState, OperationStatus
 
 Change = dict[str, str]
 
@@ -18,6 +18,19 @@ class DriftPage:
 
     seat: PlacementHost
     adoption: Operation | None
+
+    @property
+    def is_in_sight(self) -> bool:
+        """Its server is looked at; else nobody knows what runs there now."""
+        return self.seat.host.state == HostState.READY
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """When it was seen last, by a look or by the deploy that brought it; while it is not in sight, since when."""
+        host = self.seat.host
+        if not self.is_in_sight:
+            return host.state_since
+        return max((at for at in (host.checked_at, self.seat.running_since) if at), default=None)
 
     @property
     def words(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
+from dashboard.templatetags.estiva import moment
 from deployments import live
-from deployments.models import AuditEntry, Deployment, LogChunk, Step, Target
+from deployments.models import AuditEntry, Deployment, Host, LogChunk, Step, Target
 from deployments.queries import log
-from deployments.states import DeploymentStatus, TargetStatus
-from tests.dashboard.story import Story, deployment, tell, write_lines
+from deployments.states import DeploymentStatus, HostState, TargetStatus
+from tests.dashboard.story import Story, deployment, first_target, tell, write_lines
 
 
 @pytest.fixture
@@ -92,6 +94,40 @@ def test_a_stalled_one_says_so_and_why(as_ana: Client, story: Story) -> None:
     page = as_ana.get(f"/deployments/{story.running.pk}/").content.decode()
     assert "Stalled on web-1" in page
     assert "Worker w1 went silent." in page
+    assert "as soon as a worker takes it over" in page
+
+
+def test_a_stalled_one_whose_server_shows_another_key_waits_for_an_admin(as_ana: Client, story: Story) -> None:
+    page = stalled_page(as_ana, story, not_before=timezone.now() + timedelta(minutes=5))
+    assert "trusts it" not in page
+    Host.objects.filter(pk=story.host.pk).update(state=HostState.KEY_CHANGED)
+    page = stalled_page(as_ana, story)
+    assert 'An admin compares the new host key of <a href="/servers/web-1/">web-1</a> and trusts it.' in page
+    assert "by itself" not in page
+
+
+def test_also_where_it_is_a_server_on_the_way(as_ana: Client, story: Story) -> None:
+    Host.objects.filter(pk=story.host.pk).update(via=story.foreign_host, state=HostState.UNREACHABLE)
+    Host.objects.filter(pk=story.foreign_host.pk).update(state=HostState.KEY_CHANGED)
+    assert 'the new host key of <a href="/servers/web-3/">web-3</a>' in stalled_page(as_ana, story)
+
+
+def test_a_stalled_one_that_waits_says_when_it_is_tried_again(as_ana: Client, story: Story) -> None:
+    at = timezone.now() + timedelta(minutes=5)
+    page = stalled_page(as_ana, story, not_before=at)
+    assert f"It is tried again by itself at {moment(at)}, while a worker runs." in page
+    assert "as soon as a worker takes it over" not in page
+    assert "as soon as a worker takes it over" in stalled_page(
+        as_ana, story, not_before=timezone.now() - timedelta(seconds=1)
+    )
+
+
+def stalled_page(client: Client, story: Story, not_before: datetime | None = None) -> str:
+    """The page of what runs, its first server's Target stalled."""
+    Target.objects.filter(pk=first_target(story).pk).update(
+        status=TargetStatus.STALLED, stalled_reason="It is away.", not_before=not_before
+    )
+    return client.get(f"/deployments/{story.running.pk}/").content.decode()
 
 
 def test_lines_are_paged_without_gap_or_repeat(as_ana: Client, story: Story) -> None:

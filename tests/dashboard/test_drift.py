@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import html
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from deployments import drifting
 from deployments.models import AuditEntry, Deployment, Host, Operation, PlacementHost, User
 from deployments.queries.drift_page import unknown_containers
+from deployments.states import HostState
 from tests.dashboard.story import Story, command_run, tell
 from tests.dashboard.web import sign_in
 from tests.deployments.test_settings_injection import CORPUS
@@ -74,6 +77,51 @@ def test_it_shows_the_difference_and_three_ways_out(story: Story, seat: Placemen
     assert URL in client_of(story.bruno).get("/servers/web-1/").content.decode()
 
 
+def record(seat: PlacementHost, state: HostState, **host: Any) -> None:
+    """Nothing differs; the server is in that state since two days."""
+    seat.running_release = seat.placement.releases.get(number=1)
+    seat.running_since = timezone.now() - timedelta(days=9)
+    seat.save()
+    since = timezone.now() - timedelta(days=2)
+    Host.objects.filter(pk=seat.host_id).update(state=state, state_since=since, **host)
+
+
+def test_what_is_as_on_record_says_when_that_was_seen(story: Story, seat: PlacementHost) -> None:
+    record(seat, HostState.READY, checked_at=timezone.now() - timedelta(seconds=130))
+    shown = client_of(story.carla).get(URL).content.decode()
+    assert 'class="note good"' in shown
+    assert "Release 1 runs there as it is on record." in shown
+    assert "2 min ago" in shown
+    assert "As on record" in shown
+    PlacementHost.objects.filter(pk=seat.pk).update(running_since=timezone.now() - timedelta(seconds=62))
+    assert "1 min ago" in client_of(story.carla).get(URL).content.decode(), "its deploy saw it later"
+
+
+@pytest.mark.parametrize("state", [HostState.UNREACHABLE, HostState.KEY_CHANGED, HostState.UNSUPPORTED])
+def test_of_a_server_out_of_sight_nothing_is_said_to_run(story: Story, seat: PlacementHost, state: HostState) -> None:
+    """It was tried to look a moment ago, and that saw nothing."""
+    record(seat, state, checked_at=timezone.now())
+    shown = client_of(story.carla).get(URL).content.decode()
+    assert 'class="note good"' not in shown
+    assert "As on record" not in shown
+    assert "runs there as it is on record" not in shown
+    assert "Not known now" in shown
+    assert f"{state.label}." in shown
+    told = html.unescape(shown)
+    assert "not looked at since" in told
+    assert "2 days ago" in told
+
+
+def test_a_difference_on_a_server_out_of_sight_was_not_seen_now(story: Story, seat: PlacementHost) -> None:
+    differs(seat)
+    Host.objects.filter(pk=seat.host_id).update(
+        state=HostState.UNREACHABLE, state_since=timezone.now() - timedelta(days=2), checked_at=timezone.now()
+    )
+    shown = client_of(story.carla).get(URL).content.decode()
+    assert "not looked at since" in shown
+    assert "2 days ago" in shown
+
+
 def test_ignored_it_is_quiet_until_it_is_another(story: Story, seat: PlacementHost) -> None:
     shown, client = differs(seat), client_of(story.bruno)
     refused = client.post(URL, {"act": "ignore", "shown": shown, "reason": " "})
@@ -91,6 +139,18 @@ def test_ignored_it_is_quiet_until_it_is_another(story: Story, seat: PlacementHo
     assert client.post(URL, {"act": "heed"}).status_code == 302
     seat.refresh_from_db()
     assert (seat.drift, seat.ignored) == ("Changed by hand: Memory limit 300m.", {})
+
+
+@pytest.mark.parametrize("act", ["", "unheed", "HEED"])
+def test_an_act_that_nobody_knows_shows_nothing_again(story: Story, seat: PlacementHost, act: str) -> None:
+    shown, client = differs(seat), client_of(story.bruno)
+    assert client.post(URL, {"act": "ignore", "shown": shown, "reason": "until Friday"}).status_code == 302
+    assert client.post(URL, {"act": act}).status_code == 400
+    seat.refresh_from_db()
+    assert seat.ignored["reason"] == "until Friday"
+    assert client.post(URL, {"act": "heed"}).status_code == 302
+    seat.refresh_from_db()
+    assert not seat.ignored
 
 
 def test_adopting_is_asked_for_with_what_was_shown(story: Story, seat: PlacementHost) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.db.models.functions import Now
 from django.test import Client
 from prometheus_client.metrics_core import Metric
@@ -190,9 +190,10 @@ def test_without_a_broker_the_rest_is_told(settings: Any) -> None:
         queue.connection.cache_clear()
 
 
-def test_without_a_database_the_rest_is_told(client: Client, settings: Any) -> None:
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_without_a_database_the_rest_is_told(client: Client, settings: Any, error: type[Exception]) -> None:
     settings.ESTIVA_METRICS_TOKEN = "s3cret-for-prometheus"
-    with patch("dashboard.metrics.figures.look", side_effect=OperationalError("gone")):
+    with patch("dashboard.metrics.figures.look", side_effect=error("gone")):
         answer = client.get("/metrics", headers={"authorization": "Bearer s3cret-for-prometheus"})
     assert answer.status_code == 200
     assert b"estiva_database_up 0.0" in answer.content

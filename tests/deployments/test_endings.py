@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
 from deployments import audit, claims, endings, requests
 from deployments.errors import Refused
@@ -97,6 +98,19 @@ def test_restored_keeps_who_brought_what_serves(world: World) -> None:
     assert (seat(world).running_release, seat(world).running_target) == (release, brought_by)
     assert (target.status, target.serving_release) == (TargetStatus.FAILED_RESTORED, 1)
     assert deployment.status == DeploymentStatus.FAILED
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_restored_to_what_is_on_record_ends_the_drift_that_was_seen_before(world: World, is_named: bool) -> None:
+    release = succeed(world)
+    brought_by = seat(world).running_target
+    PlacementHost.objects.update(drift="It does not run.", drift_at=Now(), difference={"words": "It does not run."})
+
+    restored(world, release.number, brought_by.pk if brought_by and is_named else None)
+
+    now = seat(world)
+    assert (now.running_release, now.running_target) == (release, brought_by)
+    assert (now.drift, now.drift_at, now.difference, now.ignored) == ("", None, {}, {})
 
 
 @pytest.mark.parametrize("is_named", [True, False])

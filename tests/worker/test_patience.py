@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from django.db import InterfaceError, OperationalError, ProgrammingError, connection, transaction
+from django.db.models.functions import Now
 
 from dashboard.env import IDLE_IN_TRANSACTION_SECONDS
+from deployments import claims, requests
 from deployments.backup.tables import may_take_its_time
+from deployments.models import Target
 from parts.processes import wait_until
+from tests.deployments.world import deployed, make_world, only_target
+from tests.worker.conftest import Sent
 from worker import patience
 from worker.engine.errors import LeaseLost
 from worker.patience import claimed, patiently
+from worker.solitude import Claiming
+
+ME = "deploy@me#1"
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -90,14 +103,14 @@ def test_a_claim_that_is_not_let_through_is_asked_for_again(monkeypatch: pytest.
     moments = iter(range(100))
     tries: list[int] = []
 
-    def claim() -> str:
+    def claim() -> claims.Claim:
         tries.append(1)
         if len(tries) < 3:
             raise OperationalError("database is locked")
-        return "claimed"
+        return claims.Claim(7, 1, ME)
 
     found, asked_at = claimed(claim, lambda: float(next(moments)), lambda: False)
-    assert (found, len(tries)) == ("claimed", 3)
+    assert (found, len(tries)) == (claims.Claim(7, 1, ME), 3)
     assert asked_at == next(moments) - 1, "the moment of the try that went well: the lease counts from there"
 
 
@@ -105,8 +118,111 @@ def test_a_claim_that_is_not_let_through_is_asked_for_again(monkeypatch: pytest.
 def test_what_cannot_be_claimed_is_left_to_be_offered_again(later: float, is_stopping: bool) -> None:
     moments = [0.0, 0.0, 0.0]
 
-    def claim() -> str:
+    def claim() -> claims.Claim:
         raise OperationalError("database is locked")
 
     found, _ = claimed(claim, lambda: moments.pop() if moments else later, lambda: is_stopping)
     assert found is None
+
+
+@pytest.fixture
+def lose_next_answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it: what is committed next is committed, and nobody hears of it."""
+    commit, armed = connection.commit, [False]
+
+    def committed() -> None:
+        commit()
+        if armed[0]:
+            armed[0] = False
+            raise OperationalError("server closed the connection unexpectedly")
+
+    def arm() -> None:
+        armed[0] = True
+
+    monkeypatch.setattr(connection, "commit", committed)
+    monkeypatch.setattr(patience, "RETRY_SECONDS", 0.0)
+    # what replaced it would go with the connection, and the tables of SQLite in memory stay
+    monkeypatch.setattr(connection, "close", lambda: None)
+    return arm
+
+
+def take(claim: Callable[[], claims.Claim | None]) -> claims.Claim | None:
+    """As a worker's thread does."""
+    return claimed(claim, time.monotonic, lambda: False)[0]
+
+
+def test_a_target_whose_claim_was_committed_without_an_answer_is_gone_on_with(
+    lose_next_answer: Callable[[], None],
+    sent: Sent,
+) -> None:
+    target = only_target(deployed(make_world()))
+    lose_next_answer()
+    claim = take(lambda: claims.claim_target(target.pk, holder=ME))
+    target.refresh_from_db()
+    assert claim == claims.Claim(target.pk, 1, ME)
+    assert (target.status, target.fence, target.attempts, target.holder) == ("running", 1, 1, ME)
+    assert claims.beat(ME, [claim], []) == set()
+
+
+def test_an_operation_too(lose_next_answer: Callable[[], None], sent: Sent) -> None:
+    world = make_world()
+    operation = requests.request_plan(actor=world.actor, placement=world.placement).operation
+    lose_next_answer()
+    claim = take(lambda: claims.claim_operation(operation.pk, holder=ME))
+    operation.refresh_from_db()
+    assert claim == claims.Claim(operation.pk, 1, ME, "operation")
+    assert (operation.status, operation.attempts) == ("running", 1)
+
+
+@pytest.mark.parametrize("is_taken_over", [False, True])
+def test_a_claim_without_an_answer_holds_past_its_lease_unless_somebody_took_it_over(
+    lose_next_answer: Callable[[], None], sent: Sent, is_taken_over: bool
+) -> None:
+    target = only_target(deployed(make_world()))
+    tries: list[int] = []
+
+    def claim() -> claims.Claim | None:
+        tries.append(1)
+        try:
+            return claims.claim_target(target.pk, holder=ME)
+        except OperationalError:
+            Target.objects.filter(pk=target.pk).update(lease_until=Now() - timedelta(seconds=1))
+            if is_taken_over:
+                assert claims.release_expired() == [target.pk]
+                assert claims.claim_target(target.pk, holder="deploy@other#2")
+            raise
+
+    lose_next_answer()
+    found = take(claim)
+    target.refresh_from_db()
+    if is_taken_over:
+        assert (found, target.holder, target.fence) == (None, "deploy@other#2", 2)
+    else:
+        assert (found, target.fence, target.leases_lost) == (claims.Claim(target.pk, 1, ME), 1, 0)
+        assert claims.release_expired() == [], "its lease was prolonged"
+        assert len(tries) == 1
+
+
+def test_what_the_same_process_holds_is_not_taken_again() -> None:
+    target = only_target(deployed(make_world()))
+    assert take(lambda: claims.claim_target(target.pk, holder=ME))
+    assert take(lambda: claims.claim_target(target.pk, holder=ME)) is None
+
+
+def test_of_one_thing_one_thread_asks_at_a_time() -> None:
+    claiming, order, asks = Claiming(time.monotonic), list[str](), threading.Event()
+
+    def second() -> None:
+        asks.set()
+        with claiming.asking("target", 7):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with claiming.asking("target", 7):
+        thread.start()
+        assert asks.wait(5)
+        with claiming.asking("operation", 7), claiming.asking("target", 8):
+            order.append("others")
+        order.append("first")
+    thread.join(5)
+    assert order == ["others", "first", "second"]

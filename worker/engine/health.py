@@ -237,6 +237,12 @@ class _Ears:
             self.host.wait(0.05)
             heard = yield from self.lines()
             quiet = 0 if heard >= _BURST else quiet + 1
+        if quiet < _QUIET:
+            yield Line(
+                f"{self.watched.name} still writes much: what it wrote after this point is not in this log. Its server has "
+                f"it: look at the container's own log there, or at docker logs {self.watched.name}.",
+                level="warn",
+            )
 
     def close(self) -> None:
         if self.stream is not None:

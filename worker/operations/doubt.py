@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from deployments import attention, releases, sights, sources
+from deployments.apart import apart
 from deployments.known import reads
 from deployments.models import Attention, Host, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
@@ -32,7 +33,7 @@ from worker.engine.spec import HealthSpec, Identity, PortSpec
 from worker.engine.verify import observed_of
 from worker.log_text import storable
 from worker.operations.compose_drift import compose_containers
-from worker.operations.drift import identity_of_seat
+from worker.operations.drift import ENDS_A_LOOK, identity_of_seat
 from worker.redact import Masker
 from worker.servers import open_compose
 
@@ -54,7 +55,8 @@ def look_at_doubts(host: Host, server: ContainerHost) -> None:
     busy = Target.objects.filter(host=host, status__in=TARGET_HELD).values("placement")
     for row in attention.open_on(host.pk).exclude(placement__in=busy).select_related("target__deployment__release"):
         if reads(row.target.deployment.release):
-            attention.seen(row.pk, look_at(row, server).sight)
+            with apart("a doubt could not be looked at", *ENDS_A_LOOK, placement=row.placement_id, host=host.pk):
+                attention.seen(row.pk, look_at(row, server).sight)
 
 
 def look_at(row: Attention, server: ContainerHost) -> Doubt:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from deployments import drifting, known, releases, room_acts, sightings
+from deployments.apart import apart
 from deployments.models import Host, Placement, PlacementHost, Release, Target
 from deployments.states import TARGET_HELD
 from worker.brief import NO_TARGET, adopted_of, installation_name, open_secrets
@@ -11,6 +12,7 @@ from worker.compose_brief import left_key
 from worker.engine.compose.left import read_all
 from worker.engine.compose.sight import SERVICE
 from worker.engine.container_host import Container, ContainerHost
+from worker.engine.errors import Cancelled, HostLost, LeaseLost
 from worker.engine.hook import HOOK_LABEL
 from worker.engine.look import Sight, look
 from worker.engine.one_off import RUN_LABEL
@@ -19,6 +21,7 @@ from worker.operations.compose_drift import compose_containers, compose_drift, h
 from worker.operations.difference import Difference, changed_settings, difference_of
 from worker.redact import Masker
 
+ENDS_A_LOOK: Final = (HostLost, Cancelled, LeaseLost)  # of whatever is looked at: nothing else there can be seen either
 COMPOSE: Final = "What Compose brings up is not adopted: change its file, then deploy. Else redeploy, or ignore it."
 
 
@@ -56,15 +59,19 @@ def look_for_drift(host: Host, server: ContainerHost) -> None:
     busy = Target.objects.filter(host=host, status__in=TARGET_HELD).values("placement")
     seats = PlacementHost.objects.filter(host=host).exclude(placement__in=busy)
     for seat in seats.select_related("running_release", "placement__application", "placement__environment"):
-        running = seat.running_release
-        if running is not None and not known.reads(running):
-            continue
-        if running is not None and running.source.get("kind") == Placement.Source.COMPOSE:
-            difference = _compose_difference(seat, running, server)
-            words = str(difference.get("words", ""))
-            sightings.drift_seen(seat.placement_id, host.pk, seat.running_target_id, words, difference)
-        else:
-            look_at_seat(seat, server)
+        with apart("a seat could not be looked at", *ENDS_A_LOOK, placement=seat.placement_id, host=host.pk):
+            _look_at(seat, server)
+
+
+def _look_at(seat: PlacementHost, server: ContainerHost) -> None:
+    running = seat.running_release
+    if running is not None and not known.reads(running):
+        return
+    if running is not None and running.source.get("kind") == Placement.Source.COMPOSE:
+        difference = _compose_difference(seat, running, server)
+        sightings.drift_seen(seat, str(difference.get("words", "")), difference)
+    else:
+        look_at_seat(seat, server)
 
 
 def look_at_seat(seat: PlacementHost, server: ContainerHost) -> tuple[Sight, Difference]:
@@ -72,7 +79,7 @@ def look_at_seat(seat: PlacementHost, server: ContainerHost) -> tuple[Sight, Dif
     sight = look(identity_of_seat(seat), server)
     difference = difference_of(seat, sight, drift_words(seat, sight))
     words, baseline = str(difference.get("words", "")), _baseline(seat, sight) if not difference else None
-    sightings.drift_seen(seat.placement_id, seat.host_id, seat.running_target_id, words, difference, baseline)
+    sightings.drift_seen(seat, words, difference, baseline)
     return sight, difference
 
 

@@ -75,7 +75,8 @@ def run(operation_id: int, keeper: Keeper) -> None:
     if keeper.stopping:
         keeper.pass_on(queue.RUN_OPERATION, operation_id)
         return
-    claim, asked_at = claimed(lambda: _claim(operation_id, keeper), uptime, lambda: keeper.stopping)
+    with keeper.claiming.asking("operation", operation_id):
+        claim, asked_at = claimed(lambda: _claim(operation_id, keeper), uptime, lambda: keeper.stopping)
     if claim is None:
         return
     with keeper.holding("operation", claim, asked_at) as held:

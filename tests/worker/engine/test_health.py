@@ -8,19 +8,22 @@ import pytest
 from tests.worker.engine.stage import SHOP, Stage, ended, health, lines, wrote
 from worker.connections.fake import Behaviour, FakeFollow, FakeHost, FakeServer
 from worker.engine.container_host import LogLine
-from worker.engine.events import Event, Progress
+from worker.engine.events import Event, Line, Progress
 from worker.engine.health import Proof, Watched, watch
 from worker.engine.spec import ContainerSpec, HealthSpec, PortSpec
 
 
-def judged(behaviour: Behaviour, check: HealthSpec, **fields: Any) -> tuple[Proof, list[Event], FakeHost]:
-    """Start one container and watch it."""
+def judged(
+    behaviour: Behaviour, check: HealthSpec, *, answer_takes: float = 0.0, **fields: Any
+) -> tuple[Proof, list[Event], FakeHost]:
+    """Start one container and watch it; its first answer takes so many seconds."""
     server = FakeServer()
     reference = server.images.publish(SHOP, "1", behaviour=behaviour, **fields)
     host = FakeHost(server)
     list(host.pull(reference, platform=None, deadline=9))
     host.create("web", {"Image": reference})
     host.start("web")
+    host.on_call("probe_http", 1, "after", lambda: server.advance(answer_takes))
     events: list[Event] = []
     watching = watch(host, Watched("web", check, check.port))
     while True:
@@ -60,6 +63,22 @@ def test_what_it_wrote_before_it_ended_is_heard() -> None:
     said = tuple((0.39, LogLine("stderr", f"line {n}")) for n in range(5))
     _, events, _ = judged(Behaviour(healthy_after=None, exits_after=0.4, output=said), health())
     assert wrote(events, "stderr") == [f"line {n}" for n in range(5)]
+
+
+@pytest.mark.parametrize(("seconds", "is_cut"), [(3, False), (30, True)])
+def test_of_one_that_never_stops_writing_much_the_end_is_said(seconds: int, is_cut: bool) -> None:
+    flood = tuple(
+        (at / 20, LogLine("stdout", f"line {at * 250 + n}")) for at in range(seconds * 20) for n in range(250)
+    )
+    behaviour = Behaviour(healthy_after=0.0, output=flood)
+    proof, events, _ = judged(behaviour, health(interval=0.1, passes=1), answer_takes=0.2)
+    assert proof.proven
+    said = [each for each in events if isinstance(each, Line) and "is not in this log" in each.text]
+    assert [each.level for each in said] == ["warn"] * is_cut
+    assert (len(wrote(events, "stdout")) == len(flood)) is not is_cut
+    if is_cut:
+        assert events[-1] is said[0], "nothing of it comes after that"
+        assert "docker logs web" in said[0].text
 
 
 def test_running_is_measured_in_seconds_without_a_restart() -> None:
