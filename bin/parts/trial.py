@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from parts import trial_images, trial_revisions, trial_story, trial_units
+from parts import trial_images, trial_revisions, trial_story, trial_units, trial_unknown
 from parts.engine26 import Engine26
 from parts.leftovers import clear_leftovers, remove
 from parts.part import temporary_folder
@@ -24,7 +24,7 @@ from parts.trial_server import TrialServer
 from parts.trial_stack import Stack, announce
 from parts.trial_upgrade import Rolled
 
-NEW, OLD = "estiva:trial", "estiva:trial-before"
+NEW, OLD, LATER = "estiva:trial", "estiva:trial-before", "estiva:trial-later"
 
 
 def main(options: argparse.Namespace) -> int:
@@ -105,8 +105,10 @@ def _roll(stack: Stack, server: TrialServer, trees: Mapping[str, Path], figures:
         return
     began = time.monotonic()
     try:
+        taught = trial_unknown.later(trees["new"], trees["new"].with_name("later"))
+        stack.build_from(taught, LATER)
         stack.settle(OLD)
-        Rolled(stack, server, figures, trees["new"], NEW).go()
+        Rolled(stack, server, figures, taught, LATER).go()
     except PartError as error:
         raise PartError(f"upgrade one by one: {error}") from error
     finally:

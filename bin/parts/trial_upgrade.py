@@ -14,6 +14,7 @@ from parts.trial_life import WORKERS, Life
 from parts.trial_server import TrialServer
 from parts.trial_stack import Stack, announce
 from parts.trial_traffic import Traffic
+from parts.trial_unknown import Unknown
 
 OURS: Final = ("web", "worker", "looker", "reconciler")
 WARM_UP: Final = ("SAMPLE_BEHAVIOUR=slow_start", "SAMPLE_SECONDS=8")
@@ -37,10 +38,14 @@ class Upgrade:
             self.stack.up(scale={"worker": WORKERS})
         return self._told(before)
 
-    def one_by_one(self) -> dict[str, Any]:
-        """Migrations first, then one worker after the other, then what else works behind the pages; the pages last."""
+    def one_by_one(self, unknown: Unknown) -> dict[str, Any]:
+        """Migrations first, then one worker after the other, then what else works behind the pages; the pages last.
+
+        In between, while workers of both versions are there, comes what those of the earlier one don't know.
+        """
         self._under_way()
         before, earlier = self.traffic.clicked(), self.stack.containers("worker")
+        looker = self.stack.containers("looker")[0]
         self.stack.pull(self.tree, self.image)
         with self.web.watched():
             self.stack.migrate(alone=True)
@@ -48,16 +53,21 @@ class Upgrade:
             for worker in earlier:
                 self.stack.up_beside("worker", len(earlier) + 1)
                 self._both_at_work(earlier)
+                if worker == earlier[0]:
+                    unknown.deploy(earlier, sorted({*self.stack.containers("worker")} - {*earlier}))
                 self._at_work(worker)
                 self.stack.docker("stop", worker)
                 self.stack.docker("rm", worker)
             beside = time.monotonic() - began
+            weighing = unknown.operation(looker)
             self.stack.up("looker", "reconciler", alone=True)
+            unknown.operation_ends(weighing, looker)
             self.stack.up("web", alone=True)
         by = by_whom(self.record.holders(migrated), earlier)
         return self._told(before) | {
             "old_and_new_beside_each_other_seconds": round(beside, 1),
             "deploys_on_the_new_tables": {"by_workers_of_the_earlier_version": by[0], "by_new_ones": by[1]},
+            "unknown_to_the_earlier_version": unknown.figures([*earlier, looker]),
         }
 
     def check_all_new(self) -> None:
@@ -151,6 +161,6 @@ class Rolled(Upgraded):
         self.register_server()
         with busy(self, "rolled") as traffic:
             upgrade = Upgrade(self.stack, traffic, self.tree, self.image)
-            told = upgrade.one_by_one()
+            told = upgrade.one_by_one(Unknown(self.acts, self.stack, self.record))
             upgrade.check_all_new()
             self.settled("rolling_upgrade", upgrade, told)
