@@ -146,11 +146,12 @@ class Page:
 class Person:
     """One browser session with `url`, which answers behind `port` of this machine with a certificate of the authority `ca` (PEM).
 
-    None as the authority: what answers there is what a proxy that speaks TLS passes everything on to.
+    None as the authority: what answers there is what a proxy that speaks TLS passes everything on to. `patience` is how many seconds a
+    page may take.
     """
 
-    def __init__(self, url: str, port: int, ca: str | None) -> None:
-        self.url = url
+    def __init__(self, url: str, port: int, ca: str | None, *, patience: float = SECONDS) -> None:
+        self.url, self._patience = url, patience
         context = ssl.create_default_context(cadata=ca) if ca is not None else None
         handlers = (urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()), _Https(port, context))
         self._opener = urllib.request.build_opener(*handlers)
@@ -161,7 +162,7 @@ class Person:
         address = urllib.parse.urljoin(f"{self.url}/", path)
         body = None if data is None else urllib.parse.urlencode(data).encode()
         try:
-            with self._opener.open(address, data=body, timeout=SECONDS) as answer:
+            with self._opener.open(address, data=body, timeout=self._patience) as answer:
                 return Page(urllib.parse.urlsplit(answer.url).path, answer.read().decode())
         except urllib.error.HTTPError as error:
             said = Page(path, error.read().decode(errors="replace")).words()
@@ -169,6 +170,14 @@ class Person:
             raise kind(f"{address} answered {error.code}: {said[:800]}") from error
         except (OSError, http.client.HTTPException) as error:  # the latter: broken off in the middle of an answer
             raise Away(f"{address}: {error}") from error
+
+    def reaches(self, path: str) -> bool:
+        """Whether the page comes, and is well."""
+        try:
+            self.open(path)
+        except PartError:
+            return False
+        return True
 
     def submit(self, page: Page, action: str, **values: str | None) -> Page:
         """Fill in the page's form that goes to `action`, and send it."""

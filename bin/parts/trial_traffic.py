@@ -25,7 +25,7 @@ from parts.trial_record import StackRecord
 from parts.trial_server import TrialServer
 
 MOST_SHOWN: Final = 8
-AWAY_SLACK: Final = 1.0  # seconds by which the way through the proxy may be closed longer than the web is away
+AWAY_SLACK: Final = 1.0  # seconds by which one may see it end later than another
 
 
 class Traffic:
@@ -96,7 +96,7 @@ class Traffic:
     def judged(self, away: Sequence[Interval]) -> dict[str, Any]:
         """The figures, `found` the number of what must not be; each of that is said, and the first few are among the figures.
 
-        `away` is when the web did not answer.
+        `away` is when no page came.
         """
         installation, placements = self.record.installation(), self.record.placements()
         events = [each for each in self.watch.seen() if each.labels.get(INSTALLATION) == installation]
@@ -154,7 +154,7 @@ def unasked(clicks: Clicks, seen: Seen, plans: Mapping[int, int]) -> list[Findin
 
 
 def unexplained(clicks: Clicks, name: str, away: Sequence[Interval]) -> list[Finding]:
-    """Pages and clicks that nobody answered though the web was there."""
+    """Pages and clicks that nobody answered though others got their page."""
     return [
         Finding("outage", f"{name}: from {each.begin:.3f} to {each.end:.3f} nobody answered {what}: {each.why}")
         for what, missed in (("a page", clicks.turned_away), ("a click", clicks.unanswered))

@@ -11,8 +11,9 @@ from typing import Any, Final
 from parts.trial_absence import Absence
 from parts.trial_acts import Acts, Deployed, check
 from parts.trial_life import WORKERS, Life
+from parts.trial_person import Person
 from parts.trial_server import TrialServer
-from parts.trial_stack import Stack, announce
+from parts.trial_stack import URL, Stack, announce
 from parts.trial_traffic import Traffic
 from parts.trial_unknown import Unknown
 
@@ -27,14 +28,15 @@ class Upgrade:
     def __init__(self, stack: Stack, traffic: Traffic, tree: Path, image: str) -> None:
         self.stack, self.traffic, self.tree, self.image = stack, traffic, tree, image
         self.record = traffic.record
-        self.web = Absence(stack.ports["web"])
+        asker = Person(URL, stack.ports["https"], stack.authority(), patience=2)
+        self.pages = Absence(lambda: asker.reaches("/healthz"))
 
     def at_once(self) -> dict[str, Any]:
         """`git pull`, build, `docker compose up`: everything of the earlier version ends, then comes the new one."""
         self._under_way()
         before = self.traffic.clicked()
         self.stack.pull(self.tree, self.image)
-        with self.web.watched():
+        with self.pages.watched():
             self.stack.up(scale={"worker": WORKERS})
         return self._told(before)
 
@@ -47,7 +49,7 @@ class Upgrade:
         before, earlier = self.traffic.clicked(), self.stack.containers("worker")
         looker = self.stack.containers("looker")[0]
         self.stack.pull(self.tree, self.image)
-        with self.web.watched():
+        with self.pages.watched():
             self.stack.migrate(alone=True)
             migrated, began = self.record.now(), time.monotonic()
             for worker in earlier:
@@ -83,7 +85,7 @@ class Upgrade:
         return {
             "clicks_before": before,
             "clicks_during": self.traffic.clicked() - before,
-            "web_away_seconds": round(self.web.seconds, 1),
+            "pages_away_seconds": round(self.pages.seconds, 1),
         }
 
     def _under_way(self) -> None:
@@ -137,7 +139,7 @@ class Upgraded(Life):
         """A few more deploys by the new version, then nobody clicks any more, and all is judged; the figures are under `name`."""
         upgrade.traffic.more()
         upgrade.traffic.stop()
-        self.figures[name] = found = {**told, **upgrade.traffic.judged(upgrade.web.intervals)}
+        self.figures[name] = found = {**told, **upgrade.traffic.judged(upgrade.pages.intervals)}
         check(not found["found"], f"{found['found']} findings, the first: {found.get('findings')}")
         check(
             found["taken_up_by_another_worker"] > 0,

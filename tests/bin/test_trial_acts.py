@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 
-from parts import trial_person
-from parts.processes import PartError, free_port
+from parts import trial_absence
+from parts.processes import PartError, free_port, wait_until
 from parts.trial_absence import Absence
 from parts.trial_acts import Acts, Deployed, plan_number
 from parts.trial_person import Away, Page, Person
@@ -73,9 +74,7 @@ def web() -> Iterator[http.server.ThreadingHTTPServer]:
     server.server_close()
 
 
-def test_what_estiva_says_is_told_from_nobody_s_answer(
-    web: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_estiva_says_is_told_from_nobody_s_answer(web: http.server.ThreadingHTTPServer) -> None:
     person = Person("https://estiva.test", web.server_port, None)
     for code in (403, 404, 422, 500):
         with pytest.raises(PartError) as said:
@@ -84,19 +83,30 @@ def test_what_estiva_says_is_told_from_nobody_s_answer(
     for code in (502, 503, 504):
         with pytest.raises(Away):
             person.open(f"/{code}")
-    monkeypatch.setattr(trial_person, "SECONDS", 2)
-    with pytest.raises(Away):
-        Person("https://estiva.test", free_port(), None).open("/200")
+        assert not person.reaches(f"/{code}")
+    assert person.reaches("/healthz")
+    assert not Person("https://estiva.test", free_port(), None).reaches("/200")
 
 
-def test_the_web_s_absence_is_told_by_when_and_how_long(web: http.server.ThreadingHTTPServer) -> None:
-    there, away = Absence(web.server_port), Absence(free_port())
-    asked = threading.Event()
-    with there.watched(), away.watched():
-        while not away.seconds:
-            asked.wait(0.01)
-    assert there.intervals == []
-    assert len(away.intervals) == 1, "one absence, however often it was seen"
+def test_the_pages_absence_is_told_by_when_and_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [True, False, False, False, True, False, True]
+    asked: list[bool] = []
+
+    def there() -> bool:
+        asked.append(answers[len(asked)] if len(asked) < len(answers) else True)
+        return asked[-1]
+
+    absence, begin = Absence(there), time.time()
+    with absence.watched():
+        wait_until(lambda: len(asked) >= len(answers), "it has looked this often")
+    assert len(absence.intervals) == 2, "each once, however often it was seen"
+    assert all(begin <= since < until <= time.time() for since, until in absence.intervals)
+    assert absence.seconds == pytest.approx(sum(until - since for since, until in absence.intervals))
+
+    monkeypatch.setattr(trial_absence, "BACK_SECONDS", 0.2)
+    gone = Absence(lambda: False)
+    with pytest.raises(PartError, match="pages come again"), gone.watched():
+        wait_until(lambda: bool(gone.intervals), "it has looked")
 
 
 class Remembered:
