@@ -26,13 +26,13 @@ def clear_leftovers() -> list[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for folder in abandoned_folders():
             clear_folder(folder)
-            _remove(folder)
+            remove(folder)
             cleared.append(folder)
     return cleared
 
 
-def _remove(folder: Path) -> None:
-    """What was being mounted as its engine was killed may only be there now."""
+def remove(folder: Path) -> None:
+    """A folder and all in it. What was being mounted as its engine was killed may only be there now."""
     for _ in range(TRIES):
         try:
             remove_folder(folder)

@@ -33,10 +33,19 @@ def wait_until(condition: Callable[[], bool], what: str, *, timeout: float = 10)
         never.wait(POLL_SECONDS)
 
 
-def run(argv: Sequence[str], *, timeout: float = 60, user: str | None = None, cwd: Path | None = None) -> str:
-    """Run a short command to its end and return its standard output; PartError with its error text if it fails."""
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float = 60,
+    user: str | None = None,
+    cwd: Path | None = None,
+    typed: str | None = None,
+) -> str:
+    """Run a short command to its end, with this as its input, and return its standard output; PartError with its error text if it fails."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, user=user, cwd=cwd, check=False)
+        done = subprocess.run(
+            argv, input=typed, capture_output=True, text=True, timeout=timeout, user=user, cwd=cwd, check=False
+        )
     except FileNotFoundError as error:
         raise PartError(f"{argv[0]} is not installed on this machine.") from error
     except subprocess.TimeoutExpired as error:

@@ -5,28 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import time
+import traceback
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from parts import trial_images, trial_revisions, trial_story, trial_units
+from parts import trial_images, trial_revisions, trial_story, trial_units, trial_unknown
 from parts.engine26 import Engine26
-from parts.leftovers import clear_leftovers
-from parts.part import remove_folder, temporary_folder
+from parts.leftovers import clear_leftovers, remove
+from parts.part import temporary_folder
 from parts.processes import PartError, free_port
 from parts.registry import Registry
 from parts.supervisor import Interrupted, Supervisor
+from parts.trial_acts import check
 from parts.trial_revisions import LIFE, PARTS, ROLLED, UNITS, commit, tree
 from parts.trial_server import TrialServer
 from parts.trial_stack import Stack, announce
 from parts.trial_upgrade import Rolled
 
-NEW, OLD = "estiva:trial", "estiva:trial-before"
+NEW, OLD, LATER = "estiva:trial", "estiva:trial-before", "estiva:trial-later"
 
 
 def main(options: argparse.Namespace) -> int:
-    """Go through it all, then remove it all; the last line is JSON. The exit code."""
+    """Go through it all, then remove it all; the last line is JSON, whatever came between. The exit code."""
     began, figures = time.monotonic(), dict[str, Any](ok=False)
     clear_leftovers()
     folder = temporary_folder("trial")
@@ -39,7 +41,12 @@ def main(options: argparse.Namespace) -> int:
             figures["reason"] = f"interrupted by {reason}"
         except PartError as error:
             figures["reason"] = str(error)
-    remove_folder(folder)
+        except Exception as error:  # noqa: BLE001 - a mistake of the trial's own: told, and nothing is left behind all the same
+            figures["reason"] = "".join(traceback.format_exception(error))
+        try:
+            remove(folder)
+        except OSError as error:
+            figures |= {"ok": False, "left_behind": str(error)}
     figures["seconds"] = round(time.monotonic() - began)
     print(json.dumps(figures), flush=True)
     return 0 if figures["ok"] else 1
@@ -58,6 +65,8 @@ def _try(folder: Path, before: str, wanted: Collection[str], figures: dict[str, 
         wheels = trial_images.wheels([(trees["new"] / "requirements.txt").read_text()])
         trial_units.go(folder / "units", trees["new"], wheels, figures)
         figures["units_seconds"] = round(time.monotonic() - began, 1)
+    not_tried = figures.get("rolling_upgrade", {}).get("not_tried", ())
+    check(not not_tried, f"no upgrade one by one was tried: {'; '.join(not_tried)}; name another revision with --from")
 
 
 def _with_compose(folder: Path, trees: Mapping[str, Path], wanted: Collection[str], figures: dict[str, Any]) -> None:
@@ -89,15 +98,17 @@ def _with_compose(folder: Path, trees: Mapping[str, Path], wanted: Collection[st
 
 
 def _roll(stack: Stack, server: TrialServer, trees: Mapping[str, Path], figures: dict[str, Any]) -> None:
-    """Where workers of the earlier version can live on the new tables at all; else the figures say why not."""
+    """Where workers of the earlier version can live on the new tables at all; else the figures say why not, and the trial isn't well."""
     hindrances = trial_revisions.hindrances(trees["old"], trees["new"])
     if hindrances:
         figures["rolling_upgrade"] = {"not_tried": hindrances}
         return
     began = time.monotonic()
     try:
+        taught = trial_unknown.later(trees["new"], trees["new"].with_name("later"))
+        stack.build_from(taught, LATER)
         stack.settle(OLD)
-        Rolled(stack, server, figures, trees["new"], NEW).go()
+        Rolled(stack, server, figures, taught, LATER).go()
     except PartError as error:
         raise PartError(f"upgrade one by one: {error}") from error
     finally:

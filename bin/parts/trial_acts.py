@@ -16,6 +16,9 @@ from parts.trial_person import TICKED, Page, Person
 ADMIN: Final = "marta@harbour.example"
 SERVER, ENVIRONMENT = "quay-1", "production"
 _AUTHORIZED = re.compile(r'id="authorized-line">([^<]+)<')
+_DEPLOYMENT = re.compile(r"/deployments/(\d+)/")
+_PLAN = re.compile(r"/plans/(\d+)/")
+_PLAN_SECONDS: Final = 130  # Estiva itself gives a plan two minutes
 _LAST = re.compile(r'<li data-target="(\d+)" data-name="[^"]*" data-last="(\d+)"')
 
 
@@ -106,12 +109,16 @@ class Acts:
         """The page of a new plan, once it has the button."""
         place = f"/applications/{application.name}/{ENVIRONMENT}/"
         plan = self.person.submit(self.person.open(place), f"{place}plan").path
-        return self.until(plan, lambda page: f'action="{plan}deploy"' in page.text, "the plan was not worked out")
+        pressable = f'action="{plan}deploy"'
+        return self.until(plan, lambda page: pressable in page.text, "the plan was not worked out", _PLAN_SECONDS)
 
     def click(self, plan: Page) -> int:
-        """Press a plan's button; the deployment's number."""
+        """Press a plan's button; the deployment's number. PartError where it leads elsewhere: that is a refusal, in words."""
         page = self.person.submit(plan, f"{plan.path}deploy", confirm=TICKED)
-        return int(page.path.strip("/").rpartition("/")[2])
+        found = _DEPLOYMENT.fullmatch(page.path)
+        if found is None:
+            raise PartError(f"the button of {plan.path} led to {page.path}: {page.words()[:600]}")
+        return int(found[1])
 
     def cancel(self, deployment: int) -> None:
         """By the button on its page."""
@@ -157,6 +164,14 @@ class Acts:
             if time.monotonic() > until:
                 raise PartError(f"{otherwise}: {page.state()} {page.words()[:600]}")
             time.sleep(0.3)
+
+
+def plan_number(plan: Page) -> int:
+    """Of a plan's page."""
+    found = _PLAN.fullmatch(plan.path)
+    if found is None:
+        raise PartError(f"{plan.path} is no plan's page")
+    return int(found[1])
 
 
 def check(holds: bool, otherwise: str) -> None:

@@ -10,27 +10,47 @@ from typing import Final
 
 from parts.faults.probing import Asked
 from parts.processes import PartError
-from parts.trial_acts import Acts, Deployed, check
+from parts.trial_acts import Acts, Deployed, check, plan_number
+from parts.trial_person import Away, Page
 
 PERIOD: Final = 0.1  # of one application's asker
 PATIENCE: Final = 3.0
-TURNED_AWAY_SECONDS: Final = 0.5
+AGAIN_SECONDS: Final = 0.5
 OVER_SECONDS: Final = 180.0
 NOT_OVER: Final = ("", "Queued", "Running", "Stalled")
 
 
+@dataclass(frozen=True)
+class Missed:
+    """A request that nothing of Estiva's answered: from when to when somebody tried, and what came instead."""
+
+    begin: float
+    end: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """When a plan's button was answered with which Deployment."""
+
+    at: float
+    plan: int
+    deployment: int
+
+
 @dataclass
 class Clicks:
-    """What somebody did with one application. `answered` are the Deployments' numbers that came back, with the time of each answer."""
+    """What somebody did with one application."""
 
-    answered: list[tuple[float, int]] = field(default_factory=list)
-    unanswered: int = 0  # the button was pressed, and no answer came: it may be on record or not
-    turned_away: int = 0  # a page before the button didn't come
+    pressed: list[int] = field(default_factory=list)  # the plans whose button was pressed, answered or not
+    answered: list[Answer] = field(default_factory=list)
+    unanswered: list[Missed] = field(default_factory=list)  # pressed, and no answer: it may be on record or not
+    turned_away: list[Missed] = field(default_factory=list)  # any other page that didn't come
 
     @property
     def numbers(self) -> list[int]:
         """The Deployments that were answered with."""
-        return [number for _, number in self.answered]
+        return [each.deployment for each in self.answered]
 
 
 class Clicker:
@@ -52,46 +72,63 @@ class Clicker:
         self._thread.join(timeout=120)
 
     def stop(self) -> None:
-        """As `end`; whatever else than a page that doesn't come went wrong is raised here."""
+        """As `end`; whatever went wrong is raised here."""
         self.end()
         if self._thread.is_alive():
             raise PartError(f"Whoever deploys {self.application.name} doesn't come to an end.")
+        self.check()
+
+    def check(self) -> None:
+        """Raise what went wrong until now, but for pages that nobody answered: those are counted, and judged."""
         if self._broke is not None:
             raise self._broke
+
+    def press(self, plan: Page) -> int:
+        """Press a plan's button, and write down that it was and what came of it; the Deployment's number."""
+        number = plan_number(plan)
+        self.clicks.pressed.append(number)
+        self.application.deployment = self.acts.click(plan)
+        self.clicks.answered.append(Answer(time.time(), number, self.application.deployment))
+        return self.application.deployment
 
     def _go(self) -> None:
         try:
             while not self._ending.is_set():
                 self._once()
-        except Exception as error:  # noqa: BLE001 - kept for `stop`: a thread's own would be printed and forgotten
+        except Exception as error:  # noqa: BLE001 - kept for `check`: a thread's own would be printed and forgotten
             self._broke = error
 
     def _once(self) -> None:
+        begin = time.time()
         try:
             self.acts.set_version(self.application, "12"[len(self.clicks.answered) % 2])
             plan = self.acts.planned(self.application)
-        except PartError:
-            self.clicks.turned_away += 1
-            self._ending.wait(TURNED_AWAY_SECONDS)
+        except Away as error:
+            self._missed(self.clicks.turned_away, begin, error)
             return
         if self._ending.is_set():
             return
+        begin = time.time()
         try:
-            number = self.acts.click(plan)
-        except PartError:
-            self.clicks.unanswered += 1
-            self._ending.wait(TURNED_AWAY_SECONDS)
+            number = self.press(plan)
+        except Away as error:
+            self._missed(self.clicks.unanswered, begin, error)
             return
-        self.clicks.answered.append((time.time(), number))
         self._until_over(number)
+
+    def _missed(self, which: list[Missed], begin: float, error: Away) -> None:
+        which.append(Missed(begin, time.time(), str(error)[:200]))
+        self._ending.wait(AGAIN_SECONDS)
 
     def _until_over(self, number: int) -> None:
         until = time.monotonic() + OVER_SECONDS
-        while not self._ending.wait(TURNED_AWAY_SECONDS):
+        while not self._ending.wait(AGAIN_SECONDS):
+            begin = time.time()
             try:
                 state = self.acts.person.open(f"/deployments/{number}/").state()
-            except PartError:
-                continue  # the web is away for a moment: that is what this is about
+            except Away as error:
+                self._missed(self.clicks.turned_away, begin, error)
+                continue
             if state not in NOT_OVER:
                 return
             check(time.monotonic() < until, f"#{number} of {self.application.name} is {state} after {OVER_SECONDS:g} s")

@@ -26,8 +26,13 @@ SECONDS = 30
 PAUSE = 0.3
 TICKED = "(ticked)"  # a box as a person ticks it, whatever it then sends
 _WORDS = re.compile(r'<[^>]*class="[^"]*\b(?:error|note bad)\b[^"]*"[^>]*>(.*?)</div>', re.DOTALL)
+_NOBODY = (502, 503, 504)  # what the proxy says where nothing of Estiva's answers
 _STATE = re.compile(r'<span role="status"[^>]*>(.*?)(?:</span>\s*){2,}', re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
+
+
+class Away(PartError):
+    """Nothing of Estiva's answered: what was sent may have arrived or not."""
 
 
 @dataclass
@@ -141,28 +146,38 @@ class Page:
 class Person:
     """One browser session with `url`, which answers behind `port` of this machine with a certificate of the authority `ca` (PEM).
 
-    None as the authority: what answers there is what a proxy that speaks TLS passes everything on to.
+    None as the authority: what answers there is what a proxy that speaks TLS passes everything on to. `patience` is how many seconds a
+    page may take.
     """
 
-    def __init__(self, url: str, port: int, ca: str | None) -> None:
-        self.url = url
+    def __init__(self, url: str, port: int, ca: str | None, *, patience: float = SECONDS) -> None:
+        self.url, self._patience = url, patience
         context = ssl.create_default_context(cadata=ca) if ca is not None else None
         handlers = (urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()), _Https(port, context))
         self._opener = urllib.request.build_opener(*handlers)
         self._opener.addheaders += [("Origin", url), ("Referer", f"{url}/")]  # as a browser sends with a form
 
     def open(self, path: str, data: list[tuple[str, str]] | None = None) -> Page:
-        """The page at a path (or an address of this dashboard) after all redirects; PartError with its words where it refuses."""
+        """The page at a path (or an address of this dashboard) after all redirects; PartError with its words where it refuses, Away where nobody answers."""
         address = urllib.parse.urljoin(f"{self.url}/", path)
         body = None if data is None else urllib.parse.urlencode(data).encode()
         try:
-            with self._opener.open(address, data=body, timeout=SECONDS) as answer:
+            with self._opener.open(address, data=body, timeout=self._patience) as answer:
                 return Page(urllib.parse.urlsplit(answer.url).path, answer.read().decode())
         except urllib.error.HTTPError as error:
             said = Page(path, error.read().decode(errors="replace")).words()
-            raise PartError(f"{address} answered {error.code}: {said[:800]}") from error
+            kind = Away if error.code in _NOBODY else PartError
+            raise kind(f"{address} answered {error.code}: {said[:800]}") from error
         except (OSError, http.client.HTTPException) as error:  # the latter: broken off in the middle of an answer
-            raise PartError(f"{address}: {error}") from error
+            raise Away(f"{address}: {error}") from error
+
+    def reaches(self, path: str) -> bool:
+        """Whether the page comes, and is well."""
+        try:
+            self.open(path)
+        except PartError:
+            return False
+        return True
 
     def submit(self, page: Page, action: str, **values: str | None) -> Page:
         """Fill in the page's form that goes to `action`, and send it."""

@@ -49,7 +49,7 @@ class Cases:
     def __init__(self, acts: Acts) -> None:
         self._acts = acts
         self.applications: dict[str, Deployed] = {}
-        self.first_in_line = 0
+        self.opened: dict[str, int] = {}  # the deployment of each that ran as the backup was made
 
     def bring_up(self) -> None:
         """Version 1 of each."""
@@ -65,17 +65,15 @@ class Cases:
         plans = {name: self._planned(name, "2") for name in OPEN}  # one after the other takes a while; the clicks don't
         again = self._acts.planned(self.applications[LINED_UP])  # before anything is changed there
         for name, plan in plans.items():
-            self.applications[name].deployment = self._acts.click(plan)
-        due = {self.applications[name].deployment: "running" for name in OPEN}
-        self.first_in_line = self.applications[LINED_UP].deployment
+            self.opened[name] = self.applications[name].deployment = self._acts.click(plan)
         self.applications[LINED_UP].deployment = self._acts.click(again)
-        for number in due:
+        for number in self.opened.values():
             self._acts.person.wait_for(f"/deployments/{number}/", "Running", timeout=30)
-        return due | {self.applications[LINED_UP].deployment: "queued"}
+        return dict.fromkeys(self.opened.values(), "running") | {self.applications[LINED_UP].deployment: "queued"}
 
     def go_on(self) -> None:
         """What the servers learn after the backup."""
-        self._acts.person.wait_for(f"/deployments/{self.first_in_line}/", "Succeeded", timeout=150)
+        self._acts.person.wait_for(f"/deployments/{self.opened[LINED_UP]}/", "Succeeded", timeout=150)
         for name in (HELD, OVERTAKEN, UNWANTED):
             self._acts.finished(self.applications[name])
         for name, version in ((OVERTAKEN, "1"), (UNWANTED, "1"), (AHEAD, "2")):

@@ -89,6 +89,13 @@ class StackRecord(Record):
         )
         return {str(name): int(number) for name, number in found}
 
+    def plans(self, placement: int) -> dict[int, int]:
+        """By Deployment of this Placement: the Plan whose button it was asked for by, 0 where there is none."""
+        found = self.rows(
+            f"SELECT id, coalesce(plan_id, 0) AS plan FROM deployments_deployment WHERE placement_id = {placement:d} ORDER BY id"
+        )
+        return {int(deployment): int(plan) for deployment, plan in found}
+
     def drift(self) -> dict[str, str]:
         """By application's name, how the server differs from the record, in the record's words."""
         found = self.rows(

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from parts.engine26 import ComposeCli, Engine26
-from parts.processes import PartError
+from parts.processes import PartError, run
 from parts.screen import say
 
 URL = "https://estiva.test"
@@ -21,6 +21,7 @@ OVERRIDE = {
         "caddy": {"command": ["caddy", "reverse-proxy", "--from", URL, "--to", "web:8000", "--internal-certs"]},
     }
 }
+MIGRATE_SECONDS = 300  # all of them from nothing, or those of one upgrade on a long history
 LOCAL_AUTHORITY = "/data/caddy/pki/authorities/local/root.crt"
 SERVICES = ("postgres", "redis", "web", "worker", "looker", "reconciler", "caddy")
 
@@ -70,10 +71,7 @@ class Stack:
     def make_secrets(self) -> None:
         """As docs/install.md says: keys from the image, files by bin/secrets."""
         keys = self.docker("run", "--rm", "--network", "none", self.image, "python", "manage.py", "keys")
-        argv = [sys.executable, str(self.tree / "bin/secrets"), str(self.secrets)]
-        done = subprocess.run(argv, input=keys, capture_output=True, text=True, timeout=30, check=False)
-        if done.returncode != 0:
-            raise PartError(f"bin/secrets: {done.stderr}")
+        run([sys.executable, str(self.tree / "bin/secrets"), str(self.secrets)], typed=keys)
 
     def secret(self, name: str) -> str:
         """A secret's content."""
@@ -135,6 +133,11 @@ class Stack:
         words = ["--no-deps", "--no-recreate", "--scale", f"{service}={count}", service]
         self.compose("up", "--detach", "--wait", "--wait-timeout", "240", *words, timeout=300)
 
+    def migrate(self, *, alone: bool = False) -> None:
+        """Bring the database to this version; `alone`, nothing is done with what that depends on."""
+        words = ["--no-deps"] if alone else []
+        self.compose("run", "--rm", "--no-TTY", *words, "migrate", timeout=MIGRATE_SECONDS)
+
     def ask(self, query: str) -> str:
         """What psql prints for one query, in the container of the database: unaligned, without headings."""
         psql = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=estiva", "--dbname=estiva"]
@@ -144,22 +147,15 @@ class Stack:
     def manage(self, *words: str, output: IO[bytes] | None = None, source: IO[bytes] | None = None) -> str:
         """Run a management command in a new container of the web; what it printed, where `output` doesn't take it."""
         argv = [*self._argv(), "run", "--rm", "--no-TTY", "--no-deps", "web", "python", "manage.py", *words]
-        done = subprocess.run(
-            argv,
-            env=self._environment,
-            stdin=source or subprocess.DEVNULL,
-            stdout=output or subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=300,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise PartError(f"manage.py {' '.join(words)} ended with {done.returncode}: {done.stderr.decode()[-1500:]}")
-        return (done.stdout or b"").decode().strip()
+        return self._run(argv, 300, stdin=source or subprocess.DEVNULL, stdout=output or subprocess.PIPE).strip()
 
     def authority(self) -> str:
         """The certificate of Caddy's local authority."""
         return self.compose("exec", "--no-TTY", "caddy", "cat", LOCAL_AUTHORITY)
+
+    def log(self, container: str) -> str:
+        """What a container of Estiva's said until now."""
+        return self._run([str(self._cli.program), "logs", container], 60, stderr=subprocess.STDOUT)
 
     def containers(self, service: str) -> list[str]:
         """The ids of a service's containers."""
@@ -193,16 +189,24 @@ class Stack:
         logs = self._run([*self._argv(), "logs", "--no-color", "--tail", "8"], 60)
         return f"{states}\n{logs[-5000:]}"
 
-    def _run(self, argv: list[str], timeout: float) -> str:
+    def _run(
+        self,
+        argv: list[str],
+        timeout: float,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
+        stdout: IO[bytes] | int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+    ) -> str:
+        streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
         try:
-            done = subprocess.run(
-                argv, env=self._environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False
-            )
+            done = subprocess.run(argv, env=self._environment, timeout=timeout, check=False, **streams)
         except subprocess.TimeoutExpired as error:
             raise PartError(f"{' '.join(argv[-6:])} did not end within {timeout:g} s.") from error
+        told = (done.stdout or b"").decode(errors="replace")
         if done.returncode != 0:
-            raise PartError(f"{' '.join(argv[-8:])} ended with {done.returncode}: {done.stderr.decode()[-2500:]}")
-        return done.stdout.decode()
+            why = (done.stderr or b"").decode(errors="replace") or told
+            raise PartError(f"{' '.join(argv[-8:])} ended with {done.returncode}: {why[-2500:]}")
+        return told
 
 
 def announce(text: str) -> None:

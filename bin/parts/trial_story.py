@@ -80,7 +80,7 @@ class Story(Upgraded):
             upgrade = Upgrade(self.stack, traffic, self.tree, self.image)
             told = upgrade.at_once()
             upgrade.check_all_new()
-            self.settled("upgrade_at_once", traffic, told)
+            self.settled("upgrade_at_once", upgrade, told)
         self._serves("1")
 
     def move_worker(self) -> None:
@@ -139,7 +139,7 @@ class Story(Upgraded):
         self.other.settle(self.image)
         self.other.make_secrets()
         self.other.up("postgres", "redis")
-        self.other.compose("run", "--rm", "--no-TTY", "migrate")
+        self.other.migrate()
         self._refused(self.other, "other keys")
         for name in KEYS:
             (self.other.secrets / name).unlink()
@@ -168,7 +168,7 @@ class Story(Upgraded):
             found = Reconciled(self.server, self.restored, self.opened, self.placements, watch.seen)
             self.other.up("web", "caddy")
             self.acts = self.somebody(self.other)
-            self.acts.cancel(self.cases.applications[UNWANTED].deployment)
+            self.acts.cancel(self.cases.opened[UNWANTED])
             self.other.up()
             self.figures["restored"] |= found.judged(self.acts, self.cases.applications)
         finally:

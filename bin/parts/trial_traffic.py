@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from parts.faults.judge import Finding, Seen
 from parts.faults.record import ENDS
 from parts.faults.sight import INSTALLATION
 from parts.screen import say
+from parts.trial_absence import Interval
 from parts.trial_acts import SERVER, Acts, Deployed, check
 from parts.trial_backup import OPEN
 from parts.trial_clicks import OVER_SECONDS, Asker, Clicker, Clicks
@@ -24,6 +25,7 @@ from parts.trial_record import StackRecord
 from parts.trial_server import TrialServer
 
 MOST_SHOWN: Final = 8
+AWAY_SLACK: Final = 1.0  # seconds by which one may see it end later than another
 
 
 class Traffic:
@@ -42,8 +44,7 @@ class Traffic:
         self._begun.callback(self.watch.stop)
         self.clickers = [Clicker(self._somebody(), each) for each in applications]
         for clicker in self.clickers:
-            clicker.acts.deploy(clicker.application, wait=False)
-            clicker.clicks.answered.append((time.time(), clicker.application.deployment))
+            clicker.press(clicker.acts.planned(clicker.application))
         for clicker in self.clickers:
             clicker.acts.finished(clicker.application)
         self._askers = [Asker(each) for each in applications]
@@ -57,6 +58,8 @@ class Traffic:
         """Wait for something that comes of the traffic."""
         until = time.monotonic() + timeout
         while not holds():
+            for clicker in self.clickers:
+                clicker.check()
             check(time.monotonic() < until, f"waited {timeout:g} s in vain: {what}")
             threading.Event().wait(0.3)
 
@@ -90,8 +93,11 @@ class Traffic:
         """End all threads, however it went; a second time does nothing."""
         self._begun.close()
 
-    def judged(self) -> dict[str, Any]:
-        """The figures, `found` the number of what must not be; each of that is said, and the first few are among the figures."""
+    def judged(self, away: Sequence[Interval]) -> dict[str, Any]:
+        """The figures, `found` the number of what must not be; each of that is said, and the first few are among the figures.
+
+        `away` is when no page came.
+        """
         installation, placements = self.record.installation(), self.record.placements()
         events = [each for each in self.watch.seen() if each.labels.get(INSTALLATION) == installation]
         everything = [
@@ -100,7 +106,8 @@ class Traffic:
         ]
         findings = [finding for seen in everything for finding in judge.judge(seen)]
         for clicker, seen in zip(self.clickers, everything, strict=True):
-            findings += unasked(clicker.clicks, seen)
+            plans = self.record.plans(placements[clicker.application.name])
+            findings += [*unasked(clicker.clicks, seen, plans), *unexplained(clicker.clicks, seen.name, away)]
         shown = [str(each) for each in findings[:MOST_SHOWN]]
         for text in shown:
             say("trial", f"FOUND {text}")
@@ -121,21 +128,39 @@ class Traffic:
             deployments=[each for each in self.record.deployments() if each.placement == placement],
             shares=shares,
             chunks=self.record.chunks(each.id for each in shares),
+            stages=self.record.stages(each.id for each in shares),
         )
 
 
-def unasked(clicks: Clicks, seen: Seen) -> list[Finding]:
-    """What only this traffic can tell: a deployment that no button was pressed for, one number answered twice, an end that isn't good."""
+def unasked(clicks: Clicks, seen: Seen, plans: Mapping[int, int]) -> list[Finding]:
+    """What only this traffic can tell: deployments that no button was pressed for, or one button twice; answers that name another
+    plan's deployment; an end that isn't good. `plans` has each Deployment's plan.
+    """
     found = []
-    extra = len(seen.deployments) - len(clicks.answered)
-    if extra > clicks.unanswered:
-        said = f"{len(seen.deployments)} deployments for {len(clicks.answered)} answered clicks, {clicks.unanswered} without an answer"
-        found.append(Finding("duplicated", f"{seen.name}: {said}"))
-    for number, times in Counter(clicks.numbers).items():
-        if times > 1:
-            found.append(Finding("lost", f"{times} clicks were answered with #{number}"))
+    for plan, times in Counter(plans.values()).items():
+        numbers = ", ".join(f"#{each}" for each in plans if plans[each] == plan)
+        if plan not in clicks.pressed:
+            found.append(Finding("duplicated", f"{seen.name}: {numbers} of plan {plan}, whose button nobody pressed"))
+        elif times > 1:
+            found.append(Finding("duplicated", f"{seen.name}: {numbers} of plan {plan}, whose button was pressed once"))
+    for each in clicks.answered:
+        if plans.get(each.deployment, each.plan) != each.plan:
+            of = plans[each.deployment]
+            found.append(
+                Finding("lost", f"plan {each.plan}'s button was answered with #{each.deployment}, of plan {of}")
+            )
     bad = [each for each in seen.shares if each.status not in (*OPEN, "succeeded")]
     return [*found, *(Finding("row", f"nothing was wrong with it, yet it ended badly: {each}") for each in bad)]
+
+
+def unexplained(clicks: Clicks, name: str, away: Sequence[Interval]) -> list[Finding]:
+    """Pages and clicks that nobody answered though others got their page."""
+    return [
+        Finding("outage", f"{name}: from {each.begin:.3f} to {each.end:.3f} nobody answered {what}: {each.why}")
+        for what, missed in (("a page", clicks.turned_away), ("a click", clicks.unanswered))
+        for each in missed
+        if not any(begin - AWAY_SLACK <= each.end and each.begin <= end + AWAY_SLACK for begin, end in away)
+    ]
 
 
 def figures(clicks: Sequence[Clicks], everything: Sequence[Seen]) -> dict[str, Any]:
@@ -146,8 +171,8 @@ def figures(clicks: Sequence[Clicks], everything: Sequence[Seen]) -> dict[str, A
     return {
         "applications": len(everything),
         "clicks_answered": sum(len(each.answered) for each in clicks),
-        "clicks_unanswered": sum(each.unanswered for each in clicks),
-        "turned_away_before_a_click": sum(each.turned_away for each in clicks),
+        "clicks_unanswered": sum(len(each.unanswered) for each in clicks),
+        "pages_that_did_not_come": sum(len(each.turned_away) for each in clicks),
         "ended": dict(sorted(ended.items())),
         "attempts": sum(each.attempts for each in shares),
         "taken_up_by_another_worker": sum(each.attempts > 1 for each in shares),

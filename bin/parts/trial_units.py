@@ -9,7 +9,6 @@ import http.client
 import json
 import re
 import secrets
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -79,12 +78,7 @@ class UnitsMachine:
     def do(self, *argv: str, stdin: str | None = None) -> str:
         """A command at its console, which has to end well; what it prints."""
         inside = self.machine.inside(["env", "--ignore-environment", f"PATH={SYSTEM_PATH}", "LANG=C.UTF-8", *argv])
-        done = subprocess.run(inside, input=stdin, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode != 0:
-            raise PartError(
-                f"{' '.join(argv)} ended with code {done.returncode}: {(done.stderr or done.stdout)[-1500:]}"
-            )
-        return done.stdout
+        return run(inside, timeout=300, typed=stdin)
 
     def manage(self, *words: str) -> str:
         """manage.py as an administrator of the machine runs it: settings and secrets from the files."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from parts.trial_absence import Absence
 from parts.trial_acts import Acts, Deployed, check
 from parts.trial_life import WORKERS, Life
+from parts.trial_person import Person
 from parts.trial_server import TrialServer
-from parts.trial_stack import Stack, announce
+from parts.trial_stack import URL, Stack, announce
 from parts.trial_traffic import Traffic
+from parts.trial_unknown import Unknown
 
 OURS: Final = ("web", "worker", "looker", "reconciler")
 WARM_UP: Final = ("SAMPLE_BEHAVIOUR=slow_start", "SAMPLE_SECONDS=8")
@@ -27,44 +28,48 @@ class Upgrade:
     def __init__(self, stack: Stack, traffic: Traffic, tree: Path, image: str) -> None:
         self.stack, self.traffic, self.tree, self.image = stack, traffic, tree, image
         self.record = traffic.record
+        asker = Person(URL, stack.ports["https"], stack.authority(), patience=2)
+        self.pages = Absence(lambda: asker.reaches("/healthz"))
 
     def at_once(self) -> dict[str, Any]:
         """`git pull`, build, `docker compose up`: everything of the earlier version ends, then comes the new one."""
         self._under_way()
         before = self.traffic.clicked()
         self.stack.pull(self.tree, self.image)
-        with absence(self.stack.ports["web"]) as away:
+        with self.pages.watched():
             self.stack.up(scale={"worker": WORKERS})
-        return {
-            "clicks_before": before,
-            "clicks_during": self.traffic.clicked() - before,
-            "web_away_seconds": round(away[0], 1),
-        }
+        return self._told(before)
 
-    def one_by_one(self) -> dict[str, Any]:
-        """Migrations first, then one worker after the other, then what else works behind the pages; the pages last."""
+    def one_by_one(self, unknown: Unknown) -> dict[str, Any]:
+        """Migrations first, then one worker after the other, then what else works behind the pages; the pages last.
+
+        In between, while workers of both versions are there, comes what those of the earlier one don't know.
+        """
         self._under_way()
         before, earlier = self.traffic.clicked(), self.stack.containers("worker")
+        looker = self.stack.containers("looker")[0]
         self.stack.pull(self.tree, self.image)
-        with absence(self.stack.ports["web"]) as away:
-            self.stack.compose("run", "--rm", "--no-TTY", "--no-deps", "migrate", timeout=240)
+        with self.pages.watched():
+            self.stack.migrate(alone=True)
             migrated, began = self.record.now(), time.monotonic()
             for worker in earlier:
                 self.stack.up_beside("worker", len(earlier) + 1)
                 self._both_at_work(earlier)
+                if worker == earlier[0]:
+                    unknown.deploy(earlier, sorted({*self.stack.containers("worker")} - {*earlier}))
                 self._at_work(worker)
                 self.stack.docker("stop", worker)
                 self.stack.docker("rm", worker)
             beside = time.monotonic() - began
+            weighing = unknown.operation(looker)
             self.stack.up("looker", "reconciler", alone=True)
+            unknown.operation_ends(weighing, looker)
             self.stack.up("web", alone=True)
         by = by_whom(self.record.holders(migrated), earlier)
-        return {
-            "clicks_before": before,
-            "clicks_during": self.traffic.clicked() - before,
-            "web_away_seconds": round(away[0], 1),
+        return self._told(before) | {
             "old_and_new_beside_each_other_seconds": round(beside, 1),
             "deploys_on_the_new_tables": {"by_workers_of_the_earlier_version": by[0], "by_new_ones": by[1]},
+            "unknown_to_the_earlier_version": unknown.figures([*earlier, looker]),
         }
 
     def check_all_new(self) -> None:
@@ -75,6 +80,13 @@ class Upgrade:
             check(images == {self.image}, f"{service} runs {images}, not {self.image}")
         count = len(self.stack.containers("worker"))
         check(count == WORKERS, f"{count} workers run, not {WORKERS}")
+
+    def _told(self, before: int) -> dict[str, Any]:
+        return {
+            "clicks_before": before,
+            "clicks_during": self.traffic.clicked() - before,
+            "pages_away_seconds": round(self.pages.seconds, 1),
+        }
 
     def _under_way(self) -> None:
         """Deploys have begun, and not ended, as this begins."""
@@ -123,11 +135,11 @@ def busy(life: Life, prefix: str) -> Iterator[Traffic]:
 class Upgraded(Life):
     """An installation that is upgraded while it is used."""
 
-    def settled(self, name: str, traffic: Traffic, told: dict[str, Any]) -> None:
+    def settled(self, name: str, upgrade: Upgrade, told: dict[str, Any]) -> None:
         """A few more deploys by the new version, then nobody clicks any more, and all is judged; the figures are under `name`."""
-        traffic.more()
-        traffic.stop()
-        self.figures[name] = found = {**told, **traffic.judged()}
+        upgrade.traffic.more()
+        upgrade.traffic.stop()
+        self.figures[name] = found = {**told, **upgrade.traffic.judged(upgrade.pages.intervals)}
         check(not found["found"], f"{found['found']} findings, the first: {found.get('findings')}")
         check(
             found["taken_up_by_another_worker"] > 0,
@@ -151,39 +163,6 @@ class Rolled(Upgraded):
         self.register_server()
         with busy(self, "rolled") as traffic:
             upgrade = Upgrade(self.stack, traffic, self.tree, self.image)
-            told = upgrade.one_by_one()
+            told = upgrade.one_by_one(Unknown(self.acts, self.stack, self.record))
             upgrade.check_all_new()
-            self.settled("rolling_upgrade", traffic, told)
-
-
-@contextmanager
-def absence(port: int) -> Iterator[list[float]]:
-    """How long /healthz of the web behind this port did not answer, in steps of 50 ms: the one number, once it is over."""
-    over, away = threading.Event(), [0.0]
-
-    def look() -> None:
-        before = time.monotonic()
-        while not over.wait(0.05):
-            now = time.monotonic()
-            away[0] += 0 if answers(port) else now - before
-            before = now
-
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
-    try:
-        yield away
-    finally:
-        over.set()
-        looking.join()
-
-
-def answers(port: int) -> bool:
-    """Whether the web behind this port says that it lives."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+            self.settled("rolling_upgrade", upgrade, told)

@@ -20,7 +20,7 @@ def test_what_is_mounted_after_its_engine_was_cleared_does_not_keep_the_folder()
     run(["mount", "-t", "tmpfs", "none", str(point)])
     try:
         assert list(mounts.below(folder)) == [str(point)]
-        leftovers._remove(folder)
+        leftovers.remove(folder)
         assert not folder.exists()
     finally:
         mounts.release(folder)

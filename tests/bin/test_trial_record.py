@@ -11,7 +11,7 @@ from django.db import connection
 
 from deployments import audit
 from deployments.actors import ESTIVA
-from deployments.models import LogChunk, Target
+from deployments.models import Deployment, LogChunk, Target
 from deployments.states import TargetStatus
 from parts.trial_record import Moment, StackRecord
 from tests import factories
@@ -52,6 +52,11 @@ def test_what_is_asked_of_seats_and_targets_is_there() -> None:
     assert record.installation()
     assert [each.id for each in record.deployments()] == [done.pk]
     assert [each.status for each in record.targets()] == ["succeeded"]
+    assert record.plans(placement.pk) == {done.pk: 0}, "of none"
+    plan = factories.plan(placement)
+    Deployment.objects.filter(pk=done.pk).update(plan=plan)
+    assert record.plans(placement.pk) == {done.pk: plan.pk}
+    assert record.plans(placement.pk + 1) == {}
 
 
 @pytest.mark.django_db
