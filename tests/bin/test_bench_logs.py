@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from bench import logs, memory, processes, viewers
 from bench.feed import SAID, Feed
 from bench.logs_runs import Faults
+from bench.logs_stage import first_and_last
 from bench.viewers import Samples
 from parts.processes import PartError, wait_until
 
@@ -22,8 +24,17 @@ LATE = [10.0, 20.0] * 3500
 
 def flow(**more: Any) -> dict[str, Any]:
     bursts = {"raw": [1.0, 2.0, 1.0, 1.0], "estiva": [2.0, 3.0, 2.0, 2.0]}
+    first_to_last = {"raw": [0.5, 1.0, 0.5, 0.5], "estiva": [0.5, 1.0, 0.5, 1.0]}
     steady = {"lines": len(LATE), "latencies_ms": LATE, "raw_latencies_ms": [each / 2 for each in LATE]}
-    return {"bursts": bursts, "steady": steady, "grew": {"worker": 3.0, "web": 25.0}, "lost": 0, "doubled": 1, **more}
+    return {
+        "bursts": bursts,
+        "first_to_last": first_to_last,
+        "steady": steady,
+        "grew": {"worker": 3.0, "web": 25.0},
+        "lost": 0,
+        "doubled": 1,
+        **more,
+    }
 
 
 def test_the_rate_is_compared_round_by_round() -> None:
@@ -31,11 +42,23 @@ def test_the_rate_is_compared_round_by_round() -> None:
 
     assert rounds["rate_over_raw"] == pytest.approx([0.5, 2 / 3, 0.5, 0.5])
     assert figures["rate_over_raw"] == pytest.approx(0.5)
+    assert figures["rate_over_raw_first_to_last"] == pytest.approx(1.0), "what was before the first line is not in it"
     assert figures["latency_p99_ms"] == pytest.approx(20)
     assert figures["raw_latency_p99_ms"] == pytest.approx(10)
     assert (figures["doubled"], figures["web_grew_mb"]) == (1, 25)
     assert {*logs.AIMS, *logs.AT_LEAST} <= figures.keys()
-    assert [row.seconds for row in rows] == pytest.approx([1.0, 2.0, 0.010, 0.020])
+    assert [row.seconds for row in rows] == pytest.approx([1.0, 2.0, 0.5, 0.75, 0.010, 0.020])
+
+
+def test_a_burst_is_timed_to_its_last_line_and_to_no_other() -> None:
+    lines = [b"starting\n", *(b"loaded record %d of the index\n" % number for number in (1, 2, 11)), b"ready\n"]
+    before = time.time()
+
+    first, last = first_and_last(iter(lines), 11)
+
+    assert before <= first <= last <= time.time()
+    with pytest.raises(PartError, match="3 of 111 lines"):
+        first_and_last(iter(lines), 111)
 
 
 def test_a_flow_that_was_late_in_one_part_only_is_not_late_in_all() -> None:
