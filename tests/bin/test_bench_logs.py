@@ -1,6 +1,7 @@
 """What `bin/bench logs` and `viewers` say follows from what was met and stored; the feed and the look at memory that they stand on."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -8,14 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from bench import logs, memory, processes, viewers
+from bench import logs, memory, processes, standing, viewers
 from bench.feed import SAID, Feed
 from bench.logs_runs import Faults
 from bench.logs_stage import first_and_last
+from bench.servers import Servers
 from bench.viewers import Samples
 from parts.processes import PartError, wait_until
 
@@ -160,6 +162,7 @@ def watched(p50_after: float = 12.0) -> dict[str, Any]:
             "lines": 150,
             "problems": [],
             "latency_ms": {"p50": p50, "p99": 30, "most": 40},
+            "p99_parts_ms": [70.0, 71.0, 72.0, 73.0, 74.0, 75.0, 500.0],
         }
 
     crowd = {**seen(40.0), "lines": 1000, "latency_ms": {"p50": 40.0, "p99": 80.0, "most": 90.0}}
@@ -167,21 +170,61 @@ def watched(p50_after: float = 12.0) -> dict[str, Any]:
         "idle": Samples([100.0, 100.0], [1.0, 1.0], [10, 10], [2, 2]),
         "left": Samples([105.0, 105.0], [1.0, 1.0], [10, 10], [3, 3]),
         "watched": Samples([110.0, 140.0, 120.0], [1.0, 2.0, 3.0], [12, 14, 12], [3, 8, 3]),
+        "reopened": [0, 0, 2, 0, 0],
         "heard": crowd,
         "alone": [seen(10.0), seen(p50_after)],
         "lines": 750,
     }
 
 
-def test_a_connection_that_was_held_for_a_moment_shows() -> None:
+def test_what_the_pool_keeps_is_not_held_and_what_was_there_for_a_moment_shows() -> None:
     rows, figures, said = viewers.table(watched())
 
     assert (figures["memory_mb"], figures["threads"]) == (40, 4)
-    assert (figures["connections"], figures["connections_most"]) == (0, 5)
-    assert (figures["latency_p99_ms"], figures["one_viewer_p99_ms"]) == (80, 30)
+    assert (figures["connections"], figures["connections_most"]) == (0, 8)
+    notes = " ".join(row.note for row in rows)
+    assert (
+        "2 idle, 3 kept when a few had left, 3 while all watched, 8 at most; closed at each look, 0 came back, 2"
+        in notes
+    )
+    assert (figures["latency_p99_ms"], figures["one_viewer_p99_ms"]) == (73, 30), "the part in the middle"
     assert viewers.AIMS.keys() <= figures.keys()
     assert "2000 µs for a line" in rows[-1].note
     assert said == ""
+
+
+class Web:
+    """PostgreSQL's view of the web: a backend that was used once stays until it is closed, one that is held comes back at once."""
+
+    def __init__(self, kept: set[int], held: int) -> None:
+        self.backends, self.record = set(kept), self
+        self._held, self._next = held, 1000
+
+    def look(self, _made: object) -> list[int]:
+        while len([each for each in self.backends if each >= 1000]) < self._held:
+            self.backends.add(self._next)
+            self._next += 1
+        return sorted(self.backends)
+
+    def rows(self, query: str) -> list[tuple[bool]]:
+        closed = re.fullmatch(r"SELECT pg_terminate_backend\((\d+)\)", query)
+        assert closed is not None
+        self.backends.remove(int(closed[1]))
+        return [(True,)]
+
+
+@pytest.mark.parametrize(("kept", "held"), [(set[int](), 0), ({1, 2, 3}, 0), ({1, 2, 3}, 1), (set[int](), 2)])
+def test_connections_that_are_closed_come_back_where_they_are_held(
+    kept: set[int], held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = Web(kept, held)
+    monkeypatch.setattr(standing, "LOOKS_EVERY", 0.001)
+    monkeypatch.setattr(standing, "connections", web.look)
+
+    found = standing.reopened(cast(Servers, web), 0.05)
+
+    assert found
+    assert set(found) == {held}
 
 
 def test_a_machine_that_changed_meanwhile_is_named() -> None:
