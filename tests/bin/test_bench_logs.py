@@ -67,8 +67,10 @@ def test_a_flow_that_was_late_in_one_part_only_is_not_late_in_all() -> None:
     one_bad_part = [10.0] * 6000 + [900.0] * 1000
     steady = {"lines": 7000, "latencies_ms": one_bad_part, "raw_latencies_ms": LATE}
 
-    _, _, rounds = logs.table(flow(steady=steady))
+    _, figures, rounds = logs.table(flow(steady=steady))
 
+    assert figures["latency_p99_ms"] == pytest.approx(10), "in the middle"
+    assert figures["latency_most_ms"] == 900
     assert sorted(each > 250 for each in rounds["latency_p99_ms"]) == [False] * 6 + [True]
 
 
