@@ -4,9 +4,10 @@ Every server is a network namespace with an sshd on port 22, as many strangers a
 this one machine. Forty ports of sshd in front of one engine would be no forty servers: names and ports of containers would meet there, and
 its lock is what would be measured.
 
-Estiva's time is from the click to the end on record; it looks before and afterwards, proves that each new version answers before it lets go
-of the old one, and writes it all down. The others pull, remove, run and look. The plan before the click isn't in it, and has asked the
-registry for the digest; plan_and_deploy_over_ssh is with it. Both images are on every server before anything is timed.
+Estiva's time is by the clock on the wall, from just before the Deploy form is sent until another connection to the database reads that the
+deploy is over, which it looks for every 50 ms; Estiva looks before and afterwards, proves that each new version answers before it lets go of
+the old one, and writes it all down. The others pull, remove, run and look. The plan before the click isn't in it, and has asked the registry
+for the digest; plan_and_deploy_over_ssh is with it. Both images are on every server before anything is timed.
 
 The others keep their connections over all rounds, where they can; Estiva keeps its own for a minute, as in production. Two cores do
 everything here, so how many servers a peer best does at once is tried before: twenty, or all of them, and the quicker one competes. Of ssh
@@ -37,7 +38,7 @@ AIMS = {
     "refused": 0.0,
 }
 WAYS = {
-    "estiva": "Estiva, from the click to the record",
+    "estiva": "Estiva, from the click until it is on record",
     "ssh": "ssh + docker, four calls",
     "ssh_chained": "ssh + docker, in one line",
     "pyinfra": "pyinfra",

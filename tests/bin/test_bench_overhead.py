@@ -34,6 +34,8 @@ def test_estiva_is_held_against_the_quicker_form_of_each_peer() -> None:
     assert figures["pipeline_over_ssh"] == pytest.approx(1.2 / 1.1)
     assert figures["pipeline_over_ansible"] == pytest.approx(0.3)
     assert figures["plan_and_pipeline_over_floor"] == pytest.approx(1.5)
+    assert figures["plan_and_pipeline_over_ssh"] == pytest.approx(1.5 / 1.1)
+    assert {f"plan_and_pipeline_over_{peer}" for peer in peers.PEERS} <= figures.keys()
     assert overhead.AIMS.keys() <= figures.keys()
     shown = {row.what: row.seconds for row in rows}
     assert (shown["ssh + docker, four calls"], shown["ssh + docker, in one line"]) == (1.5, 1.1)
