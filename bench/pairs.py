@@ -68,5 +68,7 @@ def noise(reference: Sequence[float]) -> str:
 
 
 def each(values: Sequence[float]) -> str:
-    """The single times, for the table."""
+    """The single times, for the table; in milliseconds where all are shorter than a tenth of a second."""
+    if max(values) < 0.1:
+        return "each " + " ".join(f"{value * 1000:.1f}" for value in values) + " ms"
     return "each " + " ".join(f"{value:.2f}" for value in values)

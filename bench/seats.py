@@ -69,15 +69,15 @@ class Login:
         known.write_text("".join(f"{sshd.known_hosts_line()}\n" for sshd in servers))
         return cls(key, known)
 
-    def options(self, folder: Path) -> list[str]:
-        """For the OpenSSH client: one connection a server, kept between its runs."""
+    def options(self, folder: Path, own: str = "") -> list[str]:
+        """For the OpenSSH client: one connection a server, kept between its runs, and another one for each `own`."""
         given = {
             "UserKnownHostsFile": self.known,
             "IdentityFile": self.key,
             "BatchMode": "yes",
             "ControlMaster": "auto",
             "ControlPersist": KEPT,
-            "ControlPath": folder / "cm-%C",
+            "ControlPath": folder / f"cm-%C{own}",
         }
         return ["-F", "none", *(word for name, value in given.items() for word in ("-o", f"{name}={value}"))]
 

@@ -118,6 +118,11 @@ def test_short_times_are_milliseconds(seconds: float, words: str) -> None:
     assert shown(seconds) == words
 
 
+def test_single_times_that_are_short_are_milliseconds() -> None:
+    assert pairs.each([0.0052, 0.01]) == "each 5.2 10.0 ms"
+    assert pairs.each([0.0052, 0.4]) == "each 0.01 0.40"
+
+
 def test_the_share_of_time_that_cores_worked() -> None:
     before, later = Cores("cpu  100 0 100 700 100 0 0 0 0 0"), Cores("cpu  130 0 120 790 110 0 0 50 0 0")
 
