@@ -183,7 +183,9 @@ def table(told: Mapping[str, Any]) -> tuple[list[Row], dict[str, list[float]]]:
         for name, about in WAYS.items():
             tried = spent["at_once"].get(name, {})
             best = f", {min(tried, key=lambda number: tried[number])} at once" if tried else ""
-            rows.append(Row(f"deploy to {count}, {about}", median(spent[name]), f"{each(spent[name])}{best}"))
+            rows.append(
+                Row(f"deploy to {count}, {about}", median(spent[name]), peers.noted(name, f"{each(spent[name])}{best}"))
+            )
         rows.append(Row(f"  Estiva's plan for {count}, before the click", median(spent["plan"]), each(spent["plan"])))
     return rows, _rounds(told)
 

@@ -66,7 +66,7 @@ def measure(rounds: int, ways: Sequence[str]) -> dict[str, Any]:
 def table(seconds: Mapping[str, Any]) -> tuple[list[Row], dict[str, list[float]]]:
     """The rows of the table, and the figures in each round."""
     ran = {name: about for name, about in WAYS.items() if name in seconds}
-    rows = [Row(about, median(seconds[name]), each(seconds[name])) for name, about in ran.items()]
+    rows = [Row(about, median(seconds[name]), peers.noted(name, each(seconds[name]))) for name, about in ran.items()]
     planned = [plan + rest for plan, rest in zip(seconds["plan"], seconds["pipeline"], strict=True)]
     rows.insert(3, Row(PLANNED, median(planned), each(planned)))
     rows += [Row(f"  of the pipeline: {part}", median(spent)) for part, spent in seconds["parts"].items()]

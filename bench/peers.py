@@ -168,6 +168,18 @@ def quickest(seconds: Mapping[str, Sequence[float]]) -> dict[str, str]:
     }
 
 
+def versions() -> dict[str, str]:
+    """Peer → the package and version that `install` brings, for the table; ssh is the machine's own."""
+    pins = dict(line.split("==") for line in REQUIREMENTS.read_text().splitlines() if "==" in line)
+    return {peer: f"{peer} {pins[peer]}" for peer in PEERS if peer in pins}
+
+
+def noted(form: str, note: str) -> str:
+    """A note of the table on one form of a peer, with its version."""
+    version = versions().get(form.removesuffix("_chained"))
+    return f"{note}; {version}" if version else note
+
+
 def install() -> None:
     """Make the peers' environment, unless it is there; two minutes the first time."""
     stamp = FOLDER / "requirements.sha256"

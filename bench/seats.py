@@ -11,7 +11,7 @@ from typing import Protocol
 from parts.processes import PartError
 from parts.sshd import SshServer
 
-CLIENT = "/usr/bin/docker"  # Debian 12's, as old as the engine
+CLIENT = "/usr/bin/docker"  # Debian 12's, as old as the engine: it builds by itself, where a newer one needs a plugin
 INSIDE = 5000  # the port of the sample application in its container
 KEPT = "600s"  # a connection, after its last use
 

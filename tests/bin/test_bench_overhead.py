@@ -43,6 +43,17 @@ def test_estiva_is_held_against_the_quicker_form_of_each_peer() -> None:
     assert shown["  of the pipeline: pull"] == 0.01
 
 
+def test_the_table_tells_which_version_of_a_peer_it_was() -> None:
+    rows, _ = overhead.table(SECONDS)
+
+    notes = {row.what: row.note for row in rows}
+    pinned = peers.REQUIREMENTS.read_text().splitlines()
+    for peer, about in {"ansible": "ansible", "pyinfra": "pyinfra", "fabric": "fabric_chained"}.items():
+        (version,) = [line.partition("==")[2] for line in pinned if line.startswith(f"{peer}==")]
+        assert notes[overhead.WAYS[about]].endswith(f"; {peer} {version}")
+    assert notes[overhead.WAYS["ssh"]] == "each 1.50 3.00 1.50"
+
+
 def test_the_short_form_needs_no_peer() -> None:
     short = {name: SECONDS[name] for name in (*overhead.SHORT, "plan", "parts")}
 
