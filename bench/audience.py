@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.feed import SAID
 from bench.pairs import ROUNDS
+from parts.story_browser import events
 
 BEGIN_AT_ONCE = 20  # requests that are on their way; a browser more waits for its turn
 SECONDS = 30.0
@@ -62,14 +63,14 @@ class Viewer:
 
     def lines(self) -> Iterator[tuple[int, str, float]]:
         """Number, text and arrival of every line, in the order in which they came."""
-        for event, arrived in self._events():
-            name, _, data = event.partition("data:")
-            if "event: log" in name:
-                for row in json.loads(data)["lines"]:
-                    yield row[0], row[4], arrived
+        for whole, arrived in self._whole():
+            for event, data in events(whole.splitlines(keepends=True)):
+                if event == "log":
+                    for row in json.loads(data)["lines"]:
+                        yield row[0], row[4], arrived
 
-    def _events(self) -> Iterator[tuple[str, float]]:
-        """Every event that came whole, from the answer's chunks."""
+    def _whole(self) -> Iterator[tuple[bytes, float]]:
+        """The bytes of every event that came whole, from the answer's chunks."""
         place, held = 0, b""
         while (line_end := self.raw.find(b"\r\n", place)) >= 0:
             size = int(self.raw[place:line_end], 16)
@@ -78,7 +79,7 @@ class Viewer:
                 return
             arrived = self.at[bisect_left(self.ends, place)]
             *whole, held = (held + bytes(self.raw[line_end + 2 : place - 2])).split(b"\n\n")
-            yield from ((each.decode(), arrived) for each in whole)
+            yield from ((each, arrived) for each in whole)
 
 
 def judge(viewers: Sequence[Viewer], lines: int) -> dict[str, Any]:

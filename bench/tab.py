@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parts.processes import PartError, wait_until
+from parts.story_browser import events
 
 SECONDS = 60
 QUIET = 10.0  # nothing more comes after that
@@ -252,13 +253,8 @@ class Stream:
         try:
             self._line.request("GET", f"/events?{self._query}", headers=self._headers)
             answer = self._line.getresponse()
-            event = ""
-            for raw in answer if answer.status == 200 else ():
-                line = raw.decode().rstrip("\n")
-                if line.startswith("event:"):
-                    event = line.removeprefix("event:").strip()
-                elif line.startswith("data:"):
-                    self._news.put(News(time.monotonic(), event, line.removeprefix("data:")))
+            for event, data in events(answer) if answer.status == 200 else ():
+                self._news.put(News(time.monotonic(), event, data))
         except (OSError, http.client.HTTPException, ValueError, AttributeError):
             pass  # closed by whoever watched, or broken off: either way nothing more comes
         finally:
