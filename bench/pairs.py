@@ -35,11 +35,6 @@ def ratios(of: Sequence[float], over: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(of, over, strict=True)]
 
 
-def ratio(of: Sequence[float], over: Sequence[float]) -> float:
-    """The median of the rounds' ratios."""
-    return median(ratios(of, over))
-
-
 def medians(rounds: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Figures from what each round gave."""
     return {figure: median(values) for figure, values in rounds.items()}

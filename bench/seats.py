@@ -45,8 +45,6 @@ class Seat:
 class Way(Protocol):
     """One way of deploying."""
 
-    name: str
-
     def deploy(self, seats: Sequence[Seat], image: str) -> None:
         """Replace the container on every seat; PartError with its own words when it says that it failed."""
         ...

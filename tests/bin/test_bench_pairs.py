@@ -42,9 +42,9 @@ def test_a_ratio_is_of_the_same_round() -> None:
     ours, floor = [1.0, 2.0, 30.0], [1.0, 4.0, 10.0]
 
     assert pairs.ratios(ours, floor) == [1.0, 0.5, 3.0]
-    assert pairs.ratio(ours, floor) == 1.0
+    assert pairs.medians({"ours_over_floor": pairs.ratios(ours, floor)}) == {"ours_over_floor": 1.0}
     with pytest.raises(ValueError, match="shorter"):
-        pairs.ratio(ours, floor[:2])
+        pairs.ratios(ours, floor[:2])
 
 
 def test_a_restless_reference_is_named() -> None:
