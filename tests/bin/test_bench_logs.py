@@ -151,6 +151,15 @@ def test_the_memory_of_a_process_that_runs(tmp_path: Path) -> None:
     assert processes.resident([pid]) == 0
 
 
+def test_the_processor_time_of_a_process_that_runs() -> None:
+    begun = processes.cpu_seconds(os.getpid())
+    wait_until(lambda: sum(range(100_000)) > 0 and processes.cpu_seconds(os.getpid()) > begun, "no time goes by")
+    assert processes.cpu_seconds(os.getpid()) <= sum(os.times()[:2]) + 0.05
+    with child() as pid:
+        pass
+    assert processes.cpu_seconds(pid) == 0
+
+
 def test_no_process_is_no_flat_memory(tmp_path: Path) -> None:
     with pytest.raises(PartError, match="no worker"):
         memory.Memory(tmp_path, ["worker"])
