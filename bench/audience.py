@@ -16,9 +16,12 @@ from statistics import quantiles
 from typing import Any
 
 from bench.feed import SAID
+from bench.pairs import ROUNDS
+from parts.story_browser import events
 
 BEGIN_AT_ONCE = 20  # requests that are on their way; a browser more waits for its turn
 SECONDS = 30.0
+PARTS = ROUNDS  # of the lines: what rounds are where there are none
 
 
 @dataclass
@@ -60,14 +63,14 @@ class Viewer:
 
     def lines(self) -> Iterator[tuple[int, str, float]]:
         """Number, text and arrival of every line, in the order in which they came."""
-        for event, arrived in self._events():
-            name, _, data = event.partition("data:")
-            if "event: log" in name:
-                for row in json.loads(data)["lines"]:
-                    yield row[0], row[4], arrived
+        for whole, arrived in self._whole():
+            for event, data in events(whole.splitlines(keepends=True)):
+                if event == "log":
+                    for row in json.loads(data)["lines"]:
+                        yield row[0], row[4], arrived
 
-    def _events(self) -> Iterator[tuple[str, float]]:
-        """Every event that came whole, from the answer's chunks."""
+    def _whole(self) -> Iterator[tuple[bytes, float]]:
+        """The bytes of every event that came whole, from the answer's chunks."""
         place, held = 0, b""
         while (line_end := self.raw.find(b"\r\n", place)) >= 0:
             size = int(self.raw[place:line_end], 16)
@@ -76,13 +79,14 @@ class Viewer:
                 return
             arrived = self.at[bisect_left(self.ends, place)]
             *whole, held = (held + bytes(self.raw[line_end + 2 : place - 2])).split(b"\n\n")
-            yield from ((each.decode(), arrived) for each in whole)
+            yield from ((each, arrived) for each in whole)
 
 
 def judge(viewers: Sequence[Viewer], lines: int) -> dict[str, Any]:
-    """What was lost or came twice, for all of them together, and how long lines took (ms)."""
+    """What was lost or came twice, for all of them together, and how long lines took (ms): all, and in parts one after the other."""
     lost = doubled = 0
     latencies: list[float] = []
+    parts: list[list[float]] = [[] for _ in range(PARTS)]
     for viewer in viewers:
         numbers, said = [], []
         for number, text, arrived in viewer.lines():
@@ -90,13 +94,19 @@ def judge(viewers: Sequence[Viewer], lines: int) -> dict[str, Any]:
             if match := SAID.fullmatch(text):
                 said.append(int(match[1]))
                 latencies.append((arrived - float(match[2])) * 1000)
+                parts[(said[-1] - 1) * PARTS // lines].append(latencies[-1])
         expected = set(range(1, lines + 1))
         lost += len(expected - set(said)) + (max(numbers, default=0) - len(set(numbers)))
         doubled += len(numbers) - len(set(numbers)) + len(said) - len(set(said))
-    parts = quantiles(latencies, n=100) if len(latencies) > 1 else [0.0] * 99
     problems = [each.problem for each in viewers if each.problem]
-    heard = {"p50": parts[49], "p99": parts[98], "most": max(latencies, default=0.0)}
-    return {"lost": lost, "doubled": doubled, "lines": len(latencies), "latency_ms": heard, "problems": problems}
+    of_all = _hundredths(latencies)
+    heard = {"p50": of_all[49], "p99": of_all[98], "most": max(latencies, default=0.0)}
+    told = {"lost": lost, "doubled": doubled, "lines": len(latencies), "problems": problems}
+    return {**told, "latency_ms": heard, "p99_parts_ms": [_hundredths(part)[98] for part in parts]}
+
+
+def _hundredths(values: Sequence[float]) -> list[float]:
+    return quantiles(values, n=100) if len(values) > 1 else [*values, 0.0][:1] * 99
 
 
 async def _watch(told: dict[str, Any]) -> list[Viewer]:

@@ -1,7 +1,7 @@
 """From a commit to an answer: Estiva's way against `git clone`, `docker build` and `docker run` over ssh, on the same server.
 
-Both build the story's application, a Flask page, and replace the version that runs. Estiva's time includes its plan. Seven rounds of each
-kind take six minutes.
+Both build the story's application, a Flask page, and replace the version that runs. By hand each line is a command over one connection of the
+OpenSSH client, which is kept (ControlPersist). Estiva's time includes its plan. Seven rounds of each kind take six minutes.
 """
 
 import argparse

@@ -14,7 +14,8 @@ import django
 django.setup()
 
 from bench.pairs import take_turns  # noqa: E402 - Django has to be set up first
-from bench.stage import answer  # noqa: E402
+from bench.seats import CLIENT, Login  # noqa: E402
+from bench.stage import answer, between  # noqa: E402
 from deployments.actors import Actor  # noqa: E402
 from deployments.models import Placement, Target  # noqa: E402
 from parts import flask_sample  # noqa: E402
@@ -25,19 +26,16 @@ from parts.story_acts import admin, check, deploy  # noqa: E402
 from parts.story_git import placed, push, version  # noqa: E402
 
 CONTAINER, IMAGE = "by-hand", "python-web-app"
-CLIENT = "/usr/bin/docker"  # docker.io's, as old as its engine: it builds by itself, where a newer one needs a plugin
 
 
 class ByHand:
-    """What a person types at home, each line a command over ssh."""
+    """What a person types at home, each line a command over ssh; the connection is kept between them."""
 
     def __init__(self, sshd: SshServer, socket: str, clone_url: str, port: int) -> None:
-        key, known = sshd.folder / "by-hand", sshd.folder / "by-hand-known"
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
-        sshd.authorize(key.with_suffix(".pub").read_text())
-        known.write_text(f"{sshd.known_hosts_line()}\n")
-        options = ["-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
-        self._ssh = ["ssh", "-F", "none", "-i", str(key), *options, "-p", str(sshd.port), f"{sshd.user}@{sshd.address}"]
+        folder = sshd.folder / "by-hand"
+        folder.mkdir()
+        options = Login.make(folder, [sshd]).options(folder)
+        self._ssh = ["ssh", *options, "-p", str(sshd.port), f"{sshd.user}@{sshd.address}"]
         self._docker = ["env", "DOCKER_BUILDKIT=1", CLIENT, "--host", f"unix://{socket}"]
         self._clone_url, self._port = clone_url, port
         self._clone = sshd.folder / "clone"
@@ -141,19 +139,15 @@ class Race:
         check("Estiva", deployment.status == "succeeded", f"ended as {deployment.status}: {target.outcome}")
         if deployment.plan is not None:
             operation = deployment.plan.operation
-            parts["plan: waited"].append(_between(operation.requested_at, operation.started_at))
-            parts["plan: worked"].append(_between(operation.started_at, operation.ended_at))
+            parts["plan: waited"].append(between(operation.requested_at, operation.started_at))
+            parts["plan: worked"].append(between(operation.started_at, operation.ended_at))
         before: datetime | None = deployment.requested_at
         for each in (deployment.targets.get(role=Target.Role.BUILD), target):
-            parts[f"{each.role}: waited"].append(_between(before, each.started_at))
+            parts[f"{each.role}: waited"].append(between(before, each.started_at))
             for step in each.steps.order_by("pk"):
-                parts[f"{each.role}: {step.key}"].append(_between(step.started_at, step.ended_at))
-            parts[f"{each.role}: all"].append(_between(each.started_at, each.ended_at))
+                parts[f"{each.role}: {step.key}"].append(between(step.started_at, step.ended_at))
+            parts[f"{each.role}: all"].append(between(each.started_at, each.ended_at))
             before = each.ended_at
-
-
-def _between(begun: datetime | None, ended: datetime | None) -> float:
-    return (ended - begun).total_seconds() if begun and ended else 0.0
 
 
 def _race(told: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """`bin/bench click`'s crowd: many deploys asked for at once, which mostly wait for health, on one, two and four workers."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from bench import processes
 from bench.cores import Cores
 from bench.pairs import take_turns
 from bench.tab import Tab
@@ -18,7 +17,6 @@ PEOPLE = 8  # who click at once, each one deploy after another
 WORKERS = (1, 2, 4)
 COMPARED = (1, 4)  # workers, round by round
 ASKS = {"interval": 1, "passes": 1, "deadline": 60}
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +117,8 @@ class Crowd:
 
     def _own_cpu(self) -> float:
         alive = [each.pid for each in self._world.estiva.processes.values() if each.alive]
-        return sum(_cpu(pid) for parent in alive for pid in (parent, *descendants(parent)))
+        return sum(processes.cpu_seconds(pid) for parent in alive for pid in (parent, *descendants(parent)))
 
 
 def _click_all(tab: Tab, plans: list[tuple[str, dict[str, str]]]) -> list[int]:
     return [tab.send(plan, fields) for plan, fields in plans]
-
-
-def _cpu(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS

@@ -1,7 +1,7 @@
 """Nothing but connections: Estiva's and the OpenSSH client's, to many servers at once, and many to one server at once.
 
-An OpenSSH client that is told to keep its connection (-f -N) ends its start once it is logged in: that is timed, as with `xargs -P`.
-Estiva's worker has no program to start: it opens the same, an authenticated connection and nothing on it, on threads.
+An OpenSSH client that is told to keep its connection (-f -N) ends its start once it is logged in: that is timed, as with `xargs -P`, which is
+told how many to start at once. Estiva's worker has no program to start: it opens the same, an authenticated connection and nothing on it, on threads.
 """
 
 import re
@@ -81,22 +81,22 @@ class Estivas:
 
 
 class Clients:
-    """OpenSSH clients, as many at once as there are servers."""
+    """OpenSSH clients."""
 
     def __init__(self, folder: Path, login: Login) -> None:
-        self._options = login.options(folder)
+        self._folder, self._login = folder, login
 
-    def open(self, servers: Sequence[SshServer]) -> float:
-        """Seconds until each is logged in; PartError where one was refused."""
-        spent, failed = self.attempt(servers)
+    def open(self, servers: Sequence[SshServer], at_once: int) -> float:
+        """Seconds until each is logged in, so many of them at once; PartError where one was refused."""
+        spent, failed = self.attempt(servers, at_once)
         if failed:
             raise PartError(f"{failed} of {len(servers)} OpenSSH clients could not log in.")
         return spent
 
-    def attempt(self, servers: Sequence[SshServer], *, shared: bool = True) -> tuple[float, int]:
+    def attempt(self, servers: Sequence[SshServer], at_once: int, *, shared: bool = True) -> tuple[float, int]:
         """As `open`; seconds, and how many could not. Unless `shared`, each has a connection of its own."""
         begun = time.monotonic()
-        with ThreadPoolExecutor(len(servers)) as threads:
+        with ThreadPoolExecutor(at_once) as threads:
             codes = list(threads.map(lambda number: self._one(number, servers[number], shared), range(len(servers))))
         spent = time.monotonic() - begun
         with ThreadPoolExecutor(4) as threads:
@@ -118,9 +118,8 @@ class Clients:
             run(self._to(number, server, shared, "-O", "exit"))
 
     def _to(self, number: int, server: SshServer, shared: bool, *words: str) -> list[str]:
-        first, *options = ["ssh", *self._options]
-        own = [] if shared else ["-o", f"ControlPath={self._options[-1].partition('=')[2]}.{number}"]
-        return [first, *own, *options, *words, "-p", str(server.port), f"{server.user}@{server.address}"]
+        options = self._login.options(self._folder, "" if shared else f".{number}")
+        return ["ssh", *options, *words, "-p", str(server.port), f"{server.user}@{server.address}"]
 
 
 def _address(server: SshServer) -> SshAddress:

@@ -38,12 +38,13 @@ def show(
     *,
     at_least: Mapping[str, float] | None = None,
     rounds: Mapping[str, Sequence[float]] | None = None,
+    noises: Mapping[str, str] | None = None,
     untold: Mapping[str, str] | None = None,
     more: Sequence[Row] = (),
 ) -> None:
     """Print it all. `aims` are the largest values that the figures should have, `at_least` the smallest, and without them nothing is
-    judged. `noise` is what to say of the machine, `rounds` what single rounds gave for a figure, and `untold` why it
-    can't be judged for another reason; `more` rows are kept and not printed."""
+    judged. `noise` is what to say of the machine, `noises` the same for figures that have another reference, `rounds` what single
+    rounds gave for a figure, and `untold` why it can't be judged for another reason; `more` rows are kept and not printed."""
     rounded = {figure: value if isinstance(value, str) else round(value, 3) for figure, value in figures.items()}
     found: dict[str, Any] = {
         "title": title,
@@ -53,7 +54,7 @@ def show(
         "noise": noise,
         "aims": aims,
         "at_least": at_least or {},
-        "doubts": {**doubts(aims, at_least or {}, noise, rounds or {}), **(untold or {})},
+        "doubts": {**doubts(aims, at_least or {}, noise, rounds or {}, noises), **(untold or {})},
     }
     verdicts = {each.figure: each for each in aimed({**found, "figures": figures})}
     width = max(len(row.what) for row in rows)

@@ -10,7 +10,7 @@ import django
 django.setup()
 
 from bench.feed import SAID, Feed  # noqa: E402 - Django has to be set up first
-from bench.logs_stage import CHATTY, RECORD, Beside, Stage  # noqa: E402
+from bench.logs_stage import CHATTY, DEADLINE, RECORD, Beside, Burst, Stage  # noqa: E402
 from bench.memory import Memory  # noqa: E402
 from bench.pairs import take_turns  # noqa: E402
 from bench.stage import answer  # noqa: E402
@@ -53,18 +53,18 @@ def _stored(target: Target) -> Iterator[tuple[int, str]]:
         after, more = page.last, page.more
 
 
-def _burst(stage: Stage, lines: int, talks: int, faults: Faults) -> float:
-    """Everything at once, as an application that says a lot while it starts; seconds from its first line in the viewer to its last."""
+def _burst(stage: Stage, lines: int, talks: int, faults: Faults) -> Burst:
+    """Everything at once, as an application that says a lot while it starts, to a viewer who is there before it."""
     stage.say(SAMPLE_BEHAVIOUR=CHATTY, SAMPLE_LINES=str(lines))
-    target = stage.begin({"health": {**stage.health, "kind": "running", "run_seconds": talks, "deadline": 300}})
-    viewer = stage.watch(target, f"{RECORD} {lines} ", 300)
-    stage.ended(target, 300)
+    target = stage.begin({"health": {**stage.health, "kind": "running", "run_seconds": talks, "deadline": DEADLINE}})
+    viewer = stage.watch(target, f"{RECORD} {lines} ", DEADLINE)
+    stage.ended(target, DEADLINE)
     viewer.stop(20)
     heard = viewer.heard
     at = [moment for moment, text in zip(heard.at, heard.texts, strict=True) if RECORD in text]
     check("burst", not viewer.problem, f"{len(at)} of {lines} lines came: {viewer.problem}")
     faults.note(heard, target, lines, lambda text: RECORD in text)
-    return at[-1] - at[0]
+    return Burst(at[-1] - stage.started(stage.container(target)), at[-1] - at[0])
 
 
 def _steady(stage: Stage, folder: Path, seconds: int, faults: Faults) -> dict[str, Any]:
@@ -73,7 +73,8 @@ def _steady(stage: Stage, folder: Path, seconds: int, faults: Faults) -> dict[st
         feed.go.set()
         settings = feed.settings(seconds + SETTLES)
         target = stage.begin({**settings, "health": {**stage.health, **settings["health"]}})
-        viewer, beside = stage.watch(target, feed.last, seconds + 60), Beside(stage, target, feed.last)
+        viewer = stage.watch(target, feed.last, seconds + 60)
+        beside = Beside(stage, target, feed.last, seconds + 60)
         beside.start()
         stage.ended(target, seconds + 60)
         viewer.stop(20)
@@ -82,26 +83,37 @@ def _steady(stage: Stage, folder: Path, seconds: int, faults: Faults) -> dict[st
     met = [(SAID.fullmatch(text), at) for text, at in zip(heard.texts, heard.at, strict=True)]
     latencies = [(at - float(match[2])) * 1000 for match, at in met if match]
     check("steady", not viewer.problem, f"{len(latencies)} lines came: {viewer.problem}")
-    check("steady", not beside.is_alive(), f"{len(beside.latencies)} lines came over ssh")
+    check("steady", beside.has_last, f"{len(beside.latencies)} lines came over ssh")
     faults.note(heard, target, feed.lines, lambda text: bool(SAID.fullmatch(text)))
     return {"lines": len(latencies), "latencies_ms": latencies, "raw_latencies_ms": beside.latencies}
 
 
 def _measure(told: dict[str, Any]) -> dict[str, Any]:
     stage, folder, faults = Stage(told), Path(told["folder"]), Faults()
+    first_to_last: dict[str, list[float]] = {"raw": [], "estiva": []}
+
+    def noted(way: str, number: int, burst: Burst) -> float:
+        if number >= 0:
+            first_to_last[way].append(burst.since_first_line)
+        return burst.since_start
+
     with Memory(folder, ("worker", "web")) as memory:
 
         def burst(number: int) -> float:
-            seconds = _burst(stage, told["lines"], told["talks"], faults)
+            came = _burst(stage, told["lines"], told["talks"], faults)
             if number < 0:
                 memory.begin()
-            return seconds
+            return noted("estiva", number, came)
 
-        ways: dict[str, Callable[[int], float | None]] = {"raw": lambda _: stage.raw(told["lines"]), "estiva": burst}
+        def raw(number: int) -> float:
+            return noted("raw", number, stage.raw(told["lines"]))
+
+        ways: dict[str, Callable[[int], float | None]] = {"raw": raw, "estiva": burst}
         bursts = take_turns(ways, told["rounds"])
         steady = _steady(stage, folder / "feed", told["seconds"], faults)
         grew = memory.grew()
-    return {"bursts": bursts, "steady": steady, "grew": grew, "lost": faults.lost, "doubled": faults.doubled}
+    faulty = {"lost": faults.lost, "doubled": faults.doubled}
+    return {"bursts": bursts, "first_to_last": first_to_last, "steady": steady, "grew": grew, **faulty}
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,22 @@ from deployments.actors import ESTIVA
 from deployments.inventory import placements, variables
 from deployments.models import Deployment, Placement, PlacementHost, Plan, Target
 from deployments.states import DEPLOYMENT_OPEN
-from parts.processes import run, wait_until
+from parts.processes import PartError, run, wait_until
 from parts.sshd import SshServer
 from parts.story_acts import admin, await_operation, check
 from parts.story_browser import Browser
 
 CHATTY, RECORD = "chatty", "record"
+DEADLINE = 300  # seconds in which a burst must have come
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Seconds until the last line of a burst was at its reader: since the container started, by its `State.StartedAt` on this machine's
+    own clock, and since the first line was there."""
+
+    since_start: float
+    since_first_line: float
 
 
 class Stage:
@@ -89,32 +101,35 @@ class Stage:
         target.refresh_from_db()
         check("deploy", target.status == "succeeded", f"{target.status}: {target.outcome}")
 
-    def raw(self, amount: int) -> float:
-        """Seconds from the first line to the last that `docker logs --follow` brings over ssh, of a container that begins to talk."""
+    def raw(self, amount: int) -> Burst:
+        """What `docker logs --follow` brings over ssh, asked for as soon as `docker run` has started the container."""
         told = ["--env", f"SAMPLE_BEHAVIOUR={CHATTY}", "--env", f"SAMPLE_LINES={amount}"]
         run([*self._docker, "rm", "--force", "raw"])
         run([*self._docker, "run", "--detach", "--name", "raw", *told, f"{self._told['image']}:1"])
-        first = 0.0
-        with self.follow("raw") as lines:
-            for line in lines:
-                if RECORD.encode() in line:
-                    first = first or time.monotonic()
-                    if f"{RECORD} {amount} ".encode() in line:
-                        break
-            spent = time.monotonic() - first
+        with self.follow("raw", DEADLINE) as lines:
+            first, last = first_and_last(lines, amount)
+        started = self.started("raw")
         run([*self._docker, "rm", "--force", "raw"])
-        return spent
+        return Burst(last - started, last - first)
 
     @contextmanager
-    def follow(self, container: str) -> Iterator[Iterator[bytes]]:
-        """The lines that `docker logs --follow` brings over ssh."""
+    def follow(self, container: str, deadline: float) -> Iterator[Iterator[bytes]]:
+        """The lines that `docker logs --follow` brings over ssh; they end after so many seconds, whatever has come."""
         argv = [*self._ssh, *self._docker, "logs", "--follow", container]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reading:
             assert reading.stdout is not None
+            end = threading.Timer(deadline, reading.kill)
+            end.start()
             try:
                 yield iter(reading.stdout)
             finally:
+                end.cancel()
                 reading.kill()
+
+    def started(self, container: str) -> float:
+        """When the engine started it, in seconds of the wall clock."""
+        told = run([*self._docker, "inspect", "--format", "{{.State.StartedAt}}", container])
+        return datetime.fromisoformat(told.strip()).timestamp()
 
     def container(self, target: Target) -> str:
         """The id of a Target's container, once there is one."""
@@ -130,25 +145,39 @@ class Stage:
 
 
 class Beside(threading.Thread):
-    """Somebody who follows a Target's container over ssh, as its viewer does: how late each line came to him (ms)."""
+    """Somebody who follows a Target's container over ssh, as its viewer does, for so many seconds at most: how late each line came to
+    him (ms), and whether the last one did."""
 
-    def __init__(self, stage: Stage, target: Target, last: str) -> None:
+    def __init__(self, stage: Stage, target: Target, last: str, deadline: float) -> None:
         super().__init__(daemon=True)
-        self._stage, self._target, self._last = stage, target, last
+        self._stage, self._target, self._last, self._deadline = stage, target, last, deadline
+        self.has_last = False
         self.latencies: list[float] = []
 
     def run(self) -> None:
         """Follow it to the last line."""
         container = self._stage.container(self._target)
         began = time.time()
-        with self._stage.follow(container) as lines:
+        with self._stage.follow(container, self._deadline) as lines:
             for line in lines:
                 if (said := SAID.search(line.decode())) and float(
                     said[2]
                 ) > began:  # what was said before waited for him
                     self.latencies.append((time.time() - float(said[2])) * 1000)
                 if self._last.encode() in line:
+                    self.has_last = True
                     return
+
+
+def first_and_last(lines: Iterable[bytes], amount: int) -> tuple[float, float]:
+    """When the first of so many lines of a burst came and when the last (seconds of the wall clock); PartError where that didn't come."""
+    first, met = 0.0, 0
+    for line in lines:
+        if RECORD.encode() in line:
+            first, met = first or time.time(), met + 1
+            if f"{RECORD} {amount} ".encode() in line:
+                return first, time.time()
+    raise PartError(f"ssh host docker logs ended after {met} of {amount} lines.")
 
 
 def _has(heard: Heard, last: str) -> bool:

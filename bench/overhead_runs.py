@@ -1,9 +1,9 @@
 """`bin/bench overhead`'s runs, in a process with Estiva's settings: what to use is told as JSON on standard input."""
 
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ django.setup()
 
 from bench.pairs import take_turns  # noqa: E402 - Django has to be set up first
 from bench.peers import Local, peers  # noqa: E402
-from bench.seats import Login, Seat, Way  # noqa: E402
-from bench.stage import answer  # noqa: E402
+from bench.seats import CLIENT, Login, Seat, Way  # noqa: E402
+from bench.stage import answer, between  # noqa: E402
 from bench.trace import traced  # noqa: E402
 from deployments import requests  # noqa: E402
 from deployments.models import Deployment, Placement, Plan, Target  # noqa: E402
@@ -81,33 +81,31 @@ class Pipeline:
         self.plans: list[float] = []  # seconds of each, before the click
 
     def deploy(self, number: int, tag: str) -> float:
-        """Seconds from the click to the end on record."""
+        """Seconds from just before the click until this connection, which is not the worker's, reads that it is over."""
         self._placement = save(self._actor, self._placement, self._sample, tag, interval=HEALTH.interval, passes=1)
         plan = requests.request_plan(actor=self._actor, placement=self._placement)
         await_operation(plan.operation, "the plan was not worked out")
         plan = Plan.objects.get(pk=plan.pk)
+        begun = time.monotonic()
         deployment = requests.request_deployment(actor=self._actor, plan=plan, fingerprint=plan.fingerprint)
         wait_until(
             lambda: Deployment.objects.get(pk=deployment.pk).status not in DEPLOYMENT_OPEN,
             f"deployment #{deployment.pk} did not end",
             timeout=60,
         )
+        spent = time.monotonic() - begun
         target = Target.objects.select_related("deployment").get(deployment=deployment)
         check("pipeline", target.status == "succeeded", f"round {number}: {target.status}, {target.outcome}")
         if number >= 0:
-            self.plans.append(_between(plan.operation.requested_at, plan.operation.ended_at))
+            self.plans.append(between(plan.operation.requested_at, plan.operation.ended_at))
             self._note(target)
-        return _between(target.deployment.requested_at, target.deployment.ended_at)
+        return spent
 
     def _note(self, target: Target) -> None:
-        self.parts["waited for a worker"].append(_between(target.deployment.requested_at, target.started_at))
+        self.parts["waited for a worker"].append(between(target.deployment.requested_at, target.started_at))
         for step in target.steps.order_by("pk"):
-            self.parts[step.key].append(_between(step.started_at, step.ended_at))
-        self.parts["claim to end"].append(_between(target.started_at, target.ended_at))
-
-
-def _between(begun: datetime | None, ended: datetime | None) -> float:
-    return (ended - begun).total_seconds() if begun and ended else 0.0
+            self.parts[step.key].append(between(step.started_at, step.ended_at))
+        self.parts["claim to end"].append(between(target.started_at, target.ended_at))
 
 
 def _race(told: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +137,7 @@ def _race(told: dict[str, Any]) -> dict[str, Any]:
 
 def _pinned(seat: Seat, image: str) -> ImageSpec:
     """The digest that a plan would have found."""
-    docker = ["docker", "--host", f"unix://{seat.socket}"]
+    docker = [CLIENT, "--host", f"unix://{seat.socket}"]
     run([*docker, "pull", "--quiet", image])
     reference = run([*docker, "image", "inspect", "--format", "{{index .RepoDigests 0}}", image]).strip()
     return ImageSpec(reference, reference.partition("@")[2], image.rpartition(":")[2])

@@ -35,11 +35,6 @@ def ratios(of: Sequence[float], over: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(of, over, strict=True)]
 
 
-def ratio(of: Sequence[float], over: Sequence[float]) -> float:
-    """The median of the rounds' ratios."""
-    return median(ratios(of, over))
-
-
 def medians(rounds: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Figures from what each round gave."""
     return {figure: median(values) for figure, values in rounds.items()}
@@ -68,5 +63,7 @@ def noise(reference: Sequence[float]) -> str:
 
 
 def each(values: Sequence[float]) -> str:
-    """The single times, for the table."""
+    """The single times, for the table; in milliseconds where all are shorter than a tenth of a second."""
+    if max(values) < 0.1:
+        return "each " + " ".join(f"{value * 1000:.1f}" for value in values) + " ms"
     return "each " + " ".join(f"{value:.2f}" for value in values)

@@ -28,8 +28,6 @@ AT_ONCE = 20  # connections that a way opens at once, unless it is told otherwis
 class Local:
     """The floor: the docker client on the server itself."""
 
-    name = "docker, on the server itself"
-
     def deploy(self, seats: Sequence[Seat], image: str) -> None:
         """As `Way` says."""
         for seat in seats:
@@ -41,7 +39,6 @@ class Ssh:
     """The same commands through the OpenSSH client: a client each, or one for all of them."""
 
     def __init__(self, folder: Path, login: Login, at_once: int = AT_ONCE, *, chained: bool) -> None:
-        self.name = "ssh + docker, in one line" if chained else "ssh + docker, four calls"
         self._options, self._at_once, self._chained = login.options(folder), at_once, chained
 
     def deploy(self, seats: Sequence[Seat], image: str) -> None:
@@ -57,8 +54,6 @@ class Ssh:
 
 class Ansible:
     """community.docker, pipelining, ControlPersist, no facts."""
-
-    name = "Ansible, community.docker"
 
     def __init__(self, folder: Path, login: Login, at_once: int = AT_ONCE) -> None:
         self._folder, self._login = folder, login
@@ -106,9 +101,9 @@ class Scripted:
     """A way that is a Python script in the peers' own environment, told what to do as JSON in a file."""
 
     def __init__(
-        self, folder: Path, login: Login, name: str, words: Sequence[str], at_once: int = AT_ONCE, *, chained: bool
+        self, folder: Path, login: Login, words: Sequence[str], at_once: int = AT_ONCE, *, chained: bool
     ) -> None:
-        self.name, self._at_once, self._chained = name, at_once, chained
+        self._at_once, self._chained = at_once, chained
         self._folder, self._login, self._words = folder, login, words
 
     def deploy(self, seats: Sequence[Seat], image: str) -> None:
@@ -151,9 +146,9 @@ def peers(folder: Path, login: Login, at_once: int = AT_ONCE) -> dict[str, Way]:
         "ssh": Ssh(folder, login, at_once, chained=False),
         "ssh_chained": Ssh(folder, login, at_once, chained=True),
         "ansible": Ansible(folder, login, at_once),
-        "pyinfra": Scripted(folder, login, "pyinfra", pyinfra, at_once, chained=True),
-        "fabric": Scripted(folder, login, "Fabric, four calls", fabric, at_once, chained=False),
-        "fabric_chained": Scripted(folder, login, "Fabric, in one line", fabric, at_once, chained=True),
+        "pyinfra": Scripted(folder, login, pyinfra, at_once, chained=True),
+        "fabric": Scripted(folder, login, fabric, at_once, chained=False),
+        "fabric_chained": Scripted(folder, login, fabric, at_once, chained=True),
     }
 
 
@@ -166,6 +161,18 @@ def quickest(seconds: Mapping[str, Sequence[float]]) -> dict[str, str]:
         for peer in PEERS
         if peer in seconds or f"{peer}_chained" in seconds
     }
+
+
+def versions() -> dict[str, str]:
+    """Peer → the package and version that `install` brings, for the table; ssh is the machine's own."""
+    pins = dict(line.split("==") for line in REQUIREMENTS.read_text().splitlines() if "==" in line)
+    return {peer: f"{peer} {pins[peer]}" for peer in PEERS if peer in pins}
+
+
+def noted(form: str, note: str) -> str:
+    """A note of the table on one form of a peer, with its version."""
+    version = versions().get(form.removesuffix("_chained"))
+    return f"{note}; {version}" if version else note
 
 
 def install() -> None:

@@ -1,10 +1,12 @@
 """What the processes of an installation take of this machine, read from the kernel."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+TICKS = os.sysconf("SC_CLK_TCK")  # a second
 ROLES = {"web": "gunicorn", "worker": "deploy@", "looker": "look@", "reconciler": "reconcile"}
 
 
@@ -26,13 +28,18 @@ def pids(folder: Path, role: str) -> list[int]:
 def taken(folder: Path, role: str) -> Taken:
     """What the role's processes take now."""
     memory = threads = 0
-    ticks = 0.0
+    seconds = 0.0
     for pid in pids(folder, role):
         kilobytes, own = _status(pid)
         memory, threads = memory + kilobytes, threads + own
-        stat = _read(pid, "stat").rpartition(b")")[2].split()
-        ticks += (int(stat[11]) + int(stat[12])) / 100 if stat else 0.0
-    return Taken(memory / 1024, threads, ticks)
+        seconds += cpu_seconds(pid)
+    return Taken(memory / 1024, threads, seconds)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has taken of the processors since its start; 0 for one that has ended."""
+    stat = _read(pid, "stat").rpartition(b")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / TICKS if stat else 0.0
 
 
 def resident(pids: Iterable[int]) -> float:

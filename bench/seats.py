@@ -11,7 +11,7 @@ from typing import Protocol
 from parts.processes import PartError
 from parts.sshd import SshServer
 
-CLIENT = "/usr/bin/docker"  # Debian 12's, as old as the engine
+CLIENT = "/usr/bin/docker"  # Debian 12's, as old as the engine: it builds by itself, where a newer one needs a plugin
 INSIDE = 5000  # the port of the sample application in its container
 KEPT = "600s"  # a connection, after its last use
 
@@ -45,8 +45,6 @@ class Seat:
 class Way(Protocol):
     """One way of deploying."""
 
-    name: str
-
     def deploy(self, seats: Sequence[Seat], image: str) -> None:
         """Replace the container on every seat; PartError with its own words when it says that it failed."""
         ...
@@ -69,15 +67,15 @@ class Login:
         known.write_text("".join(f"{sshd.known_hosts_line()}\n" for sshd in servers))
         return cls(key, known)
 
-    def options(self, folder: Path) -> list[str]:
-        """For the OpenSSH client: one connection a server, kept between its runs."""
+    def options(self, folder: Path, own: str = "") -> list[str]:
+        """For the OpenSSH client: one connection a server, kept between its runs, and another one for each `own`."""
         given = {
             "UserKnownHostsFile": self.known,
             "IdentityFile": self.key,
             "BatchMode": "yes",
             "ControlMaster": "auto",
             "ControlPersist": KEPT,
-            "ControlPath": folder / "cm-%C",
+            "ControlPath": folder / f"cm-%C{own}",
         }
         return ["-F", "none", *(word for name, value in given.items() for word in ("-o", f"{name}={value}"))]
 

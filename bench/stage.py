@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def estiva() -> Iterator[tuple[Installation, SampleServer, Supervisor]]:
 def sent(installation: Installation, runs: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """Run a module's `answer` in a process with Estiva's settings; what it found."""
     return story.run(installation, [runs], json.dumps(told))
+
+
+def between(begun: datetime | None, ended: datetime | None) -> float:
+    """Seconds between two moments of the record; 0 where one of them is missing."""
+    return (ended - begun).total_seconds() if begun and ended else 0.0
 
 
 def answer(measure: Callable[[dict[str, Any]], dict[str, Any]]) -> int:

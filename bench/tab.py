@@ -11,10 +11,12 @@ import socket
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from parts.processes import PartError, wait_until
+from parts.story_browser import events
 
 SECONDS = 60
 QUIET = 10.0  # nothing more comes after that
@@ -41,6 +43,11 @@ class News:
         return [row[0] for row in json.loads(self.data)["lines"]] if self.event == "log" else []
 
     @property
+    def is_of_container(self) -> bool:
+        """It tells a line that the container wrote to its standard output, beside Estiva's own or not."""
+        return self.event == "log" and is_said(json.loads(self.data)["lines"])
+
+    @property
     def is_of_deployment(self) -> bool:
         """The deployment itself has moved."""
         return self.event == "changed" and json.loads(self.data)["kind"] == "deployment"
@@ -55,7 +62,8 @@ class Clicked:
     answered: float = 0.0  # the redirect
     page: float = 0.0  # the deployment's page, whole
     stream: float = 0.0  # its live stream has begun
-    first_line: float = 0.0
+    first_line: float = 0.0  # Estiva's own: which server it connects to
+    container_line: float = 0.0  # the first that the container said
     seen_done: float = 0.0  # the page's heading says that it is over
     where: str = "stream"
     numbers: list[int] = field(default_factory=list)
@@ -65,11 +73,18 @@ class Clicked:
         if numbers := news.numbers:
             self.first_line = self.first_line or news.at - began
             self.numbers += numbers
+            if news.is_of_container:
+                self.container_line = self.container_line or news.at - began
 
     def judge(self) -> tuple[int, int]:
         """How many lines were lost, and how many came twice."""
         met = set(self.numbers)
         return (max(met) - len(met) if met else 0), len(self.numbers) - len(met)
+
+
+def is_said(rows: Sequence[Sequence[Any]]) -> bool:
+    """Whether one of these lines is the container's; a line is as `deployments.live` has it."""
+    return any(row[3] == "stdout" for row in rows)
 
 
 class Tab:
@@ -139,7 +154,9 @@ class Tab:
     def _record(self, clicked: Clicked, began: float, path: str, target: int, last: int) -> None:
         _, _, text = self._ask("GET", f"{path}lines?target={target}&after=0")
         clicked.where, clicked.first_line = "record", time.monotonic() - began
-        clicked.numbers += [row[0] for row in json.loads(text)["lines"] if row[0] <= last]
+        rows = [row for row in json.loads(text)["lines"] if row[0] <= last]
+        clicked.container_line = clicked.first_line if is_said(rows) else 0.0
+        clicked.numbers += [row[0] for row in rows]
 
     def _until_over(
         self, clicked: Clicked, began: float, path: str, stream: "Stream", last_line: Callable[[int], int]
@@ -236,13 +253,8 @@ class Stream:
         try:
             self._line.request("GET", f"/events?{self._query}", headers=self._headers)
             answer = self._line.getresponse()
-            event = ""
-            for raw in answer if answer.status == 200 else ():
-                line = raw.decode().rstrip("\n")
-                if line.startswith("event:"):
-                    event = line.removeprefix("event:").strip()
-                elif line.startswith("data:"):
-                    self._news.put(News(time.monotonic(), event, line.removeprefix("data:")))
+            for event, data in events(answer) if answer.status == 200 else ():
+                self._news.put(News(time.monotonic(), event, data))
         except (OSError, http.client.HTTPException, ValueError, AttributeError):
             pass  # closed by whoever watched, or broken off: either way nothing more comes
         finally:

@@ -70,21 +70,26 @@ def is_time(figure: str) -> bool:
 
 
 def doubts(
-    aims: Mapping[str, float], at_least: Mapping[str, float], noise: str, rounds: Mapping[str, Sequence[float]]
+    aims: Mapping[str, float],
+    at_least: Mapping[str, float],
+    noise: str,
+    rounds: Mapping[str, Sequence[float]],
+    noises: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Figure → why it can't be told whether its aim is met.
 
     `rounds` are the values that single rounds gave. Where all of them lie on the same side of the aim, noise changes nothing about it.
+    `noises` is what to say in the place of `noise` of figures that have another reference.
     """
-    said = {}
+    said, others = {}, noises or {}
     for figure, aim in {**aims, **at_least}.items():
         values = rounds.get(figure, ())
         if not is_time(figure) or (len(values) >= FEW and _agree(values, aim, figure in at_least)):
             continue
         if values and len(values) < FEW:
             said[figure] = f"{len(values)} rounds are too few to tell"
-        elif noise:
-            said[figure] = noise
+        elif restless := others.get(figure, noise):
+            said[figure] = restless
         elif values and spread(values) > NOISY:
             said[figure] = f"the rounds' quartiles are {spread(values):.0%} apart"
     return said

@@ -1,9 +1,9 @@
 """A browser's side of the live stream, as little of it as a measurement needs."""
 
+import http.client
 import json
 import threading
 import time
-import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,21 +18,17 @@ class Heard:
     texts: list[str] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
 
-    def judge(self) -> tuple[int, int]:
-        """How many were lost, and how many came twice."""
-        met = set(self.numbers)
-        return (max(met) - len(met) if met else 0), len(self.numbers) - len(met)
-
 
 class Viewer(threading.Thread):
-    """Watches one Deployment from its first line until `enough` says so, or the deadline (seconds)."""
+    """Watches one Deployment from its first line until `enough` says so, or the deadline (seconds); `problem` says why it had to leave
+    before, and is "" only where it had enough."""
 
     def __init__(
         self, browser: Browser, deployment: int, target: int, enough: Callable[[Heard], bool], deadline: float
     ) -> None:
         super().__init__(daemon=True)
         self._browser, self._deployment, self._target, self._enough = browser, deployment, target, enough
-        self._until = time.monotonic() + deadline
+        self._deadline, self._until = deadline, time.monotonic() + deadline
         self.heard = Heard()
         self.problem = ""
 
@@ -43,13 +39,19 @@ class Viewer(threading.Thread):
             self.problem = f"the last line did not come within {after:g} s"
 
     def run(self) -> None:
-        """Read the stream to the end."""
+        """Read the stream until there was enough."""
         try:
-            self._read()
-        except (urllib.error.URLError, OSError, TimeoutError) as error:
-            self.problem = f"{error}"
+            problem = self._read()
+        except (
+            OSError,
+            http.client.HTTPException,
+            ValueError,
+            LookupError,
+        ) as error:  # broken off, or not what was promised
+            problem = f"{type(error).__name__}: {error}"
+        self.problem = self.problem or problem
 
-    def _read(self) -> None:
+    def _read(self) -> str:
         with self._browser.stream(f"deployment:{self._deployment}", f"t{self._target}:0") as events:
             for event, data in events:
                 now = time.time()
@@ -58,5 +60,8 @@ class Viewer(threading.Thread):
                         self.heard.numbers.append(row[0])
                         self.heard.texts.append(row[4])
                         self.heard.at.append(now)
-                if self._enough(self.heard) or time.monotonic() > self._until:
-                    return
+                if self._enough(self.heard):
+                    return ""
+                if time.monotonic() > self._until:
+                    return f"the last line did not come within {self._deadline:g} s"
+        return "the stream ended before the last line came"

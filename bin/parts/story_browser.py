@@ -56,10 +56,11 @@ class Browser:
         """What `/events` sends about this, as (event, data), until the stream ends; `begin` is the last place that was seen."""
         query = urllib.parse.urlencode({"watch": watch, "from": begin} if begin else {"watch": watch})
         with self._opener.open(f"{self._url}/events?{query}", timeout=_SECONDS) as answer:
-            yield _events(answer)
+            yield events(answer)
 
 
-def _events(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+def events(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    """What the live stream's bytes tell, line by line: (event, data), each as soon as its line of data is whole."""
     event = ""
     for raw in lines:
         line = raw.decode().rstrip("\n")

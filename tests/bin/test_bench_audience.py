@@ -40,6 +40,18 @@ def test_every_line_once_however_it_was_cut(pieces: int) -> None:
     assert told["latency_ms"]["most"] == pytest.approx(1250)
 
 
+def test_each_part_of_the_lines_is_as_late_as_its_own_were() -> None:
+    viewer = heard(*(event((number, said(number))) for number in range(1, 71)))
+    viewer.at = [BEGAN + 70] * len(viewer.at)
+
+    parts = judge([viewer], 70)["p99_parts_ms"]
+
+    assert len(parts) == 7
+    assert parts == sorted(parts, reverse=True), "the first line waited the longest"
+    assert parts[0] == pytest.approx(69_000, abs=2_000)
+    assert parts[-1] == pytest.approx(9_000, abs=2_000)
+
+
 def test_what_is_missing_is_counted_for_each() -> None:
     whole = heard(event((1, said(1))), event((2, said(2))), event((3, said(3))))
     without_the_last = heard(event((1, said(1))), event((2, said(2))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,7 +14,7 @@ from bench import click, click_queue, far, tab
 from bench.click_queue import Cell, Cells
 from bench.click_runs import Clicks
 from bench.far_runs import Far
-from bench.tab import Clicked
+from bench.tab import Clicked, News
 from deployments.states import DeploymentStatus
 from parts.faults.world import World
 from tests.dashboard import story
@@ -54,13 +55,26 @@ def test_lines_that_are_missing_or_came_twice_are_counted() -> None:
 
 def test_the_figure_of_the_first_line_is_that_of_nearly_all_clicks() -> None:
     clicked = [Clicked(first_line=0.1) for _ in range(19)] + [Clicked(first_line=1.1)]
+    for each in clicked:
+        each.container_line = each.first_line + 0.4
     found = Clicks(clicked=clicked, done=[1.0] * 20, floor=[0.5] * 20, plans=[0.25] * 20)
     _, figures, rounds = click.single(found)
     assert figures["click_to_first_line_p50_ms"] == pytest.approx(100)
     assert 100 < figures["click_to_first_line_ms"] < 1100
+    assert figures["click_to_container_line_ms"] == pytest.approx(figures["click_to_first_line_ms"] + 400)
     assert figures["click_to_done_over_floor"] == 2
     assert figures["plan_and_click_over_floor"] == 2.5
     assert [each > 150 for each in rounds["click_to_first_line_ms"]] == [False] * 9 + [True], "not in every part"
+
+
+def test_estivas_own_lines_are_not_the_containers() -> None:
+    clicked = Clicked()
+    for at, stream in ((10.1, "estiva"), (10.2, "stderr"), (10.5, "stdout"), (10.9, "stdout")):
+        row = [round(at * 10), 1_790_000_000_000, "replace", stream, "hello", "info"]
+        clicked.note(News(at, "log", json.dumps({"target": 7, "lines": [row]})), 10.0)
+
+    assert clicked.first_line == pytest.approx(0.1)
+    assert clicked.container_line == pytest.approx(0.5)
 
 
 def cell(deploys: int, workers: int, seconds: float, busy: float = 0.5) -> Cell:
@@ -140,4 +154,6 @@ def test_a_far_deploy_is_compared_with_a_near_one_of_the_same_round() -> None:
     assert figures["far_over_near"] == 6
     assert figures["far_database_requests"] == 100
     assert figures["lost"] == 1
+    assert figures["far_share"] == 1
+    assert far.AT_LEAST.keys() <= figures.keys()
     assert "1 by near too" in {row.what: row.note for row in rows}["many at once on all three"]

@@ -34,11 +34,24 @@ def test_estiva_is_held_against_the_quicker_form_of_each_peer() -> None:
     assert figures["pipeline_over_ssh"] == pytest.approx(1.2 / 1.1)
     assert figures["pipeline_over_ansible"] == pytest.approx(0.3)
     assert figures["plan_and_pipeline_over_floor"] == pytest.approx(1.5)
+    assert figures["plan_and_pipeline_over_ssh"] == pytest.approx(1.5 / 1.1)
+    assert {f"plan_and_pipeline_over_{peer}" for peer in peers.PEERS} <= figures.keys()
     assert overhead.AIMS.keys() <= figures.keys()
     shown = {row.what: row.seconds for row in rows}
     assert (shown["ssh + docker, four calls"], shown["ssh + docker, in one line"]) == (1.5, 1.1)
     assert shown[overhead.PLANNED] == pytest.approx(1.5)
     assert shown["  of the pipeline: pull"] == 0.01
+
+
+def test_the_table_tells_which_version_of_a_peer_it_was() -> None:
+    rows, _ = overhead.table(SECONDS)
+
+    notes = {row.what: row.note for row in rows}
+    pinned = peers.REQUIREMENTS.read_text().splitlines()
+    for peer, about in {"ansible": "ansible", "pyinfra": "pyinfra", "fabric": "fabric_chained"}.items():
+        (version,) = [line.partition("==")[2] for line in pinned if line.startswith(f"{peer}==")]
+        assert notes[overhead.WAYS[about]].endswith(f"; {peer} {version}")
+    assert notes[overhead.WAYS["ssh"]] == "each 1.50 3.00 1.50"
 
 
 def test_the_short_form_needs_no_peer() -> None:

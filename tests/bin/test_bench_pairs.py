@@ -42,9 +42,9 @@ def test_a_ratio_is_of_the_same_round() -> None:
     ours, floor = [1.0, 2.0, 30.0], [1.0, 4.0, 10.0]
 
     assert pairs.ratios(ours, floor) == [1.0, 0.5, 3.0]
-    assert pairs.ratio(ours, floor) == 1.0
+    assert pairs.medians({"ours_over_floor": pairs.ratios(ours, floor)}) == {"ours_over_floor": 1.0}
     with pytest.raises(ValueError, match="shorter"):
-        pairs.ratio(ours, floor[:2])
+        pairs.ratios(ours, floor[:2])
 
 
 def test_a_restless_reference_is_named() -> None:
@@ -116,6 +116,11 @@ def test_without_aims_nothing_is_judged(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0.00 s"), (0.0042, "4.2 ms"), (0.41, "410 ms"), (1.534, "1.53 s")])
 def test_short_times_are_milliseconds(seconds: float, words: str) -> None:
     assert shown(seconds) == words
+
+
+def test_single_times_that_are_short_are_milliseconds() -> None:
+    assert pairs.each([0.0052, 0.01]) == "each 5.2 10.0 ms"
+    assert pairs.each([0.0052, 0.4]) == "each 0.01 0.40"
 
 
 def test_the_share_of_time_that_cores_worked() -> None:
