@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench import durable
 from parts.environment import ROOT, throwaway
 from parts.part import ProcessPart, remove_folder, temporary_folder
 from parts.postgres import Postgres
@@ -78,6 +79,7 @@ def staged(deployments: int, *, anew: bool = False) -> Iterator[Stage]:
             if anew and kept.exists():
                 remove_folder(kept)
             postgres = stack.enter_context(_postgres(kept))
+            durable.assure(postgres)
             broker = stack.enter_context(Valkey(folder / "valkey"))
             port = free_port()
             environment = _environment(folder, postgres, broker, port)
@@ -101,7 +103,7 @@ def _postgres(folder: Path) -> Postgres:
     for each in (folder, *folder.parents):
         if ROOT in each.parents and os.geteuid() == 0:
             each.chmod(each.stat().st_mode | 0o011)  # PostgreSQL's own user must be able to pass through
-    return Postgres(folder)
+    return Postgres(folder, durable=True)
 
 
 def _environment(folder: Path, postgres: Postgres, broker: Valkey, port: int) -> dict[str, str]:
