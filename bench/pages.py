@@ -45,7 +45,7 @@ class Looked:
 def look(rows: int, requests: int, people: Sequence[str], only: str, *, anew: bool = False) -> Looked:
     """Ask for every page of a data set with so many deployments."""
     with staged(rows, anew=anew) as stage:
-        told = stage.sent("bench.pages_people", {})
+        told = stage.sent("bench.pages_people", {"deployments": rows})
         asker = Asker(stage, told["people"])
         found = pages(asker, people, told["things"], only)
         trivial = measure(asker, found, requests)
