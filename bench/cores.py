@@ -2,9 +2,13 @@
 
 import os
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Self
 
+from bench.verdicts import BUSY
+
+BEFORE = "BENCH_LOAD_BEFORE"  # in the environment: how many cores were at work before a benchmark began
 STAT = Path("/proc/stat")
 LOOK = 5.0  # seconds: long enough to tell work from a moment's
 PATIENCE = 180.0
@@ -40,3 +44,10 @@ def at_rest(most: float, patience: float = PATIENCE) -> float:
     while (busy := busy_cores()) > most and time.monotonic() < until:
         print(f"waiting for this machine to come to rest: {busy:.1f} cores are at work", flush=True)
     return busy
+
+
+def come_to_rest(environment: MutableMapping[str, str]) -> float:
+    """Wait before a benchmark begins, unless whoever started it has; how many cores are at work then, noted for its verdicts."""
+    if BEFORE not in environment:
+        environment[BEFORE] = f"{at_rest((os.cpu_count() or 1) * BUSY):.2f}"
+    return float(environment[BEFORE])

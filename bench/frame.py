@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.verdicts import aimed, doubts
+from bench.cores import BEFORE
+from bench.verdicts import aimed, doubts, was_busy
 
 RESULT = "BENCH_RESULT"  # in the environment: where `bin/bench all` wants to read what was found
 
@@ -54,6 +55,7 @@ def show(
         "noise": noise,
         "aims": aims,
         "at_least": at_least or {},
+        **_before(),
         "doubts": {**doubts(aims, at_least or {}, noise, rounds or {}, noises), **(untold or {})},
     }
     verdicts = {each.figure: each for each in aimed({**found, "figures": figures})}
@@ -66,12 +68,22 @@ def show(
         told = value if isinstance(value, str) else f"{value:.3f}"
         each = verdicts.get(figure)
         print(f"  {figure} = {told}" + (f"  aim {each.wanted}: {_loud(each.verdict)}" if each else ""))
+    if was_busy(found):
+        print(
+            f"  (the machine was busy with other work: {found['load_before']:.1f} cores before it; the times say little)"
+        )
     for figure, why in found["doubts"].items():
         print(f"  ({figure}: {why})")
     print(f"  (machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}{'; ' if noise else ''}{noise})\n")
     print(json.dumps({"bench": name, "figures": rounded}), flush=True)
     if RESULT in os.environ:
         Path(os.environ[RESULT]).write_text(json.dumps(found))
+
+
+def _before() -> dict[str, float]:
+    """How busy the machine was; nothing where nobody looked, as in a short form."""
+    before = os.environ.get(BEFORE)
+    return {} if before is None else {"load_before": float(before), "cores": os.cpu_count() or 1}
 
 
 def _loud(verdict: str) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from parts.processes import PartError
+
 FILE_BYTES = 250_000
 
 
@@ -55,5 +57,5 @@ def load(docker: Sequence[str], layers: Sequence[Layer], architecture: str) -> s
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     if loading.wait() != 0:
-        raise RuntimeError("docker load failed")
+        raise PartError("docker load did not take the image that was made for it; its reason stands above.")
     return f"sha256:{hashlib.sha256(content).hexdigest()}"

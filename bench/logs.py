@@ -23,6 +23,7 @@ from typing import Any
 from bench.frame import Row, show
 from bench.pairs import ROUNDS, by_part, each, noise, ratios
 from bench.stage import estiva, sent
+from parts.processes import PartError
 from parts.supervisor import Interrupted
 
 AIMS = {"latency_p99_ms": 250.0, "lost": 0.0, "doubled": 0.0, "worker_grew_mb": 20.0, "web_grew_mb": 20.0}
@@ -30,6 +31,7 @@ AT_LEAST = {"rate_over_raw": 0.5}
 
 RAW = "ssh host docker logs --follow"
 TALKS = 15  # seconds in which a burst has surely ended; what a container says while it is judged is in its deploy's log
+FEWEST = 2  # lines, of which a latency can be told
 SHORT = {"lines": 20_000, "seconds": 6, "rounds": 1, "talks": 4}
 
 
@@ -54,6 +56,9 @@ def measure(lines: int, seconds: int, rounds: int, talks: int = TALKS) -> dict[s
 def table(told: Mapping[str, Any]) -> tuple[list[Row], dict[str, float], dict[str, list[float]]]:
     """The rows of the table, the figures, and what single rounds gave for some of them."""
     bursts, steady, first_to_last = told["bursts"], told["steady"], told["first_to_last"]
+    for name, reader in (("latencies_ms", "the viewer"), ("raw_latencies_ms", "ssh")):
+        if len(steady[name]) < FEWEST:
+            raise PartError(f"{len(steady[name])} lines of the steady flow came to {reader}: too few to tell how late.")
     latency, raw = (by_part(steady[name], p99) for name in ("latencies_ms", "raw_latencies_ms"))
     rates = ratios(bursts["raw"], bursts["estiva"])
     figures = {

@@ -1,15 +1,15 @@
-"""What is written beside the history: Operations, Plans, one-off runs, terminals, what servers were seen to run, their health."""
+"""What is written beside the history: Operations, Plans, one-off runs, terminals, what servers were seen to run."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from bench import pages_health
 from bench.pages_copy import copies, stamp
 from bench.pages_world import World
 from deployments.live import LogLine, encode_lines
 from deployments.models import (
     Attention,
     Host,
-    HostSample,
     OneOffRun,
     Operation,
     Plan,
@@ -36,7 +36,7 @@ def write_beside(world: World, amount: int) -> None:
     _terminals(world)
     _seen(world)
     doubts()
-    _samples(world, whole=amount >= 100_000)
+    pages_health.write(world.hosts, world.now, amount)
 
 
 def doubts() -> None:
@@ -235,28 +235,3 @@ def _room(containers: list[dict[str, Any]]) -> dict[str, Any]:
     rows = [{**each, "placement": int(each["placement"])} for each in containers]
     disk = {"images": 70_000_000, "containers": 0, "volumes": 9_000_000, "cache": 0}
     return {"containers": rows, "images": images, "volumes": [], "networks": [], "disk": disk, "left_out": {}}
-
-
-def _samples(world: World, *, whole: bool) -> None:
-    """Two days of five minutes and sixty of an hour, of every server; of twenty servers in a small world."""
-    columns = (
-        "host_id",
-        "is_hourly",
-        "at",
-        "looks",
-        "reached",
-        "disk_free",
-        "disk_total",
-        "memory_free",
-        "memory_total",
-        "load",
-        "cores",
-    )
-    facts = (5, 5, 31_000_000_000, 80_000_000_000, 3_000_000_000, 8_000_000_000, 0.7, 4)
-    now = int(world.now.timestamp())
-    with copies((HostSample, columns)) as (rows,):
-        for host in world.hosts if whole else world.hosts[:20]:
-            for hourly, span, amount in (("f", 300, 576), ("t", 3600, 1440)):
-                for number in range(amount):
-                    at = datetime.fromtimestamp((now // span - amount + number + 1) * span, tz=world.now.tzinfo)
-                    rows.add(host.pk, hourly, stamp(at), *facts)

@@ -14,7 +14,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
-from bench import pages_world  # noqa: E402
+from bench import pages_health, pages_world  # noqa: E402
 from bench.pages_beside import doubts  # noqa: E402
 from bench.pages_world import ADMIN, AUDITOR, MEMBER  # noqa: E402
 from bench.stage import answer  # noqa: E402
@@ -39,9 +39,11 @@ from deployments.models import (  # noqa: E402
 )
 
 
-def look(_told: dict[str, Any]) -> dict[str, Any]:
+def look(told: dict[str, Any]) -> dict[str, Any]:
     """`people`: name → what a request bears; `things`: what the addresses name."""
-    pages_world.beat(datetime.now(UTC))
+    now = datetime.now(UTC)
+    pages_world.beat(now)
+    pages_health.write_anew(now, told["deployments"])
     doubts()
     call_command("createcachetable", verbosity=0)
     people = {}

@@ -8,19 +8,21 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from bench import durable, pages_kept
+from parts import answers
 from parts.environment import ROOT, throwaway
+from parts.leftovers import clear_leftovers
 from parts.part import ProcessPart, remove_folder, temporary_folder
 from parts.postgres import Postgres
 from parts.processes import PartError, Process, free_port
 from parts.valkey import Valkey
 
 DATABASE: Final = "pages"
-KEPT: Final = ROOT / "var" / "bench-pages"
 SETTINGS: Final = "bench.pages_settings"
-_RESULT: Final = "RESULT "
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,16 @@ class Web(ProcessPart):
 @contextmanager
 def staged(deployments: int, *, anew: bool = False) -> Iterator[Stage]:
     """Everything up, with the data set of that many Deployments; made where it isn't there, or `anew`."""
+    clear_leftovers()
     folder = temporary_folder("bench")
     try:
         with ExitStack() as stack:
-            kept = _kept(deployments)
-            if anew and kept.exists():
-                remove_folder(kept)
+            kept = pages_kept.folder_of(str(deployments))
+            stack.enter_context(pages_kept.alone(kept))
+            if anew:
+                pages_kept.begin(kept)
             postgres = stack.enter_context(_postgres(kept))
+            durable.assure(postgres)
             broker = stack.enter_context(Valkey(folder / "valkey"))
             port = free_port()
             environment = _environment(folder, postgres, broker, port)
@@ -89,19 +94,11 @@ def staged(deployments: int, *, anew: bool = False) -> Iterator[Stage]:
         remove_folder(folder)
 
 
-def _kept(deployments: int) -> Path:
-    """By size. What the tables look like follows the code: newer migrations run on what is kept, as on anybody's data."""
-    folder = KEPT / str(deployments)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def _postgres(folder: Path) -> Postgres:
-    folder.mkdir(exist_ok=True)
     for each in (folder, *folder.parents):
         if ROOT in each.parents and os.geteuid() == 0:
             each.chmod(each.stat().st_mode | 0o011)  # PostgreSQL's own user must be able to pass through
-    return Postgres(folder)
+    return Postgres(folder, durable=True)
 
 
 def _environment(folder: Path, postgres: Postgres, broker: Valkey, port: int) -> dict[str, str]:
@@ -120,15 +117,16 @@ def _environment(folder: Path, postgres: Postgres, broker: Valkey, port: int) ->
 
 
 def _filled(kept: Path, environment: Mapping[str, str], deployments: int) -> dict[str, float]:
-    """What lies in the database; made first, where an earlier run didn't come to the end of it."""
-    done = kept / "counts.json"
-    is_new = not done.exists()
-    if is_new:
+    """What lies in the database; made first, where an earlier run didn't come to the end of it or made another one."""
+    maker = pages_kept.made_by()
+    counts = pages_kept.counts(kept, maker)
+    if counts is None:
+        pages_kept.begin(kept)
         _create(environment)
     _manage(environment, "migrate", "--noinput", "--verbosity", "0")
-    if is_new:
-        done.write_text(json.dumps(_sent(environment, "bench.pages_load", {"deployments": deployments})))
-    counts: dict[str, float] = json.loads(done.read_text())
+    if counts is None:
+        counts = _sent(environment, "bench.pages_load", {"deployments": deployments})
+        pages_kept.keep(kept, maker, counts)
     return counts
 
 
@@ -152,26 +150,7 @@ def _manage(environment: Mapping[str, str], *words: str) -> None:
 
 
 def _sent(environment: Mapping[str, str], module: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    argv = [sys.executable, "-m", module]
-    result = None
-    with subprocess.Popen(
-        argv,
-        cwd=ROOT,
-        env=dict(environment),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as child:
-        if child.stdin is None or child.stdout is None:
-            raise PartError(f"{module} has no standard streams.")
-        child.stdin.write(json.dumps(told))
-        child.stdin.close()
-        for line in child.stdout:
-            if line.startswith(_RESULT):
-                result = json.loads(line.removeprefix(_RESULT))
-            else:
-                print(line.rstrip(), flush=True)
-    if child.returncode != 0 or result is None:
-        raise PartError(f"{module} ended with code {child.returncode}; its last lines stand above.")
-    return dict(result)
+    code, result = answers.ask(["-m", module], environment, json.dumps(told), partial(print, flush=True))
+    if code != 0 or result is None:
+        raise PartError(f"{module} ended with code {code}; its last lines stand above.")
+    return result

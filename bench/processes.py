@@ -1,13 +1,21 @@
 """What the processes of an installation take of this machine, read from the kernel."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from parts.processes import PartError
+
 TICKS = os.sysconf("SC_CLK_TCK")  # a second
-ROLES = {"web": "gunicorn", "worker": "deploy@", "looker": "look@", "reconciler": "reconcile"}
+ROLES = {  # in a command: workers are told apart by a number where several of a queue may run
+    "web": re.compile(r"\bgunicorn\b"),
+    "worker": re.compile(r"\bdeploy\d*@"),
+    "looker": re.compile(r"\blook\d*@"),
+    "reconciler": re.compile(r"\bmanage\.py reconcile\b"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +30,19 @@ class Taken:
 def pids(folder: Path, role: str) -> list[int]:
     """The processes of the installation in `folder` that have this role."""
     mark = f"ESTIVA_VAR={folder}".encode()
-    return [pid for pid, words in _running() if ROLES[role] in words and mark in _read(pid, "environ").split(b"\0")]
+    return [
+        pid for pid, words in _running() if ROLES[role].search(words) and mark in _read(pid, "environ").split(b"\0")
+    ]
 
 
 def taken(folder: Path, role: str) -> Taken:
-    """What the role's processes take now."""
+    """What the role's processes take now; PartError where there are none, since nothing would pass for a measurement."""
+    found = pids(folder, role)
+    if not found:
+        raise PartError(f"No {role} of the installation in {folder} runs: there is nothing to measure.")
     memory = threads = 0
     seconds = 0.0
-    for pid in pids(folder, role):
+    for pid in found:
         kilobytes, own = _status(pid)
         memory, threads = memory + kilobytes, threads + own
         seconds += cpu_seconds(pid)

@@ -19,8 +19,8 @@ What Estiva promises about speed, measured by `bin/bench all`, which wrote this 
 look at the ratios, the times are this machine's. Unless a benchmark says below that it is judged otherwise, its ways take turns: each round
 times every way once, in an order that is shuffled anew, after a round that isn't counted; a time is the median of seven rounds, and a ratio
 the median of the rounds' ratios. Where the machine was too noisy or too busy for a time to be told from its aim, that stands in the
-verdict's place. What stands here can be measured anew by anyone with `bin/bench NAME`; the numbers stand as JSON in `docs/benchmarks/`,
-beside the pictures.
+verdict's place. Wherever PostgreSQL is in it, it writes as in production, with fsync on. What stands here can be measured anew by anyone with
+`bin/bench NAME`; the numbers stand as JSON in `docs/benchmarks/`, beside the pictures.
 """
 
 

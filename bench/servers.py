@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from bench import durable
 from parts.faults.estiva import Estiva
 from parts.faults.images import Images
 from parts.faults.record import ENDS, Record
@@ -114,9 +115,10 @@ def servers(count: int, settings: Mapping[str, str] | None = None) -> Iterator[S
     try:
         with Supervisor() as supervisor, supervisor.signals(), ExitStack() as stack:
             fleet = stack.enter_context(Fleet(folder / "fleet", count))
-            estiva = Estiva(folder / "estiva", postgres=True, settings=settings)
+            estiva = Estiva(folder / "estiva", postgres=True, durable=True, settings=settings)
             stack.callback(estiva.stop)
             estiva.start()
+            durable.assure(estiva.postgres)
             backstage = Stage(folder, estiva.environment(secret=True))
             stack.callback(backstage.close)
             token = backstage("begin")

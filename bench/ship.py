@@ -7,6 +7,8 @@ first one of the same round.
 """
 
 import argparse
+import os
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +23,12 @@ from bench.frame import Row, show
 from bench.pairs import ROUNDS, each, medians, noise, ratios, take_turns
 from parts.dockerd import DockerEngine
 from parts.engine26 import Engine26
+from parts.leftovers import clear_leftovers
 from parts.part import remove_folder, temporary_folder
-from parts.processes import run
+from parts.processes import PartError, run
 from parts.sample_image import MACHINES
 from parts.sshd import SshServer
+from parts.supervisor import Interrupted, Supervisor
 from worker.connections.docker import DockerHost
 from worker.connections.pool import Pool
 from worker.connections.shipping import ImageSource
@@ -34,6 +38,7 @@ from worker.engine.spec import Secret
 
 AIMS = {"ship_over_sequential": 0.6, "second_over_first": 0.2}
 ENGINES: dict[str, Callable[[Path], DockerEngine]] = {"20.10": DockerEngine, "26.1": Engine26}
+LONGEST = 1800.0  # seconds of an image to a server; it ends what hangs, and times nothing
 SHARES = (0.40, 0.30, 0.26, 0.04)  # of the image, from the bottom up; the last layer is the application's own
 
 
@@ -61,6 +66,28 @@ class Server:
         return HostKey(*self.sshd.host_key_line().split())
 
 
+def piped(one: Sequence[str], other: Sequence[str], timeout: float = LONGEST) -> None:
+    """Run both to their ends, what the one writes being what the other reads; PartError where either fails, with what the other said, or
+    where they take longer than that (seconds). Neither outlives this."""
+    with subprocess.Popen(one, stdout=subprocess.PIPE) as writer:
+        try:
+            assert writer.stdout is not None
+            done = subprocess.run(
+                other, stdin=writer.stdout, capture_output=True, text=True, timeout=timeout, check=False
+            )
+            writer.stdout.close()  # else it would write for ever to one that reads no more
+            code = writer.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            writer.kill()
+            raise PartError(f"{shlex.join(one)} | {shlex.join(other)} did not end within {timeout:g} s.") from None
+        except BaseException:
+            writer.kill()
+            raise
+    if code != 0 or done.returncode != 0:
+        said = f"{done.returncode}: {(done.stderr or done.stdout).strip()}"
+        raise PartError(f"{shlex.join(one)} ended with {code}, {shlex.join(other)} with {said}")
+
+
 class Stage:
     """A builder and the servers that are to get its images, in a folder that goes with them."""
 
@@ -83,12 +110,7 @@ class Stage:
     def by_hand(self, image_id: str) -> None:
         """`docker save | ssh docker load`, one server after the other."""
         for server in self.servers:
-            save = subprocess.Popen([*self.builder.docker, "save", image_id], stdout=subprocess.PIPE)
-            subprocess.run(
-                [*self._ssh(server), *server.docker, "load"], stdin=save.stdout, stdout=subprocess.DEVNULL, check=True
-            )
-            if save.wait() != 0:
-                raise RuntimeError("docker save failed")
+            piped([*self.builder.docker, "save", image_id], [*self._ssh(server), *server.docker, "load"])
 
     def _ssh(self, server: Server) -> list[str]:
         options = [
@@ -118,25 +140,28 @@ class Stage:
     ) -> None:
         with pool.session(server.address, credential, server.host_key) as session:
             host = DockerHost(session, str(server.engine.socket), source=source)
-            for _ in host.receive_image(image_id, deadline=1800):
+            for _ in host.receive_image(image_id, deadline=LONGEST):
                 pass
             image = host.local_image(image_id)
             if image is None or image.id != image_id:
-                raise RuntimeError(f"{server.name} has another image")
+                raise PartError(f"{server.name} has {image.id if image else 'no image'} where {image_id} was shipped.")
 
     def forget(self, *image_ids: str) -> None:
         """Remove the images from the servers, and let the disk come to rest."""
         for server in self.servers:
             for image_id in image_ids:
-                subprocess.run([*server.docker, "rmi", "--force", image_id], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["sync"], check=True)
+                run([*server.docker, "rmi", "--force", image_id], timeout=LONGEST)
+        run(["sync"], timeout=LONGEST)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds, round by round: `by_hand`, `first`, `second` version, and what the builder's engine alone takes to save it (`saved`)."""
+    if os.geteuid() != 0:
+        raise PartError("it needs root: engines of its own.")
+    clear_leftovers()
     folder = temporary_folder("bench")
     try:
-        with ExitStack() as stack:
+        with Supervisor() as supervisor, supervisor.signals(), ExitStack() as stack:
             stage = Stage(folder, stack, ENGINES[arguments.engine], arguments.servers)
             first, second = _images(folder, stage.builder, arguments.megabytes * 1_000_000)
             again: list[float] = []
@@ -196,7 +221,7 @@ def _images(folder: Path, builder: Server, size: int) -> tuple[str, str]:
 
 
 def _save_only(builder: Server, image_id: str) -> None:
-    subprocess.run([*builder.docker, "save", image_id], check=True, stdout=subprocess.DEVNULL)
+    piped([*builder.docker, "save", image_id], ["dd", "of=/dev/null", "status=none", "bs=1M"])
 
 
 def _timed(action: Callable[[], None]) -> float:
@@ -215,7 +240,11 @@ def main(words: Sequence[str]) -> int:
         "--engine", choices=sorted(ENGINES), default="20.10", help="of builder and servers (default: 20.10)"
     )
     arguments = parser.parse_args(words)
-    seconds = measure(arguments)
+    try:
+        seconds = measure(arguments)
+    except Interrupted as reason:
+        print(f"bin/bench ship: interrupted by {reason}")
+        return 1
     rows, rounds = table(seconds, arguments.megabytes, arguments.servers)
     title = f"Shipping an image without a registry, Docker {arguments.engine}"
     show("ship", title, rows, medians(rounds), AIMS, noise(seconds["by_hand"]), rounds=rounds)

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bench import durable
 from parts import sample_server, story
 from parts.installation import Installation
 from parts.part import remove_folder, temporary_folder
@@ -22,7 +23,7 @@ class Measured(Installation):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, throwaway=True)
-        self.postgres = Postgres(self.folder / "postgres")
+        self.postgres = Postgres(self.folder / "postgres", durable=True)
 
     def environment(self, *, worker: bool = False) -> dict[str, str]:
         """As any installation's, but for the database."""
@@ -37,6 +38,7 @@ def estiva() -> Iterator[tuple[Installation, SampleServer, Supervisor]]:
         installation = Measured(folder)
         with installation.alone(), Supervisor() as supervisor, supervisor.signals():
             supervisor.start(installation.postgres)
+            durable.assure(installation.postgres)
             installation.start(supervisor, lambda: story.first_admin(installation))
             server = sample_server.start(installation, supervisor)
             story.first_deploy(installation, server)

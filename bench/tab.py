@@ -219,9 +219,15 @@ class Stream:
         self._line.close()
 
     def events(self) -> Iterator[News]:
-        """As they come."""
-        while (news := self._news.get(timeout=SECONDS)) is not None:
+        """As they come; PartError where none does for a minute."""
+        while (news := self._next()) is not None:
             yield news
+
+    def _next(self) -> News | None:
+        try:
+            return self._news.get(timeout=SECONDS)
+        except queue.Empty:
+            raise PartError(f"the live stream ({self._query}) said nothing for {SECONDS} s") from None
 
     def waiting(self) -> list[News]:
         """Those that are here by now."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench import durable
 from parts.faults.world import World
 from parts.leftovers import clear_leftovers
 from parts.part import remove_folder, temporary_folder
@@ -22,7 +23,9 @@ def world(machines: int) -> Iterator[World]:
     clear_leftovers()
     folder = temporary_folder("bench")
     try:
-        with Supervisor() as supervisor, supervisor.signals(), World(folder, machines=machines, postgres=True) as made:
+        lasting = World(folder, machines=machines, postgres=True, durable=True)
+        with Supervisor() as supervisor, supervisor.signals(), lasting as made:
+            durable.assure(made.estiva.postgres)
             (web,) = made.estiva.alive("web")
             made.estiva.end(web)
             made.estiva.web(workers=WEB_PROCESSES)

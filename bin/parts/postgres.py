@@ -1,4 +1,4 @@
-"""A throwaway PostgreSQL on a loopback port, without durability: for tests."""
+"""A throwaway PostgreSQL on a loopback port: for tests without durability, for what is measured as production has it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ ROLE = "estiva"
 DEBIAN_VERSIONS = Path("/usr/lib/postgresql")
 # A commit must outlive a crash of the server, as in production, though not of the machine: so synchronous_commit stays on
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+PRODUCTION_SETTINGS = {"max_connections": "300"}  # as in docker-compose.yml: all else is PostgreSQL's default
 
 
 class Postgres(ProcessPart):
-    """PostgreSQL in `folder`, run as the user `postgres` where we are root (it refuses to be root)."""
+    """PostgreSQL in `folder`, run as the user `postgres` where we are root (it refuses to be root).
+
+    A `durable` one writes as production's does; of the others a crash of the machine may leave nothing.
+    """
 
     name = "postgres"
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, *, durable: bool = False) -> None:
         super().__init__(folder)
+        self._durable = durable
         self.port = port or free_port()
         self.user = "postgres" if os.geteuid() == 0 else getpass.getuser()
         self.also = ""  # another address of this machine to listen at, for the /24 that it is in
@@ -42,7 +47,7 @@ class Postgres(ProcessPart):
         if self.also:
             self._let_in(f"{self.also}/24")
         settings = {
-            **FAST_SETTINGS,
+            **(PRODUCTION_SETTINGS if self._durable else FAST_SETTINGS),
             "listen_addresses": f"127.0.0.1,{self.also}".rstrip(","),
             "port": str(self.port),
             "unix_socket_directories": "",
@@ -81,7 +86,7 @@ class Postgres(ProcessPart):
         if user := self._other_user():
             shutil.chown(self._data, user)
         words = [
-            "--no-sync",
+            "--data-checksums" if self._durable else "--no-sync",
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C.UTF-8",

@@ -6,18 +6,16 @@ It speaks to the domain as the pages do, in processes of its own that have Estiv
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from typing import Any
 
+from parts import answers
 from parts.environment import ROOT
-from parts.installation import BIN, Installation
+from parts.installation import Installation
 from parts.processes import PartError
 from parts.sample_repository import SampleRepository
 from parts.sample_server import SampleServer
 from parts.screen import say
-
-_RESULT = "RESULT "
 
 
 @dataclass(frozen=True)
@@ -69,29 +67,8 @@ def _tell(installation: Installation, chapter: str, server: SampleServer | None)
 
 def run(installation: Installation, words: list[str], given: str = "") -> dict[str, Any]:
     """Run a module as a process with Estiva's settings to its end, `given` on its standard input; what it found, or PartError."""
-    env = {**installation.environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
-    result = None
-    with subprocess.Popen(
-        [str(BIN / "python"), "-m", *words],
-        cwd=ROOT,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as child:
-        try:
-            if child.stdin is not None:
-                child.stdin.write(given)
-                child.stdin.close()
-            for line in child.stdout or ():
-                if line.startswith(_RESULT):
-                    result = json.loads(line.removeprefix(_RESULT))
-                else:
-                    say("story", line.rstrip())
-        except BaseException:
-            child.kill()  # whoever ends the demo doesn't wait for a build
-            raise
-    if child.returncode != 0 or result is None:
+    environment = {**installation.environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}"}
+    code, result = answers.ask(["-m", *words], environment, given, lambda line: say("story", line))
+    if code != 0 or result is None:
         raise PartError("The sample could not be deployed; the reason stands in the lines above.")
-    return dict(result)
+    return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import HTTPConnection
 from types import SimpleNamespace
 from typing import cast
 
@@ -17,6 +18,7 @@ from bench.far_runs import Far
 from bench.tab import Clicked, News
 from deployments.states import DeploymentStatus
 from parts.faults.world import World
+from parts.processes import PartError
 from tests.dashboard import story
 
 
@@ -51,6 +53,13 @@ def test_lines_that_are_missing_or_came_twice_are_counted() -> None:
     assert Clicked(numbers=[1, 2, 3]).judge() == (0, 0)
     assert Clicked(numbers=[1, 3, 3]).judge() == (1, 1)
     assert Clicked().judge() == (0, 0)
+
+
+def test_a_stream_that_says_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tab, "SECONDS", 0.01)
+    stream = tab.Stream(HTTPConnection("127.0.0.1"), {}, deployment=7, target=9, last=0)
+    with pytest.raises(PartError, match=r"deployment%3A7.* said nothing"):
+        next(stream.events())
 
 
 def test_the_figure_of_the_first_line_is_that_of_nearly_all_clicks() -> None:

@@ -242,3 +242,10 @@ def test_a_machine_that_changed_meanwhile_is_named() -> None:
     _, _, said = viewers.table(watched(p50_after=25.0))
 
     assert "too noisy to tell: one viewer's lines took 10 ms before and 25 ms after" in said
+
+
+@pytest.mark.parametrize("reader", ["latencies_ms", "raw_latencies_ms"])
+def test_a_flow_that_nobody_saw_has_no_latency(reader: str) -> None:
+    steady = {"lines": 0, "latencies_ms": LATE, "raw_latencies_ms": LATE, reader: [3.0]}
+    with pytest.raises(PartError, match="1 lines of the steady flow"):
+        logs.table(flow(steady=steady))

@@ -36,13 +36,20 @@ class Running(Protocol):
 
 
 class Estiva:
-    """One installation in `folder`. What is started stays listed, dead or alive, until `stop`."""
+    """One installation in `folder`. What is started stays listed, dead or alive, until `stop`. `durable`: its PostgreSQL writes as in production."""
 
-    def __init__(self, folder: Path, *, postgres: bool = False, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        postgres: bool = False,
+        durable: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.valkey = Valkey(self.folder / "valkey")
-        self.postgres = Postgres(self.folder.parent / "postgres") if postgres else None
+        self.postgres = Postgres(self.folder.parent / "postgres", durable=durable) if postgres else None
         self.port = free_port()
         self.processes: dict[str, Process] = {}
         self.starts: list[str] = []

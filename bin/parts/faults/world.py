@@ -28,12 +28,20 @@ PATIENCE = 90.0
 class World(Sight):
     """Use as a context manager. Machines are added before or after the start."""
 
-    def __init__(self, folder: Path, *, machines: int = 2, postgres: bool = False, current: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        machines: int = 2,
+        postgres: bool = False,
+        durable: bool = False,
+        current: bool = False,
+    ) -> None:
         super().__init__(folder)
         self.began = time.time()
         self.network = Network(folder / "network")
         self.machines: list[Machine] = []
-        self.estiva = Estiva(folder / "estiva", postgres=postgres)
+        self.estiva = Estiva(folder / "estiva", postgres=postgres, durable=durable)
         self.record = Record(self.estiva.database_url)
         self.applications: dict[str, Application] = {}
         self.neighbour: World | None = None
