@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parts.faults.events import Event
-from parts.faults.probing import Asked
+from parts.faults.probing import Asked, Asking
 from parts.faults.record import Deployed, Share, Stage
 
 KINDS = (
@@ -21,6 +21,7 @@ KINDS = (
     "absent",
     "too_early",
     "outage",
+    "unasked",
     "log",
     "audit",
     "left_process",
@@ -58,6 +59,8 @@ class Seen:
         tuple[float, float], ...
     ] = ()  # when the fault itself kept it from answering: cut out of what was asked
     stages: Mapping[int, list[Stage]] = field(default_factory=dict)  # by Target: its steps
+    asking: Mapping[str, list[Asking]] = field(default_factory=dict)  # by server: when a prober was to ask
+    stretch: float = 1.0  # by how much promises in seconds are stretched, since the machine is busy
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:

@@ -109,25 +109,32 @@ class Round:
 
     def patience(self, seconds: float) -> float:
         """A promise in seconds, stretched by how much more than its cores this machine is asked to do now."""
-        busy = os.getloadavg()[0] / (os.cpu_count() or 1)
-        self.note("stretched_at_most", round(max(1.0, busy), 1))
-        return seconds * max(1.0, busy)
+        stretched = stretch()
+        self.note("stretched_at_most", round(stretched, 1))
+        return seconds * stretched
 
     def judge(self) -> None:
         """Look at everything that was done to this row's applications, once they have had a moment to serve."""
         with suppress(PartError):  # who doesn't by then is a finding
-            self.world.wait(lambda: all(self.world.serves(each) for each in self.applications), "all serve", 15)
+            asked = [each for each in self.applications if any(self.world.asked(each).values())]
+            self.world.wait(lambda: all(self.world.serves(each) for each in asked), "all serve", 15)
         time.sleep(SETTLED_SECONDS)
         for application in self.applications:
             everything = seen(self.world, application)
             for finding in judge.judge(everything):
                 self.expect(False, finding.text, finding.kind)
+            self.note("seconds_without_a_request_at_most", round(judge.longest_pause(everything), 2))
             if application.strategy == START_FIRST:
                 self.add("broken_off_as_the_old_one_ended", judge.broken_off(everything))
             elif beyond := judge.beyond_measure(everything):
                 self.note("seconds_beyond_the_measured_gap_at_most", round(beyond, 2))
         for left in left_over(self.world, self.patience(TO_GO_SECONDS)):
             self.expect(False, left, "left_process")
+
+
+def stretch() -> float:
+    """By how much a promise in seconds is stretched now: the machine's load over its cores, where that is above one."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def judge_one(world: World, application: Application) -> list[Finding]:
@@ -153,6 +160,8 @@ def seen(world: World, application: Application) -> Seen:
         frozenset(application.images),
         tuple(application.broken),
         record.stages(each.id for each in shares),
+        world.asking(application),
+        stretch(),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from parts.faults.events import SERVICE, Event, Watch
 from parts.faults.images import Pushed
 from parts.faults.lives import with_power_cuts
-from parts.faults.probing import Asked, Prober
+from parts.faults.probing import Asked, Asking, Prober
 from parts.machine import Machine
 
 INSTALLATION = "estiva.installation"
@@ -82,9 +82,16 @@ class Sight:
                     found[server].append(each)
         return found
 
+    def asking(self, application: Application) -> dict[str, list[Asking]]:
+        """By server: when it was to be asked."""
+        return {
+            machine.name: [each.asking for each in self.probers if f"{application.name}@{machine.name}" in each.pages]
+            for machine in application.servers
+        }
+
     def serves(self, application: Application) -> bool:
-        """Whether the latest request was answered, wherever it is asked."""
-        return all(not asked or asked[-1].ok for asked in self.asked(application).values())
+        """Whether the latest request was answered, on each server. Where nobody asks, nobody knows."""
+        return all(asked and asked[-1].ok for asked in self.asked(application).values())
 
     def events(self, application: Application) -> list[Event]:
         """What the engines did for this application."""
