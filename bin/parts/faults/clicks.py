@@ -57,7 +57,7 @@ def _click_without(turn: Round, app: Application, way: str, take: Callable[[], N
     finally:
         took = time.monotonic() - began
         give()
-    app.clicks.append(number)
+    app.clicked(number)
     turn.note("click_seconds_at_most", round(took, 2))
     turn.expect(took < turn.patience(CLICK_SECONDS), f"with the broker {way} a click took {took:.1f} s")
     began = time.monotonic()
@@ -175,7 +175,7 @@ def _kill_web_once(turn: Round, app: Application) -> None:
     finally:
         world.estiva.valkey.resume()
     ((number,),) = world.record.rows(query)
-    app.clicks.append(int(number))
+    app.clicked(int(number))
     turn.did(0 if answered else 1)
     turn.add("answered_before_it_died", int(answered))
     world.wait(world.estiva.web_answers, "the web answers again", 60)
@@ -210,7 +210,7 @@ def many_people(turn: Round) -> None:
         failure = each.exception()
         turn.expect(failure is None, f"a click was not taken: {failure}")
         if not failure:
-            app.clicks.append(each.result())
+            app.clicked(each.result())
             turn.did()
     turn.succeeded(*sorted(app.clicks), timeout=30 + 10 * count)
     world.estiva.end(worker)

@@ -40,6 +40,14 @@ class Finding:
         return f"{self.kind}: {self.text}"
 
 
+@dataclass(frozen=True)
+class Brought:
+    """What whoever clicked had asked for: the version that the page is to say, and its image's ID, "" where an engine makes it."""
+
+    version: str
+    image_id: str = ""
+
+
 @dataclass
 class Seen:
     """All that is known of one application. `final` are its containers at the end, by server; `asked` the prober's, by server."""
@@ -60,6 +68,7 @@ class Seen:
     ] = ()  # when the fault itself kept it from answering: cut out of what was asked
     stages: Mapping[int, list[Stage]] = field(default_factory=dict)  # by Target: its steps
     asking: Mapping[str, list[Asking]] = field(default_factory=dict)  # by server: when a prober was to ask
+    brought: Mapping[int, Brought] = field(default_factory=dict)  # by Deployment: what is known of what it brings
     stretch: float = 1.0  # by how much promises in seconds are stretched, since the machine is busy
 
 

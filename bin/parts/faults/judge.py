@@ -14,6 +14,7 @@ from parts.faults.evidence import KINDS, Finding, Seen, counts
 from parts.faults.lives import FOREVER, Life, lives
 from parts.faults.outages import MOMENT, beyond_measure, broken_off, outages
 from parts.faults.record import CARRIED_BACK, ENDS, GOOD, RESTORED, Share
+from parts.faults.served import wrong_image, wrong_versions
 from parts.faults.standing import standing
 from parts.faults.unasked import longest_pause, unasked
 
@@ -23,7 +24,7 @@ __all__ = ["KINDS", "Finding", "Seen", "beyond_measure", "broken_off", "counts",
 def judge(seen: Seen) -> list[Finding]:
     """Everything that is wrong."""
     found = [*_lost(seen), *_duplicated(seen), *_interleaved(seen), *_verdicts(seen), *_at_the_end(seen)]
-    return [*found, *standing(seen), *outages(seen), *unasked(seen), *_logs(seen)]
+    return [*found, *standing(seen), *outages(seen), *unasked(seen), *wrong_versions(seen), *_logs(seen)]
 
 
 def _lost(seen: Seen) -> Iterable[Finding]:
@@ -130,8 +131,8 @@ def _at_the_end(seen: Seen) -> Iterable[Finding]:
         last, labels = good[-1], running[0]["Labels"]
         if labels.get("estiva.release") != str(last.release):
             yield Finding("wrong_verdict", f"{told} runs on {server}, while {last} was the last that succeeded")
-        elif seen.images and running[0]["ImageID"] not in seen.images:
-            yield Finding("wrong_verdict", f"{told} runs image {running[0]['ImageID']}, which nobody asked for")
+        elif said := wrong_image(seen, last, str(running[0]["ImageID"])):
+            yield Finding("wrong_verdict", f"{told} runs {said}")
         if len(containers) > 1:
             yield Finding("duplicated", f"{len(containers)} containers of {seen.name} are left on {server}: {told}")
 

@@ -161,6 +161,7 @@ def seen(world: World, application: Application) -> Seen:
         tuple(application.broken),
         record.stages(each.id for each in shares),
         world.asking(application),
+        dict(application.brought),
         stretch(),
     )
 

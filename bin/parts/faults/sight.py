@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parts.faults.events import SERVICE, Event, Watch
+from parts.faults.evidence import Brought
 from parts.faults.images import Pushed
 from parts.faults.lives import with_power_cuts
 from parts.faults.probing import Asked, Asking, Prober
@@ -34,10 +35,18 @@ class Application:
     since: float
     clicks: list[int] = field(default_factory=list)
     images: dict[str, Pushed] = field(default_factory=dict)
+    brings: Brought | None = None  # what the next click asks for, where that is known
+    brought: dict[int, Brought] = field(default_factory=dict)  # by Deployment
     service: str = ""  # of a Compose application: the one that is looked at
     broken: list[tuple[float, float]] = field(
         default_factory=list
     )  # when a fault itself kept it from answering, whatever Estiva does
+
+    def clicked(self, number: int) -> None:
+        """A click on what its settings are now was answered with this Deployment."""
+        self.clicks.append(number)
+        if self.brings is not None:
+            self.brought[number] = self.brings
 
 
 class Sight:

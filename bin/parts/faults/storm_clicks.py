@@ -56,7 +56,7 @@ class Clicker:
             self.lost, self._last = self.lost + 1, str(trouble)
             return False
         if number is not None:
-            self._stormy.app.clicks.append(number)
+            self._stormy.app.clicked(number)
             return True
         self._last = f"the click was answered with {status}"
         if status >= SERVER_ERRORS:
