@@ -82,7 +82,7 @@ def test_who_asks_no_more_before_the_deploy_is_over_is_found(good: Seen) -> None
 def test_one_that_hangs_is_a_request(good: Seen) -> None:
     without(good, 12.05, 14)
     hangs = [Asked("shop", T0 + at, T0 + at + 1.9, "", "", "no answer") for at in (12.05, 12.1)]
-    good.asked["web-1"] = sorted([*good.asked["web-1"], *hangs], key=lambda each: each.at)
+    good.asked = {"web-1": sorted([*good.asked["web-1"], *hangs], key=lambda each: each.at)}
     good.shares[1] = share(2, "succeeded", 10, 14, gap=2.0)
     assert judge.judge(good) == []
 
