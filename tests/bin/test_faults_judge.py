@@ -145,5 +145,7 @@ def test_what_was_said_to_serve_untouched_has_to_run(good: Seen, status: str) ->
     good.shares[1] = share(2, status, 10, 14, outcome={"serving_release": 1})
     good.asked = {"web-1": [answered(3)]}
     assert kinds(good) == ["wrong_verdict"]
-    good.broken = ((T0 + 12.9, T0 + 15),)  # the fault had stopped it just then
+    good.broken = (("web-2", T0 + 12.9, T0 + 15),)  # somewhere else
+    assert kinds(good) == ["wrong_verdict"]
+    good.broken = (("web-1", T0 + 12.9, T0 + 15),)  # the fault had stopped it just then
     assert judge.judge(good) == []

@@ -63,13 +63,16 @@ class Seen:
     shares: list[Share]
     chunks: Mapping[int, list[tuple[int, int, int, list[Any]]]] = field(default_factory=dict)
     images: frozenset[str] = frozenset()  # the image IDs that were meant
-    broken: tuple[
-        tuple[float, float], ...
-    ] = ()  # when the fault itself kept it from answering: cut out of what was asked
+    # server, begin, end: when the fault itself kept it from answering there, which is cut out of what was asked
+    broken: tuple[tuple[str, float, float], ...] = ()
     stages: Mapping[int, list[Stage]] = field(default_factory=dict)  # by Target: its steps
     asking: Mapping[str, list[Asking]] = field(default_factory=dict)  # by server: when a prober was to ask
     brought: Mapping[int, Brought] = field(default_factory=dict)  # by Deployment: what is known of what it brings
     stretch: float = 1.0  # by how much promises in seconds are stretched, since the machine is busy
+
+    def broken_on(self, server: str) -> list[tuple[float, float]]:
+        """When the fault itself kept it from answering on this server."""
+        return [(begin, end) for where, begin, end in self.broken if where == server]
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:

@@ -110,7 +110,7 @@ def _not_restored(seen: Seen, share: Share, releases: list[str]) -> str:
         return "it doesn't say which release serves"
     if share.status not in RESTORED or serving is None or releases == [str(serving)]:
         return ""
-    if any(begin - MOMENT <= share.ended <= end + MOMENT for begin, end in seen.broken):
+    if any(begin - MOMENT <= share.ended <= end + MOMENT for begin, end in seen.broken_on(share.server)):
         return ""  # its server was down just then
     return f"release {serving} was to serve, and what ran at that moment was of release {releases}"
 

@@ -38,9 +38,8 @@ class Application:
     brings: Brought | None = None  # what the next click asks for, where that is known
     brought: dict[int, Brought] = field(default_factory=dict)  # by Deployment
     service: str = ""  # of a Compose application: the one that is looked at
-    broken: list[tuple[float, float]] = field(
-        default_factory=list
-    )  # when a fault itself kept it from answering, whatever Estiva does
+    # server, begin, end: when a fault itself kept it from answering there, whatever Estiva does
+    broken: list[tuple[str, float, float]] = field(default_factory=list)
 
     def clicked(self, number: int) -> None:
         """A click on what its settings are now was answered with this Deployment."""
