@@ -34,6 +34,7 @@ def broker_gone(turn: Round) -> None:
     worker = world.worker()
     world.deployed(app)
     world.probe(app)
+    turn.want(4 * turn.amount(1, 5))
     ways: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
         "refused": (valkey.kill, valkey.start),
         "frozen": (valkey.freeze, valkey.resume),
@@ -130,13 +131,12 @@ def connections_killed(turn: Round) -> None:
 def _keep_killing(turn: Round, ending: threading.Event, period: float) -> None:
     with redis.Redis.from_url(turn.world.estiva.valkey.url) as broker:
         while not ending.wait(period):
+            killed = 0
             for kind in ("normal", "pubsub"):
                 with suppress(redis.RedisError):
-                    turn.add(
-                        "connections_killed",
-                        int(broker.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")),
-                    )
-            turn.did()
+                    killed += int(broker.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"))
+            turn.add("connections_killed", killed)
+            turn.did(int(killed > 0))
 
 
 def web_killed(turn: Round) -> None:
@@ -147,7 +147,9 @@ def web_killed(turn: Round) -> None:
     for app in apps:
         world.deployed(app)
     world.probe(*apps)
-    for each in range(turn.amount(2, 200)):
+    count = turn.amount(2, 200)
+    turn.want(-(-count // 2))  # some are answered before it dies
+    for each in range(count):
         _kill_web_once(turn, apps[each % len(apps)])
     for app in apps:
         for number in app.clicks:
@@ -186,6 +188,7 @@ def many_people(turn: Round) -> None:
     """All of them press Deploy on one application at once: one runs at a time, in the order of the clicks."""
     world = turn.world
     count = turn.amount(6, 50)
+    turn.want(count)
     app = turn.application("app")
     worker = world.worker(concurrency=16)
     world.deployed(app)

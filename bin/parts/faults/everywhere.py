@@ -66,7 +66,7 @@ class Killing:
         turn, told = self._turn, self._file("undisturbed")
         everything = [(each, app) for each in self._strategies for app in each.applications]
         (plain,) = self._nursery.workers(1, concurrency=MANY)
-        for _ in range(turn.amount(1, BEFORE)):
+        for _ in range(BEFORE if turn.whole else 1):
             self._undisturbed(everything)
         plain.kill()
         (listening,) = self._nursery.workers(1, concurrency=MANY, told=str(told), all_calls=True)
@@ -82,7 +82,7 @@ class Killing:
             several = every * turn.times
             turn.dice.shuffle(several)
             each.left.extend(several[: turn.amount(len(each.applications), len(several))])
-        if turn.amount(0, 1):
+        if turn.whole:
             turn.expect(not missing, f"no deploy made the calls {sorted(missing)}, so none was cut off there")
 
     def kill(self) -> None:
