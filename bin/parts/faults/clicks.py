@@ -229,7 +229,14 @@ ROWS = (
         seconds=18,
         both=True,
     ),
-    Row(8, "client-kill", "every connection to the broker killed again and again", connections_killed, quick=True),
+    Row(
+        8,
+        "client-kill",
+        "every connection to the broker killed again and again",
+        connections_killed,
+        quick=True,
+        calm=True,
+    ),
     Row(
         10,
         "web",
@@ -238,6 +245,7 @@ ROWS = (
         quick=True,
         long=800,
         both=True,
+        calm=True,
     ),
-    Row(11, "crowd", "many people deploy one application at once", many_people, quick=True, both=True),
+    Row(11, "crowd", "many people deploy one application at once", many_people, quick=True, both=True, calm=True),
 )

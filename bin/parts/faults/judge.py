@@ -12,19 +12,38 @@ from collections.abc import Iterable, Sequence
 from parts.faults.events import Event
 from parts.faults.evidence import KINDS, Finding, Seen, counts
 from parts.faults.lives import FOREVER, Life, lives
+from parts.faults.measured import beyond_silence, overmeasured
 from parts.faults.outages import MOMENT, beyond_measure, broken_off, outages
 from parts.faults.record import CARRIED_BACK, ENDS, GOOD, RESTORED, Share
 from parts.faults.served import wrong_image, wrong_versions
 from parts.faults.standing import standing
 from parts.faults.unasked import longest_pause, unasked
 
-__all__ = ["KINDS", "Finding", "Seen", "beyond_measure", "broken_off", "counts", "judge", "longest_pause"]
+__all__ = [
+    "KINDS",
+    "Finding",
+    "Seen",
+    "beyond_measure",
+    "beyond_silence",
+    "broken_off",
+    "counts",
+    "judge",
+    "longest_pause",
+]
 
 
 def judge(seen: Seen) -> list[Finding]:
     """Everything that is wrong."""
     found = [*_lost(seen), *_duplicated(seen), *_interleaved(seen), *_verdicts(seen), *_at_the_end(seen)]
-    return [*found, *standing(seen), *outages(seen), *unasked(seen), *wrong_versions(seen), *_logs(seen)]
+    return [
+        *found,
+        *standing(seen),
+        *outages(seen),
+        *overmeasured(seen),
+        *unasked(seen),
+        *wrong_versions(seen),
+        *_logs(seen),
+    ]
 
 
 def _lost(seen: Seen) -> Iterable[Finding]:

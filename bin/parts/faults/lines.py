@@ -149,6 +149,6 @@ def viewers(turn: Round) -> None:
 
 
 ROWS = (
-    Row(19, "log", "floods, endless lines, broken characters", floods, long=400),
-    Row(20, "viewers", "many viewers, each dropped and back at random", viewers),
+    Row(19, "log", "floods, endless lines, broken characters", floods, long=400, calm=True),
+    Row(20, "viewers", "many viewers, each dropped and back at random", viewers, calm=True),
 )
