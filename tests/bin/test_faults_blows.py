@@ -10,6 +10,8 @@ from typing import Any, cast
 import pytest
 
 from parts.faults import storm_clicks, storm_plan
+from parts.faults.evidence import Brought
+from parts.faults.sight import STOP_FIRST, Application
 from parts.faults.storm_apps import Stormy
 from parts.faults.storm_blows import Breaker
 from parts.faults.storm_clicks import Clicker
@@ -104,14 +106,15 @@ class Person:
     """Somebody whose clicks come to what is given, one after another."""
 
     def __init__(self, answers: list[Any]) -> None:
-        self.answers = iter(answers)
+        self.answers, self.plans = iter(answers), 0
 
     def share(self, _: object) -> None:
         """Nobody has signed in."""
 
     def ask_plan(self, application: str, environment: str) -> str:
-        """Always the same."""
-        return f"/plans/{application}-{environment}/"
+        """A new one."""
+        self.plans += 1
+        return f"/plans/{self.plans}/"
 
     def until_planned(self, _: str) -> str:
         """In vain, if that is what comes next."""
@@ -133,9 +136,15 @@ def clicker(world: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Any]]
 
     def make(answers: list[Any]) -> tuple[Clicker, list[int]]:
         monkeypatch.setattr(storm_clicks, "Visitor", lambda _: Person(answers))
-        app = SimpleNamespace(name="a0", placement=1, clicks=[])
+        app = Application("a0", [], STOP_FIRST, 80, {}, 1, 0.0)
         drawn = Drawn("a0", storm_plan.STOP_FIRST, (0,), False, (3, 5), 1, storm_plan.RESUME)
-        return Clicker(world, Stormy(drawn, cast("Any", app), lambda *given: brought.append(given))), app.clicks
+
+        def change(version: int, count: int) -> Brought:
+            brought.append((version, count))
+            return Brought(f"{version}")
+
+        world.app = app
+        return Clicker(world, Stormy(drawn, app, change)), app.clicks
 
     brought: list[tuple[int, int]] = []
     world.brought = brought
@@ -149,7 +158,8 @@ def test_each_version_is_asked_for_until_a_number_comes(world: Any, clicker: Any
     one, clicks = clicker([OSError("gone"), PartError("no plan"), (503, None), (302, 7), (409, None), (302, 9)])
     one.click_all()
     assert clicks == [7, 9]
-    assert (one.lost, one.unplanned, one.refused) == (2, 1, 1)
+    assert world.app.brought == {7: Brought("3"), 9: Brought("5")}
+    assert (one.lost, one.unplanned, one.refused) == ({1, 3}, 1, 1)
     assert world.brought == [(3, 1), (3, 2), (3, 3), (3, 4), (5, 5), (5, 6)]
 
 

@@ -15,7 +15,8 @@ from parts.faults.half_written import locked, traces
 from parts.faults.record import Record
 
 TABLES = """
-CREATE TABLE deployments_deployment (id, placement_id, application_name, status, release_id, requested_at, started_at, ended_at);
+CREATE TABLE deployments_deployment (id, placement_id, application_name, status, release_id, requested_at, started_at, ended_at,
+ plan_id, restores_id);
 CREATE TABLE deployments_release (id, number, image_id);
 CREATE TABLE deployments_target (id, deployment_id, placement_id, host_name, role, status, fence, attempts, leases_lost,
  connections_lost, stalled_reason, gap_seconds, last_line, started_at, ended_at, outcome, lease_until, holder);

@@ -9,7 +9,7 @@ import pytest
 from parts.faults import judge
 from parts.faults.judge import Seen
 from parts.faults.lives import with_power_cuts
-from tests.bin.seen import T0, deployed, event, kinds, replaced, running, share
+from tests.bin.seen import T0, answered, deployed, event, kinds, replaced, running, share
 
 
 def test_what_ran_when_the_power_was_cut_ended_though_no_engine_tells_it() -> None:
@@ -130,7 +130,7 @@ def test_a_version_that_was_said_to_be_restored_and_was_not(good: Seen) -> None:
     good.events[:] = [event(1, "create", 1), event(2, "start", 1), event(11, "create", 2), event(13, "destroy", 2)]
     good.final = {"web-1": [running(1)]}
     good.shares[1] = share(2, "failed_restored", 10, 14, outcome={"serving_release": 1})
-    good.asked = {}
+    good.asked = {"web-1": [answered(3)]}
     assert judge.judge(good) == []
     good.shares[1] = share(2, "failed_restored", 10, 14, outcome={"serving_release": 7})
     assert kinds(good) == ["wrong_verdict"]
@@ -143,7 +143,9 @@ def test_what_was_said_to_serve_untouched_has_to_run(good: Seen, status: str) ->
     good.events[:] = [event(1, "create", 1), event(2, "start", 1), event(13, "die", 1), event(15, "start", 1)]
     good.final = {"web-1": [running(1)]}
     good.shares[1] = share(2, status, 10, 14, outcome={"serving_release": 1})
-    good.asked = {}
+    good.asked = {"web-1": [answered(3)]}
     assert kinds(good) == ["wrong_verdict"]
-    good.broken = ((T0 + 12.9, T0 + 15),)  # the fault had stopped it just then
+    good.broken = (("web-2", T0 + 12.9, T0 + 15),)  # somewhere else
+    assert kinds(good) == ["wrong_verdict"]
+    good.broken = (("web-1", T0 + 12.9, T0 + 15),)  # the fault had stopped it just then
     assert judge.judge(good) == []

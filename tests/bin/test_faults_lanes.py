@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from parts.faults import campaign, lanes
@@ -34,8 +36,11 @@ class NoWorld:
 
     made: list[NoWorld]
     broken: int
+    refused: list[Exception]  # of those that are not even thought of
 
     def __init__(self, folder: Path, *, postgres: bool) -> None:
+        if NoWorld.refused:
+            raise NoWorld.refused.pop()
         self.folder, self.postgres, self.estiva = folder, postgres, NoEstiva()
         self.ending = threading.Event()
         self.rows: list[str] = []
@@ -47,7 +52,8 @@ class NoWorld:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        if "spoils" in self.rows:
+            raise ValueError("it doesn't end")
 
     def leave(self) -> None:
         """Nobody asks."""
@@ -56,7 +62,7 @@ class NoWorld:
 @pytest.fixture(autouse=True)
 def worlds(monkeypatch: pytest.MonkeyPatch) -> list[NoWorld]:
     """Those that were made."""
-    NoWorld.made, NoWorld.broken = [], 0
+    NoWorld.made, NoWorld.broken, NoWorld.refused = [], 0, []
     monkeypatch.setattr(lanes, "World", NoWorld)
     monkeypatch.setattr(Round, "judge", lambda _: None)
     return NoWorld.made
@@ -101,6 +107,30 @@ def test_a_world_that_cannot_be_made_costs_one_row(tmp_path: Path) -> None:
     NoWorld.broken = 1
     told = run(tmp_path, [Job(row("a"), "sqlite"), Job(row("b"), "sqlite")])
     assert [(each.row, bool(each.error)) for each in told] == [("a", True), ("b", False)]
+
+
+@pytest.mark.parametrize(
+    "error", [PartError("no port"), subprocess.TimeoutExpired("migrate", 120), psycopg.OperationalError(), ValueError()]
+)
+def test_whatever_goes_wrong_with_a_world_its_row_is_told_of(tmp_path: Path, error: Exception) -> None:
+    NoWorld.refused = [error]
+    told = run(tmp_path, [Job(row("a"), "sqlite"), Job(row("b"), "sqlite")])
+    assert [(each.row, bool(each.error)) for each in told] == [("a", True), ("b", False)]
+
+
+def test_a_world_that_does_not_end_well_is_an_error_beside_its_rows(tmp_path: Path) -> None:
+    told = run(tmp_path, [Job(row("spoils"), "sqlite")])
+    assert [(each.row, each.error) for each in told] == [
+        ("spoils", ""),
+        ("the end of world w1", "ValueError: it doesn't end"),
+    ]
+
+
+def test_a_row_that_nobody_told_of_is_an_error() -> None:
+    wanted = [Job(row("a"), "postgres"), Job(row("a"), "sqlite"), Job(row("b"), "sqlite")]
+    results = [Result("a", database="postgres"), Result("b", database="sqlite")]
+    (lost,) = campaign.missing(wanted, results)
+    assert (lost.row, lost.database, lost.ok) == ("a", "sqlite", False)
 
 
 def test_two_lanes_do_every_row_once(tmp_path: Path) -> None:

@@ -90,29 +90,35 @@ def test_more_than_two_requests_are_an_outage(beside: Seen) -> None:
 
 def test_what_the_fault_itself_kept_from_answering_is_no_outage(good: Seen) -> None:
     good.start_first = True
-    good.broken = ((T0 + 11.9, T0 + 12.1),)
+    good.broken = (("web-1", T0 + 11.9, T0 + 12.1),)
     assert judge.judge(good) == []
+
+
+def test_what_was_broken_on_one_server_excuses_nothing_on_another(good: Seen) -> None:
+    good.start_first = True
+    good.broken = (("web-2", T0 + 11.9, T0 + 12.1),)
+    assert kinds(good) == ["outage"]
 
 
 def test_silence_after_the_fault_is_an_outage(good: Seen) -> None:
     """It excuses its own time and not all of a hole that touches it."""
     good.asked["web-1"].extend([refused(30), refused(31), refused(33), answered(33.1, "2")])
-    good.broken = ((T0 + 29.9, T0 + 31),)
+    good.broken = (("web-1", T0 + 29.9, T0 + 31),)
     assert kinds(good) == ["outage"]
-    good.broken = ((T0 + 29.9, T0 + 33),)
+    good.broken = (("web-1", T0 + 29.9, T0 + 33),)
     assert judge.judge(good) == []
 
 
 def test_silence_before_the_fault_is_an_outage(good: Seen) -> None:
     good.asked["web-1"].extend([answered(27.9, "2"), refused(28), refused(29), refused(30), answered(31.1, "2")])
-    good.broken = ((T0 + 30, T0 + 31),)
+    good.broken = (("web-1", T0 + 30, T0 + 31),)
     assert kinds(good) == ["outage"]
 
 
 def test_what_was_asked_just_before_a_fault_and_hung_says_nothing(good: Seen) -> None:
     hangs = Asked("shop", T0 + 28.9, T0 + 31.9, "", "", "no answer within 3 s")
     good.asked["web-1"].extend([answered(28.8, "2"), hangs, answered(31.2, "2")])
-    good.broken = ((T0 + 30, T0 + 31),)
+    good.broken = (("web-1", T0 + 30, T0 + 31),)
     assert judge.judge(good) == []
 
 

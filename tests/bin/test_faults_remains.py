@@ -103,10 +103,15 @@ class Server:
         self.client = subprocess.Popen([sys.executable, "-c", CLIENT, str(self.port)])
         self.command = int(self.session.stdout.readline())
         self.alone = subprocess.Popen(["sleep", "601"])
-        self.helper = subprocess.Popen(
-            [sys.executable, "-c", "import time; time.sleep(600)", f"--root={folder}/engine"]
-        )
+        self.helper = self._named("containerd-shim", f"--root={folder}/engine")
+        self.compose = self._named("docker", f"--host=unix://{folder}/engine/docker.sock")
         self.folder, self.pids = folder, [self.session.pid, self.command]
+
+    @staticmethod
+    def _named(name: str, word: str) -> subprocess.Popen[bytes]:
+        """A process whose program is called that, and which was told this word."""
+        words = [f"/usr/bin/{name}", "-c", "import time; time.sleep(600)", word]
+        return subprocess.Popen(words, executable=sys.executable)
 
     def machine(self) -> Any:
         """For who asks."""
@@ -127,7 +132,7 @@ class Server:
 
     def close(self) -> None:
         """All of it."""
-        for each in (self.client, self.session, self.alone, self.helper):
+        for each in (self.client, self.session, self.alone, self.helper, self.compose):
             each.kill()
             each.wait()
         if start_time(self.command):
@@ -164,6 +169,13 @@ def test_the_engines_own_are_not(server: Server) -> None:
     server.pids.append(server.helper.pid)
     wait_until(lambda: "--root" in remains.in_words(server.helper.pid), "it runs")
     assert server.told() == []
+
+
+def test_who_only_talks_to_the_engine_is(server: Server) -> None:
+    """Compose, which goes on when the session that began it is gone."""
+    server.pids.append(server.compose.pid)
+    wait_until(lambda: "--host" in remains.in_words(server.compose.pid), "it runs")
+    assert server.told() == [server.compose.pid]
 
 
 def test_what_has_ended_is_not(server: Server) -> None:

@@ -114,7 +114,7 @@ def test_who_goes_on_is_not_stalled(turn: Round, world: MadeUp) -> None:
         cables._stalls(turn, 2, "cut off")
 
 
-MACHINE: Any = SimpleNamespace()
+MACHINE: Any = SimpleNamespace(name="web-1")
 
 
 def application() -> Any:
@@ -135,7 +135,8 @@ def test_a_power_cut_excuses_until_something_answers_again(turn: Round, world: M
         world.answers = [Asked("shop", began, began, "1", "x", ""), Asked("shop", time.time() + 1, 0, "1", "x", "")]
 
     servers._strike(turn, app, MACHINE, Blow("rebooted", reboot, stops=True), 2)
-    ((begin, end),) = app.broken
+    ((server, begin, end),) = app.broken
+    assert server == MACHINE.name
     assert began <= begin <= end <= time.time()
 
 
@@ -161,7 +162,7 @@ class Engine:
     """One that has a container, and tells since when it runs."""
 
     def __init__(self, *since: str) -> None:
-        self.since = list(since)
+        self.name, self.since = "web-1", list(since)
         self.engine = self.api = self
 
     def json(self, _: str, path: str) -> Any:

@@ -7,14 +7,14 @@ import pytest
 from parts.faults import judge
 from parts.faults.events import SERVICE
 from parts.faults.judge import Seen
-from tests.bin.seen import event, kinds, proof, replaced, running, share
+from tests.bin.seen import answered, event, kinds, proof, replaced, running, share
 
 
 @pytest.fixture
 def good() -> Seen:
-    """Version 1, then version 2 in its place, stop-first, nobody asking."""
+    """Version 1, then version 2 in its place, stop-first, asked once."""
     seen = replaced()
-    seen.asked = {}
+    seen.asked = {"web-1": [answered(3)]}
     return seen
 
 

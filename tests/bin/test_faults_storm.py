@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from parts.faults import memory, storm_ends, storm_plan
-from parts.faults.record import Share
+from parts.faults.record import Deployed, Share
 from parts.faults.storm_plan import Plan
 
 
@@ -135,6 +135,29 @@ def test_ends_that_a_storm_explains(several: list[Share]) -> None:
 def test_ends_that_nothing_explains(several: list[Share], said: str) -> None:
     (found,) = storm_ends.unexplained(several)
     assert said in found
+
+
+def deployed(number: int, plan: int | None, restores: int | None = None) -> Deployed:
+    """One on record."""
+    return Deployed(number, 1, "shop", "succeeded", number, 1.0, 1.0, 2.0, plan, restores)
+
+
+def test_deployments_that_somebody_asked_for() -> None:
+    """Two answered, one whose answer was lost, one that takes back another; a lost one that never counted."""
+    several = [deployed(1, 11), deployed(2, 12), deployed(3, 13), deployed(4, None, restores=2)]
+    assert list(storm_ends.surplus(several, {1, 2}, {13, 14})) == []
+
+
+def test_deployments_that_nobody_asked_for_though_as_many_answers_were_lost() -> None:
+    (twice,) = storm_ends.surplus([deployed(1, 11), deployed(2, 12), deployed(3, 12)], {1}, {12, 13})
+    assert "plan 12 was deployed 2 times" in twice
+    (answered, again) = storm_ends.surplus([deployed(1, 11), deployed(2, 11)], {1}, {12})
+    assert "plan 11 was deployed 2 times" in answered
+    assert "#2 is on record, of plan 11" in again
+    (unasked,) = storm_ends.surplus([deployed(1, 11), deployed(2, 15)], {1}, {12})
+    assert "#2 is on record, of plan 15" in unasked
+    (of_none,) = storm_ends.surplus([deployed(1, None)], set(), {12})
+    assert "#1 is on record, of plan None" in of_none
 
 
 def test_what_kills_its_workers_is_drawn_alike_and_takes_every_way_out() -> None:

@@ -102,7 +102,7 @@ async def note(page: dict[str, Any], out: TextIO) -> None:
         text, wrong = await asyncio.wait_for(ask(page), PATIENCE)
     except TimeoutError:
         text, wrong = "", f"no answer within {PATIENCE:g} s"
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, nobody answered, and that has to stand there
         text, wrong = "", type(error).__name__
     out.write(json.dumps([page["name"], asked, time.time(), text, wrong]) + "\n")
 

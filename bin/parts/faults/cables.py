@@ -47,7 +47,7 @@ def cable_trouble(turn: Round) -> None:
 
 
 def _cut(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
-    moment = MOMENTS[count % len(MOMENTS)] if turn.amount(0, 1) else pick(turn.dice, MOMENTS)
+    moment = MOMENTS[count % len(MOMENTS)] if turn.whole else pick(turn.dice, MOMENTS)
     number = each_moment(turn, app, gate, f"cable-cut{count}", moment)
     began = time.time()
     machine.namespace.cut()

@@ -57,8 +57,9 @@ def main(arguments: list[str]) -> int:
         print(f"bin/faults: no row is called {', '.join(options.only)}; bin/faults --list shows all.")
         return 2
     seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
-    results = _run(options, scale, seed, jobs(rows, scale, options.database))
-    return _report(results, seed, options.database)
+    wanted = jobs(rows, scale, options.database)
+    results = _run(options, scale, seed, wanted)
+    return _report([*results, *missing(wanted, results)], seed, options.database)
 
 
 def jobs(rows: Sequence[Row], scale: str, database: str) -> list[Job]:
@@ -98,6 +99,16 @@ def _run(options: argparse.Namespace, scale: str, seed: int, wanted: list[Job]) 
     if not options.keep:
         remove_folder(folder)
     return sorted(results, key=lambda each: (_number(each.row), each.database))
+
+
+def missing(wanted: Sequence[Job], results: Sequence[Result]) -> list[Result]:
+    """An error for each row that was to be done and of which nobody told anything, so that none is taken for a good one."""
+    told = {(each.row, each.database) for each in results}
+    return [
+        Result(job.row.name, error="nothing was told of it", database=job.database)
+        for job in wanted
+        if (job.row.name, job.database) not in told
+    ]
 
 
 def _number(name: str) -> int:
@@ -154,7 +165,7 @@ def _report(results: list[Result], seed: int, database: str) -> int:
             print(f"{_key(result, database)}: not done to its end: {result.error}")
     ok = bool(results) and all(each.ok for each in results)
     if not ok:
-        again = " ".join(sorted({f"--only {each.row}" for each in results if not each.ok}))
+        again = " ".join(sorted({f"--only {each.row}" for each in results if not each.ok and _number(each.row)}))
         print(f"again with: bin/faults --seed {seed} --database {database} {again}")
     told: dict[str, Any] = {
         "faults": sum(each.times for each in results),

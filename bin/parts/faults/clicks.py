@@ -34,6 +34,7 @@ def broker_gone(turn: Round) -> None:
     worker = world.worker()
     world.deployed(app)
     world.probe(app)
+    turn.want(4 * turn.amount(1, 5))
     ways: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
         "refused": (valkey.kill, valkey.start),
         "frozen": (valkey.freeze, valkey.resume),
@@ -57,7 +58,7 @@ def _click_without(turn: Round, app: Application, way: str, take: Callable[[], N
     finally:
         took = time.monotonic() - began
         give()
-    app.clicks.append(number)
+    app.clicked(number)
     turn.note("click_seconds_at_most", round(took, 2))
     turn.expect(took < turn.patience(CLICK_SECONDS), f"with the broker {way} a click took {took:.1f} s")
     began = time.monotonic()
@@ -130,13 +131,12 @@ def connections_killed(turn: Round) -> None:
 def _keep_killing(turn: Round, ending: threading.Event, period: float) -> None:
     with redis.Redis.from_url(turn.world.estiva.valkey.url) as broker:
         while not ending.wait(period):
+            killed = 0
             for kind in ("normal", "pubsub"):
                 with suppress(redis.RedisError):
-                    turn.add(
-                        "connections_killed",
-                        int(broker.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")),
-                    )
-            turn.did()
+                    killed += int(broker.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"))
+            turn.add("connections_killed", killed)
+            turn.did(int(killed > 0))
 
 
 def web_killed(turn: Round) -> None:
@@ -147,7 +147,9 @@ def web_killed(turn: Round) -> None:
     for app in apps:
         world.deployed(app)
     world.probe(*apps)
-    for each in range(turn.amount(2, 200)):
+    count = turn.amount(2, 200)
+    turn.want(-(-count // 2))  # some are answered before it dies
+    for each in range(count):
         _kill_web_once(turn, apps[each % len(apps)])
     for app in apps:
         for number in app.clicks:
@@ -175,7 +177,7 @@ def _kill_web_once(turn: Round, app: Application) -> None:
     finally:
         world.estiva.valkey.resume()
     ((number,),) = world.record.rows(query)
-    app.clicks.append(int(number))
+    app.clicked(int(number))
     turn.did(0 if answered else 1)
     turn.add("answered_before_it_died", int(answered))
     world.wait(world.estiva.web_answers, "the web answers again", 60)
@@ -186,6 +188,7 @@ def many_people(turn: Round) -> None:
     """All of them press Deploy on one application at once: one runs at a time, in the order of the clicks."""
     world = turn.world
     count = turn.amount(6, 50)
+    turn.want(count)
     app = turn.application("app")
     worker = world.worker(concurrency=16)
     world.deployed(app)
@@ -210,7 +213,7 @@ def many_people(turn: Round) -> None:
         failure = each.exception()
         turn.expect(failure is None, f"a click was not taken: {failure}")
         if not failure:
-            app.clicks.append(each.result())
+            app.clicked(each.result())
             turn.did()
     turn.succeeded(*sorted(app.clicks), timeout=30 + 10 * count)
     world.estiva.end(worker)
@@ -226,7 +229,14 @@ ROWS = (
         seconds=18,
         both=True,
     ),
-    Row(8, "client-kill", "every connection to the broker killed again and again", connections_killed, quick=True),
+    Row(
+        8,
+        "client-kill",
+        "every connection to the broker killed again and again",
+        connections_killed,
+        quick=True,
+        calm=True,
+    ),
     Row(
         10,
         "web",
@@ -235,6 +245,7 @@ ROWS = (
         quick=True,
         long=800,
         both=True,
+        calm=True,
     ),
-    Row(11, "crowd", "many people deploy one application at once", many_people, quick=True, both=True),
+    Row(11, "crowd", "many people deploy one application at once", many_people, quick=True, both=True, calm=True),
 )

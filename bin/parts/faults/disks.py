@@ -183,7 +183,7 @@ def _read_only(turn: Round, app: Application, machine: SmallMachine, tag: str) -
     began = time.time()
     machine.reboot()
     world.wait(lambda: world.serves(app), "it serves again after the boot", 60)
-    app.broken.append((began, time.time()))
+    app.broken.append((machine.name, began, time.time()))
     _deploys_again(turn, app)
     turn.add("read_only", 1)
 

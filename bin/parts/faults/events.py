@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parts.dockerd import DockerEngine
+from parts.processes import PartError
 
 AGAIN_SECONDS = 0.1
 CONNECT_SECONDS = 2.0
@@ -55,7 +56,7 @@ class Watch:
         self._ending = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
         self._thread = threading.Thread(target=self._loop, name=f"events of {server}", daemon=True)
-        self.broken = 0
+        self._error: Exception | None = None
         self.told: Callable[[Event], None] | None = None  # of each, at once, on this thread
 
     def start(self) -> None:
@@ -63,7 +64,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> list[Event]:
-        """End; everything that was seen, in order."""
+        """End; everything that was seen, in order. PartError as with `seen`."""
         self._ending.set()
         if self._connection is not None and self._connection.sock is not None:
             with suppress(OSError):
@@ -72,18 +73,28 @@ class Watch:
         return self.seen()
 
     def seen(self) -> list[Event]:
-        """What was seen until now, in order."""
+        """What was seen until now, in order. PartError where nobody looks any more, since the thread came upon what it doesn't know."""
+        if self._error is not None:
+            told = f"{type(self._error).__name__}: {self._error}"
+            raise PartError(f"Nobody watches the engine of {self._server} any more: {told}") from self._error
         return [event for _, event in sorted(self._events.items(), key=lambda each: each[0][0])]
 
     def _loop(self) -> None:
         while not self._ending.is_set():
-            with suppress(OSError, http.client.HTTPException, ValueError):
+            try:
                 for told in self._told():
                     self._note(told)
-            self.broken += 1
+            except Exception as error:  # noqa: BLE001 - kept for whoever asks what was seen
+                self._error = error
+                return
             self._ending.wait(AGAIN_SECONDS)
 
     def _told(self) -> Iterator[dict[str, Any]]:
+        """Until the engine breaks off, in the middle of a line perhaps."""
+        with suppress(OSError, http.client.HTTPException, ValueError):
+            yield from self._asked()
+
+    def _asked(self) -> Iterator[dict[str, Any]]:
         connection = _Unix(str(self._engine.socket))
         self._connection = connection
         since = f"{self._last // 10**9}.{self._last % 10**9:09d}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from parts.faults.breed import Bred, Nursery
+from parts.faults.evidence import Brought
 from parts.faults.nursery_points import IN_CONTAINERS, Point
 from parts.faults.points import Moment, Spot, heard, moments, reached
 from parts.faults.record import ENDS
@@ -65,7 +66,7 @@ class Killing:
         turn, told = self._turn, self._file("undisturbed")
         everything = [(each, app) for each in self._strategies for app in each.applications]
         (plain,) = self._nursery.workers(1, concurrency=MANY)
-        for _ in range(turn.amount(1, BEFORE)):
+        for _ in range(BEFORE if turn.whole else 1):
             self._undisturbed(everything)
         plain.kill()
         (listening,) = self._nursery.workers(1, concurrency=MANY, told=str(told), all_calls=True)
@@ -81,7 +82,7 @@ class Killing:
             several = every * turn.times
             turn.dice.shuffle(several)
             each.left.extend(several[: turn.amount(len(each.applications), len(several))])
-        if turn.amount(0, 1):
+        if turn.whole:
             turn.expect(not missing, f"no deploy made the calls {sorted(missing)}, so none was cut off there")
 
     def kill(self) -> None:
@@ -169,7 +170,7 @@ class Killing:
         numbers = []
         for app, plan, fingerprint in plans:
             numbers.append(self._world.ada.click(plan, fingerprint))
-            app.clicks.append(numbers[-1])
+            app.clicked(numbers[-1])
         return numbers
 
     def _reached(self) -> set[Point]:
@@ -225,7 +226,7 @@ def _new(turn: Round) -> Callable[[Application, int], None]:
 
     def change(app: Application, count: int) -> None:
         image = turn.world.images.page(f"{app.name}-{count}")
-        app.images[image.image_id] = image
+        app.images[image.image_id], app.brings = image, Brought(image.tag, image.image_id)
         turn.world.backstage(
             "place",
             name=app.name,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parts.faults.events import Event
-from parts.faults.probing import Asked
+from parts.faults.probing import Asked, Asking
 from parts.faults.record import Deployed, Share, Stage
 
 KINDS = (
@@ -21,6 +21,7 @@ KINDS = (
     "absent",
     "too_early",
     "outage",
+    "unasked",
     "log",
     "audit",
     "left_process",
@@ -39,6 +40,14 @@ class Finding:
         return f"{self.kind}: {self.text}"
 
 
+@dataclass(frozen=True)
+class Brought:
+    """What whoever clicked had asked for: the version that the page is to say, and its image's ID, "" where an engine makes it."""
+
+    version: str
+    image_id: str = ""
+
+
 @dataclass
 class Seen:
     """All that is known of one application. `final` are its containers at the end, by server; `asked` the prober's, by server."""
@@ -54,10 +63,17 @@ class Seen:
     shares: list[Share]
     chunks: Mapping[int, list[tuple[int, int, int, list[Any]]]] = field(default_factory=dict)
     images: frozenset[str] = frozenset()  # the image IDs that were meant
-    broken: tuple[
-        tuple[float, float], ...
-    ] = ()  # when the fault itself kept it from answering: cut out of what was asked
+    # server, begin, end: when the fault itself kept it from answering there, which is cut out of what was asked
+    broken: tuple[tuple[str, float, float], ...] = ()
     stages: Mapping[int, list[Stage]] = field(default_factory=dict)  # by Target: its steps
+    asking: Mapping[str, list[Asking]] = field(default_factory=dict)  # by server: when a prober was to ask
+    brought: Mapping[int, Brought] = field(default_factory=dict)  # by Deployment: what is known of what it brings
+    calm: bool = False  # nothing keeps Estiva from looking: not its worker's process, database or line to the server
+    stretch: float = 1.0  # by how much promises in seconds are stretched, since the machine is busy
+
+    def broken_on(self, server: str) -> list[tuple[float, float]]:
+        """When the fault itself kept it from answering on this server."""
+        return [(begin, end) for where, begin, end in self.broken if where == server]
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:

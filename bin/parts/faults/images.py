@@ -86,6 +86,11 @@ class Pushed:
     digest: str
     image_id: str
 
+    @property
+    def tag(self) -> str:
+        """Its tag: the version that the page says."""
+        return self.reference.rpartition(":")[2]
+
 
 class Images:
     """Pushes pages, equal ones once."""

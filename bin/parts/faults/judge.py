@@ -12,17 +12,38 @@ from collections.abc import Iterable, Sequence
 from parts.faults.events import Event
 from parts.faults.evidence import KINDS, Finding, Seen, counts
 from parts.faults.lives import FOREVER, Life, lives
+from parts.faults.measured import beyond_silence, overmeasured
 from parts.faults.outages import MOMENT, beyond_measure, broken_off, outages
 from parts.faults.record import CARRIED_BACK, ENDS, GOOD, RESTORED, Share
+from parts.faults.served import wrong_image, wrong_versions
 from parts.faults.standing import standing
+from parts.faults.unasked import longest_pause, unasked
 
-__all__ = ["KINDS", "Finding", "Seen", "beyond_measure", "broken_off", "counts", "judge"]
+__all__ = [
+    "KINDS",
+    "Finding",
+    "Seen",
+    "beyond_measure",
+    "beyond_silence",
+    "broken_off",
+    "counts",
+    "judge",
+    "longest_pause",
+]
 
 
 def judge(seen: Seen) -> list[Finding]:
     """Everything that is wrong."""
     found = [*_lost(seen), *_duplicated(seen), *_interleaved(seen), *_verdicts(seen), *_at_the_end(seen)]
-    return [*found, *standing(seen), *outages(seen), *_logs(seen)]
+    return [
+        *found,
+        *standing(seen),
+        *outages(seen),
+        *overmeasured(seen),
+        *unasked(seen),
+        *wrong_versions(seen),
+        *_logs(seen),
+    ]
 
 
 def _lost(seen: Seen) -> Iterable[Finding]:
@@ -108,7 +129,7 @@ def _not_restored(seen: Seen, share: Share, releases: list[str]) -> str:
         return "it doesn't say which release serves"
     if share.status not in RESTORED or serving is None or releases == [str(serving)]:
         return ""
-    if any(begin - MOMENT <= share.ended <= end + MOMENT for begin, end in seen.broken):
+    if any(begin - MOMENT <= share.ended <= end + MOMENT for begin, end in seen.broken_on(share.server)):
         return ""  # its server was down just then
     return f"release {serving} was to serve, and what ran at that moment was of release {releases}"
 
@@ -129,8 +150,8 @@ def _at_the_end(seen: Seen) -> Iterable[Finding]:
         last, labels = good[-1], running[0]["Labels"]
         if labels.get("estiva.release") != str(last.release):
             yield Finding("wrong_verdict", f"{told} runs on {server}, while {last} was the last that succeeded")
-        elif seen.images and running[0]["ImageID"] not in seen.images:
-            yield Finding("wrong_verdict", f"{told} runs image {running[0]['ImageID']}, which nobody asked for")
+        elif said := wrong_image(seen, last, str(running[0]["ImageID"])):
+            yield Finding("wrong_verdict", f"{told} runs {said}")
         if len(containers) > 1:
             yield Finding("duplicated", f"{len(containers)} containers of {seen.name} are left on {server}: {told}")
 

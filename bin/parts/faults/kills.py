@@ -24,6 +24,7 @@ def told_to_stop(turn: Round) -> None:
     workers = [world.estiva.worker(wait=False), world.estiva.worker()]
     world.deployed(app)
     world.probe(app)
+    turn.want(turn.amount(1, 20))
     for number in range(turn.amount(1, 20)):
         _stop_once(turn, app, workers, world.images.page(f"sigterm-{number}", "slow_start", seconds=2.5))
         workers = [each for each in workers if each.alive] + [world.estiva.worker()]
@@ -65,6 +66,7 @@ def only_worker_dies(turn: Round) -> None:
     for app in apps:
         world.deployed(app)
     world.probe(*apps)
+    turn.want(turn.amount(1, 5))
     for _ in range(turn.amount(1, 5)):
         worker = _die_once(turn, apps, worker)
     world.estiva.end(worker)

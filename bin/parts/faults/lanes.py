@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,6 @@ from pathlib import Path
 
 from parts.faults.row import Result, Row, Wanted
 from parts.faults.world import World
-from parts.processes import PartError
 from parts.screen import say
 
 LANES = 2
@@ -60,18 +60,30 @@ class Lanes:
     def _lane(self) -> None:
         """A world, and in it as many rows as can share one; then the next."""
         while job := self._next():
-            world = World(self.folder / f"w{next(self._numbers)}", postgres=job.database == "postgres")
-            world.ending = self.ending
+            name = f"w{next(self._numbers)}"
             under_way = [job]
             try:
-                with world:
-                    self._in(world, under_way)
-            except (PartError, OSError) as error:  # of the world itself: its row says what went wrong
+                self._in_a_world(name, under_way)
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is this world's, and the other rows go on
                 if self.ending.is_set():
                     return
-                say("faults", f"ERROR {error}\n{world.estiva.logs()}")
+                said = f"{type(error).__name__}: {error}"[:2000]
+                say("faults", f"ERROR {traceback.format_exc()}")
                 for each in under_way:
-                    self._tell(each, Result(each.row.name, error=f"no world: {error}"[:2000]))
+                    self._tell(each, Result(each.row.name, error=f"no world: {said}"))
+                if not under_way:  # its rows are told already
+                    self._tell(job, Result(f"the end of world {name}", error=said))
+
+    def _in_a_world(self, name: str, under_way: list[Job]) -> None:
+        """In one that is made for it; where that goes wrong, what Estiva's processes said stands beside the error."""
+        world = World(self.folder / name, postgres=under_way[0].database == "postgres")
+        world.ending = self.ending
+        try:
+            with world:
+                self._in(world, under_way)
+        except Exception:
+            print(world.estiva.logs(), flush=True)
+            raise
 
     def _in(self, world: World, under_way: list[Job]) -> None:
         """Row after row, until one breaks off: it gets no other after it in its world."""

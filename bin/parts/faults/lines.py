@@ -71,7 +71,7 @@ def floods(turn: Round) -> None:
     (web,) = world.estiva.alive("web")
     with Memory({"worker": worker.pid, "web": descendants(web.pid)[0]}) as memory:
         for flood in of(turn.amount(100, 1500)):  # twenty a second
-            if flood.full and not turn.amount(0, 1):
+            if flood.full and not turn.whole:
                 continue
             world.change(app, flood.image(world.images))
             _watched(turn, app, flood)
@@ -149,6 +149,6 @@ def viewers(turn: Round) -> None:
 
 
 ROWS = (
-    Row(19, "log", "floods, endless lines, broken characters", floods, long=400),
-    Row(20, "viewers", "many viewers, each dropped and back at random", viewers),
+    Row(19, "log", "floods, endless lines, broken characters", floods, long=400, calm=True),
+    Row(20, "viewers", "many viewers, each dropped and back at random", viewers, calm=True),
 )

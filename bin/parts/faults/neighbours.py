@@ -92,7 +92,7 @@ def _a_port_taken_in_between(turn: Round, machine: Machine, number: int, port: i
     fingerprint = world.ada.until_planned(plan)
     before = _strangers(turn, machine, name, port)
     deployment = world.ada.click(plan, fingerprint)
-    app.clicks.append(deployment)
+    app.clicked(deployment)
     world.ended(deployment)
     (share,) = world.record.of(deployment)
     turn.expect(share.status == "failed_untouched", f"the port was taken before the click: {share}")

@@ -18,7 +18,7 @@ BROKEN_OFF = 2  # requests at one moment, of twenty a second
 def outages(seen: Seen) -> Iterable[Finding]:
     """Failed requests that no announced gap explains."""
     for server, asked in seen.asked.items():
-        for hole in _holes(seen, asked):
+        for hole in _holes(seen, server, asked):
             said = _unexplained(seen, server, hole)
             if said:
                 failed = f"{hole.failures} failed, the first: {hole.first}"
@@ -34,7 +34,7 @@ def broken_off(seen: Seen) -> int:
     return sum(
         hole.failures
         for server, asked in seen.asked.items()
-        for hole in _holes(seen, asked)
+        for hole in _holes(seen, server, asked)
         if _is_broken_off(seen, server, hole, _meanwhile(seen, server, hole))
     )
 
@@ -43,16 +43,16 @@ def beyond_measure(seen: Seen) -> float:
     """By how many seconds a stop-first gap was surely longer than the record says, at most; 0.0 where none was."""
     most = 0.0
     for server, asked in seen.asked.items() if not seen.start_first else ():
-        for hole in _holes(seen, asked):
+        for hole in _holes(seen, server, asked):
             around = _meanwhile(seen, server, hole)
             if around:
                 most = max(most, hole.surely - sum(each.gap or 0.0 for each in around))
     return most
 
 
-def _holes(seen: Seen, asked: list[Asked]) -> list[Hole]:
+def _holes(seen: Seen, server: str, asked: list[Asked]) -> list[Hole]:
     """Without the times when the fault itself kept everybody from asking: what was before and after is looked at by itself."""
-    cut = [(begin - MOMENT, end + MOMENT) for begin, end in seen.broken]
+    cut = [(begin - MOMENT, end + MOMENT) for begin, end in seen.broken_on(server)]
     return [hole for piece in between(asked, cut) for hole in holes(piece)]
 
 

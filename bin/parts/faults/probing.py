@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from parts.processes import PartError, wait_until
 
 DNS = "127.0.0.11"
 HUNG_SECONDS = 1.0
+_NUMBERS = itertools.count(1)  # of the files: two probers of one page don't write into the same
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,15 @@ class Asked:
     def hung(self) -> bool:
         """Whether it failed for want of an answer, and not at once."""
         return bool(self.wrong) and self.until - self.at >= HUNG_SECONDS
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A time in which a prober was to ask a page, by the machine's clock. `died` says how it ended, if it did so by itself."""
+
+    since: float
+    until: float
+    died: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,10 @@ class Prober:
         self, folder: Path, pages: dict[str, tuple[str, int]], *, alias: str = "", inside: int | str | None = None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"asked-{'-'.join(sorted(pages))[:60]}.jsonl"
+        self.path = folder / f"asked-{'-'.join(sorted(pages))[:60]}-{next(_NUMBERS)}.jsonl"
+        self.pages = frozenset(pages)
         self._folder = folder
+        self._since, self._until, self._died = 0.0, 0.0, ""
         self._pages = [
             {"name": name, "address": address, "port": port, "alias": alias, "dns": DNS}
             for name, (address, port) in pages.items()
@@ -89,14 +103,28 @@ class Prober:
         wait_until(
             lambda: len({each.name for each in self.asked()}) == len(self._pages), "every page asked", timeout=20
         )
+        self._since = time.time()
 
     def stop(self) -> None:
-        """End it."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            if self._child.stdin is not None:
-                self._child.stdin.close()
+        """End it; how it ended by itself, if it had, stays known."""
+        if self._child is None or self._until:
+            return
+        self._until, self._died = time.time(), self._ended_by_itself()
+        self._child.kill()
+        self._child.wait()
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+
+    @property
+    def asking(self) -> Asking:
+        """When it asked, or was to ask."""
+        if self._until:
+            return Asking(self._since, self._until, self._died)
+        return Asking(self._since, time.time(), self._ended_by_itself())
+
+    def _ended_by_itself(self) -> str:
+        code = self._child.poll() if self._child is not None else None
+        return "" if code is None else f"ended with code {code}"
 
     def asked(self) -> list[Asked]:
         """Everything until now, in the order in which it was asked."""

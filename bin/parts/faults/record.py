@@ -34,6 +34,8 @@ class Deployed:
     requested: float
     started: float
     ended: float
+    plan: int | None = None  # whose button was pressed; None for what Estiva asked itself for, as a restore
+    restores: int | None = None  # the Deployment that it takes back
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Stepped:
     ended: float
 
 
-_DEPLOYMENTS = """SELECT d.id, d.placement_id, d.application_name, d.status, r.number, d.requested_at, d.started_at, d.ended_at
+_DEPLOYMENTS = """SELECT d.id, d.placement_id, d.application_name, d.status, r.number, d.requested_at, d.started_at, d.ended_at,
+ d.plan_id, d.restores_id
  FROM deployments_deployment d JOIN deployments_release r ON r.id = d.release_id ORDER BY d.id"""
 _TARGETS = """SELECT t.id, t.deployment_id, t.placement_id, d.application_name, t.host_name, t.role, t.status, r.number, r.image_id,
  t.fence, t.attempts, t.leases_lost, t.connections_lost, t.stalled_reason, t.gap_seconds, t.last_line, t.started_at, t.ended_at, t.outcome
@@ -110,7 +113,7 @@ class Record:
 
     def deployments(self) -> list[Deployed]:
         """All, the oldest first."""
-        return [Deployed(*row[:5], *map(_moment, row[5:])) for row in self.rows(_DEPLOYMENTS)]
+        return [Deployed(*row[:5], *map(_moment, row[5:8]), *row[8:]) for row in self.rows(_DEPLOYMENTS)]
 
     def targets(self) -> list[Share]:
         """All, the oldest first."""

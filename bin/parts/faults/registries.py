@@ -42,7 +42,7 @@ class Registry:
     def click(self, plan: tuple[str, str]) -> int:
         """The Deployment's number."""
         number = self.turn.world.ada.click(*plan)
-        self.app.clicks.append(number)
+        self.app.clicked(number)
         return number
 
     def failed(self, number: int, tag: str, cause: Cause) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 0.2
 ESTABLISHED: Final = "01"  # as the kernel's table of connections has it
+ENGINES: Final = ("dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2", "docker-proxy", "runc")
 CAMPAIGN: Final = "parts.faults."  # in the words of a process: the campaign's own
 Peer = tuple[str, int]
 
@@ -81,10 +82,15 @@ def on_servers(machines: Iterable[Machine]) -> Iterator[str]:
 
 
 def _is_part(pid: int, machine: Machine) -> bool:
-    """The campaign's own, or the engine's, whose helpers name its folder; or one that has ended meanwhile."""
+    """The campaign's own, or one of the engine's programs, which name its folder; or one that has ended meanwhile.
+
+    Naming that folder isn't enough: whatever talks to the engine, as Compose does, names its socket.
+    """
     words = in_words(pid)
     folders = (str(machine.engine.folder), str(sockets_folder(machine.engine.folder)))
-    return not start_time(pid) or CAMPAIGN in words or any(each in words for each in folders)
+    program = _text(f"/proc/{pid}/cmdline").partition("\0")[0].rpartition("/")[2]
+    is_engine = program in ENGINES and any(each in words for each in folders)
+    return not start_time(pid) or CAMPAIGN in words or is_engine
 
 
 def _built(machine: Machine) -> Iterator[int]:

@@ -28,6 +28,7 @@ WORDS: Final = {
     "absent": "times without any container",
     "too_early": "removed before another was proven",
     "outage": "unannounced gaps",
+    "unasked": "times when nobody asked",
     "log": "gaps or repeats in logs",
     "audit": "breaks of the audit chain",
     "left_process": "left over processes",

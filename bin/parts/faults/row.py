@@ -8,10 +8,11 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parts.faults import judge
+from parts.faults.half_written import half_written
 from parts.faults.judge import Finding, Seen
 from parts.faults.remains import left_over
 from parts.faults.world import START_FIRST, Application, World
@@ -21,6 +22,7 @@ from parts.screen import say
 QUICK, FULL = "quick", "full"
 SETTLED_SECONDS = 1.0
 TO_GO_SECONDS = 10.0  # for what a dead process had started
+MOST_STRETCHED = 2.0  # times: else a machine that is busy enough keeps every promise
 MOST_SHOWN = 10  # of a kind and row; all are counted
 
 
@@ -67,7 +69,8 @@ class Round:
         self.world, self.row, self.dice = world, row, dice
         self.scale, self.times = wanted.scale, -(-wanted.times // wanted.parts)
         self.deploys, self.servers = wanted.deploys // wanted.parts, wanted.servers
-        self._parts = wanted.parts
+        self.whole = wanted.scale == FULL  # all that the row has, if not as often; else what is quickly done
+        self._parts, self._wanted = wanted.parts, 1
         self.result = Result(row.name)
         self.applications: list[Application] = []
 
@@ -84,6 +87,10 @@ class Round:
     def did(self, times: int = 1) -> None:
         """Count a fault that was really done."""
         self.result.times += times
+
+    def want(self, times: int) -> None:
+        """How many faults have to be done, one at least: a row that does fewer has proven nothing, and that is found."""
+        self._wanted = max(1, times)
 
     def expect(self, holds: bool, otherwise: str, kind: str = "row") -> None:
         """A finding unless it holds."""
@@ -109,25 +116,48 @@ class Round:
 
     def patience(self, seconds: float) -> float:
         """A promise in seconds, stretched by how much more than its cores this machine is asked to do now."""
-        busy = os.getloadavg()[0] / (os.cpu_count() or 1)
-        self.note("stretched_at_most", round(max(1.0, busy), 1))
-        return seconds * max(1.0, busy)
+        stretched = stretch()
+        self.note("stretched_at_most", round(stretched, 1))
+        return seconds * stretched
 
     def judge(self) -> None:
         """Look at everything that was done to this row's applications, once they have had a moment to serve."""
         with suppress(PartError):  # who doesn't by then is a finding
-            self.world.wait(lambda: all(self.world.serves(each) for each in self.applications), "all serve", 15)
+            asked = [each for each in self.applications if any(self.world.asked(each).values())]
+            self.world.wait(lambda: all(self.world.serves(each) for each in asked), "all serve", 15)
         time.sleep(SETTLED_SECONDS)
         for application in self.applications:
-            everything = seen(self.world, application)
+            everything = replace(seen(self.world, application), calm=self.row.calm)
             for finding in judge.judge(everything):
                 self.expect(False, finding.text, finding.kind)
+            self.note("seconds_without_a_request_at_most", round(judge.longest_pause(everything), 2))
+            excused = (end - begin for _, begin, end in application.broken)
+            if longest := max(excused, default=0.0):
+                self.note("seconds_of_excused_silence_at_most", round(longest, 1))
             if application.strategy == START_FIRST:
                 self.add("broken_off_as_the_old_one_ended", judge.broken_off(everything))
-            elif beyond := judge.beyond_measure(everything):
+                continue
+            if beyond := judge.beyond_measure(everything):
                 self.note("seconds_beyond_the_measured_gap_at_most", round(beyond, 2))
+            if beyond := judge.beyond_silence(everything):
+                self.note("seconds_measured_beyond_the_silence_at_most", round(beyond, 2))
+        self._judge_the_whole()
+
+    def _judge_the_whole(self) -> None:
+        """What is no single application's."""
+        done = self.result.times
+        self.expect(done >= self._wanted, f"only {done} faults were done, of {self._wanted}")
+        for each in half_written(self.world):
+            self.expect(False, each)
+        problems = self.world.backstage("verify")
+        self.expect(not problems, f"the audit chain: {problems}", "audit")
         for left in left_over(self.world, self.patience(TO_GO_SECONDS)):
             self.expect(False, left, "left_process")
+
+
+def stretch() -> float:
+    """By how much a promise in seconds is stretched now: the machine's load over its cores, where that is above one; at most by two."""
+    return min(MOST_STRETCHED, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
 
 
 def judge_one(world: World, application: Application) -> list[Finding]:
@@ -153,6 +183,9 @@ def seen(world: World, application: Application) -> Seen:
         frozenset(application.images),
         tuple(application.broken),
         record.stages(each.id for each in shares),
+        world.asking(application),
+        dict(application.brought),
+        stretch(),
     )
 
 
@@ -161,7 +194,7 @@ class Row:
     """`number` is its row in the list of faults; `work` does it. `quick` rows are part of `bin/faults --quick`.
 
     `seconds` is about what it takes there, and `long` with `--full`, so that long ones begin first; `both` ones run on SQLite,
-    too, with `--full`.
+    too, with `--full`. A `calm` one leaves alone whatever a deploy's own measures depend on: a gap on record is held from above, too.
     """
 
     number: int
@@ -173,6 +206,7 @@ class Row:
     seconds: int = 15
     long: int = 120
     both: bool = False
+    calm: bool = False
 
     def run(self, world: World, wanted: Wanted, seed: int) -> Result:
         """Do it and judge it; what goes wrong in the doing is the row's error."""

@@ -219,7 +219,7 @@ def _strike(
         after = _since(app, machine)
         ended = [each for each in before if after.get(each) != before[each]]
         turn.expect(not ended, f"{blow.name} with live-restore: {ended} ran since {before}, and then since {after}")
-        app.broken.append((began, struck))
+        app.broken.append((machine.name, began, struck))
     elif blow.stops:
 
         def answers() -> bool:
@@ -227,7 +227,7 @@ def _strike(
 
         with suppress(PartError):  # what lasts longer than that is judged
             world.wait(answers, f"{app.name} answers again", turn.patience(BACK_SECONDS))
-        app.broken.append((began, time.time()))
+        app.broken.append((machine.name, began, time.time()))
 
 
 def _since(app: Application, machine: Machine) -> dict[str, str]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from parts.faults.events import SERVICE, Event, Watch
+from parts.faults.evidence import Brought
 from parts.faults.images import Pushed
 from parts.faults.lives import with_power_cuts
-from parts.faults.probing import Asked, Prober
+from parts.faults.probing import Asked, Asking, Prober
 from parts.machine import Machine
 
 INSTALLATION = "estiva.installation"
@@ -34,10 +35,17 @@ class Application:
     since: float
     clicks: list[int] = field(default_factory=list)
     images: dict[str, Pushed] = field(default_factory=dict)
+    brings: Brought | None = None  # what the next click asks for, where that is known
+    brought: dict[int, Brought] = field(default_factory=dict)  # by Deployment
     service: str = ""  # of a Compose application: the one that is looked at
-    broken: list[tuple[float, float]] = field(
-        default_factory=list
-    )  # when a fault itself kept it from answering, whatever Estiva does
+    # server, begin, end: when a fault itself kept it from answering there, whatever Estiva does
+    broken: list[tuple[str, float, float]] = field(default_factory=list)
+
+    def clicked(self, number: int) -> None:
+        """A click on what its settings are now was answered with this Deployment."""
+        self.clicks.append(number)
+        if self.brings is not None:
+            self.brought[number] = self.brings
 
 
 class Sight:
@@ -82,9 +90,16 @@ class Sight:
                     found[server].append(each)
         return found
 
+    def asking(self, application: Application) -> dict[str, list[Asking]]:
+        """By server: when it was to be asked."""
+        return {
+            machine.name: [each.asking for each in self.probers if f"{application.name}@{machine.name}" in each.pages]
+            for machine in application.servers
+        }
+
     def serves(self, application: Application) -> bool:
-        """Whether the latest request was answered, wherever it is asked."""
-        return all(not asked or asked[-1].ok for asked in self.asked(application).values())
+        """Whether the latest request was answered, on each server. Where nobody asks, nobody knows."""
+        return all(asked and asked[-1].ok for asked in self.asked(application).values())
 
     def events(self, application: Application) -> list[Event]:
         """What the engines did for this application."""

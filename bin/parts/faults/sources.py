@@ -8,6 +8,7 @@ from typing import Any, Final
 from parts.engine26 import ComposeCli
 from parts.faults.breed import Nursery
 from parts.faults.everywhere import Killing, Strategy
+from parts.faults.evidence import Brought
 from parts.faults.nursery_points import IN_SOURCES
 from parts.faults.points import Spot
 from parts.faults.row import Round, Row
@@ -81,8 +82,9 @@ def _files(turn: Round, count: int) -> dict[str, str]:
 
 
 def _commits(turn: Round, repo: Repo) -> Callable[[Application, int], None]:
-    def change(_: Application, count: int) -> None:
+    def change(app: Application, count: int) -> None:
         repo.commit(_files(turn, count), f"Version {count}")
+        app.brings = Brought(f"commit-{count}")
 
     return change
 
@@ -121,7 +123,9 @@ def _compose_anew(turn: Round) -> Callable[[Application, int], None]:
     """As another image is, with one Release kept: each deploy pulls one and drops one."""
 
     def change(app: Application, count: int) -> None:
-        _place(turn, app, source="compose", settings={}, compose=_compose(turn, f"{app.name}-{count}", app.port))
+        tag = f"{app.name}-{count}"
+        _place(turn, app, source="compose", settings={}, compose=_compose(turn, tag, app.port))
+        app.brings = Brought(tag)
 
     return change
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from parts.engine26 import ComposeCli
 from parts.faults import sources
+from parts.faults.evidence import Brought
 from parts.faults.row import Round
 from parts.faults.storm_plan import BUILDER, COMPOSE, GIT, VERSIONS, Drawn
 from parts.faults.world import START_FIRST, STOP_FIRST, Application
@@ -15,11 +16,18 @@ from parts.git_server import GitServer
 
 @dataclass(frozen=True)
 class Stormy:
-    """One of them. `bring` has its next deploy bring this version; `count` tells two times of the same one apart."""
+    """One of them. `change` has its next deploy bring this version, and says what its page will call it; `count` tells two
+    times of the same one apart.
+    """
 
     drawn: Drawn
     app: Application
-    bring: Callable[[int, int], None]
+    change: Callable[[int, int], Brought]
+
+    def bring(self, version: int, count: int) -> None:
+        """As `change`. While it goes wrong, nobody knows what the next deploy brings."""
+        self.app.brings = None
+        self.app.brings = self.change(version, count)
 
 
 def add_servers(turn: Round) -> None:
@@ -41,7 +49,13 @@ def make(turn: Round, drawn: Drawn, server: GitServer) -> Stormy:
     where = [world.machines[each] for each in drawn.servers]
     app = turn.application(drawn.name, where, strategy=strategy, rollout=drawn.rollout)
     pages = {version: world.images.page(str(version)) for version in range(1, VERSIONS + 1)}
-    return Stormy(drawn, app, lambda version, _: world.change(app, pages[version]))
+
+    def change(version: int, _: int) -> Brought:
+        page = pages[version]
+        world.change(app, page)
+        return Brought(page.tag, page.image_id)
+
+    return Stormy(drawn, app, change)
 
 
 def _from_git(turn: Round, drawn: Drawn, server: GitServer) -> Stormy:
@@ -56,10 +70,11 @@ def _from_git(turn: Round, drawn: Drawn, server: GitServer) -> Stormy:
     app = turn.application(drawn.name, where, from_source={"source": "git", "url": repo.http_url})
     app.images.clear()  # the engine makes them: nobody knows their IDs before
 
-    def bring(version: int, count: int) -> None:
+    def change(version: int, count: int) -> Brought:
         repo.commit(files(version, count), f"Version {version}, {count}")
+        return Brought(f"commit-{version}-{count}")
 
-    return Stormy(drawn, app, bring)
+    return Stormy(drawn, app, change)
 
 
 def _from_compose(turn: Round, drawn: Drawn) -> Stormy:
@@ -76,9 +91,10 @@ def _from_compose(turn: Round, drawn: Drawn) -> Stormy:
     app.service = "page"
     app.images.clear()
 
-    def bring(version: int, _: int) -> None:
+    def change(version: int, _: int) -> Brought:
         names = [each.name for each in where]
         given = {"image": "", "settings": {}, "source": "compose", "compose": compose(version)}
         world.backstage("place", name=app.name, servers=names, **given)
+        return Brought(str(version))
 
-    return Stormy(drawn, app, bring)
+    return Stormy(drawn, app, change)

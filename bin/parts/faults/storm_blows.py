@@ -153,7 +153,7 @@ class Breaker:
                 machine.namespace.mend()
                 for app in self._apps:
                     if machine in app.servers:
-                        app.broken.append((began, time.time()))
+                        app.broken.append((machine.name, began, time.time()))
 
     def _machine(self, blow: Blow) -> Machine:
         return self._world.machines[int(blow.victim * len(self._world.machines))]

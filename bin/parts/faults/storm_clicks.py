@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import time
 from typing import Final
 
@@ -17,6 +18,7 @@ ROOM_SECONDS: Final = (
     900.0  # three silent workers of half a minute each, a server that is waited for, all on a busy machine
 )
 SERVER_ERRORS: Final = 500
+PLAN: Final = re.compile(r"/plans/([0-9]+)/")
 
 
 class Clicker:
@@ -27,7 +29,8 @@ class Clicker:
         self._visitor = Visitor(world.estiva.url)
         self._visitor.share(world.ada)
         self._tries, self._answered, self._last = 0, time.monotonic(), ""
-        self.lost = 0  # clicks without an answer, or with one that says that Estiva itself is in trouble: they may count, or not
+        # plans whose click had no answer, or one that says that Estiva itself is in trouble: each may count once, or not
+        self.lost: set[int] = set()
         self.unplanned = 0  # looked at in vain: nothing was clicked
         self.refused = 0
 
@@ -53,17 +56,24 @@ class Clicker:
         try:
             status, number = self._visitor.press(plan, fingerprint)
         except (OSError, http.client.HTTPException) as trouble:
-            self.lost, self._last = self.lost + 1, str(trouble)
+            self._lose(plan, str(trouble))
             return False
         if number is not None:
-            self._stormy.app.clicks.append(number)
+            self._stormy.app.clicked(number)
             return True
-        self._last = f"the click was answered with {status}"
+        said = f"the click was answered with {status}"
         if status >= SERVER_ERRORS:
-            self.lost += 1
+            self._lose(plan, said)
         else:
-            self.refused += 1
+            self.refused, self._last = self.refused + 1, said
         return False
+
+    def _lose(self, plan: str, why: str) -> None:
+        found = PLAN.fullmatch(plan)
+        if found is None:
+            raise PartError(f"{plan} is no plan's path.")
+        self.lost.add(int(found[1]))
+        self._last = why
 
     def _wait_for_room(self) -> None:
         """So that the storm lasts as long as the deploys do; the time is not counted as one without an answer."""

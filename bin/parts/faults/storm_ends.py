@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from parts.faults import ways
-from parts.faults.record import ENDS, Share
+from parts.faults.record import ENDS, Deployed, Share
 from parts.faults.row import Round
 from parts.faults.storm_apps import Stormy
 from parts.faults.storm_clicks import OPEN, Clicker
@@ -47,6 +48,19 @@ def unexplained(shares: Sequence[Share]) -> Iterator[str]:
             idle.discard(each.server)
 
 
+def surplus(found: Sequence[Deployed], answered: Collection[int], lost: Collection[int]) -> Iterator[str]:
+    """Of one application's Deployments those that nobody asked for: a second one of a plan, whose button is pressed once, and
+    one whose number no click was `answered` with, unless it is of a plan whose answer was `lost` or takes another one back.
+    """
+    of_plan = Counter(each.plan for each in found if each.plan is not None)
+    for plan, times in of_plan.items():
+        if times > 1:
+            yield f"plan {plan} was deployed {times} times: {[each.id for each in found if each.plan == plan]}"
+    for each in found:
+        if each.id not in answered and each.plan not in lost and each.restores is None:
+            yield f"#{each.id} is on record, of plan {each.plan}, whose button nobody pressed in vain"
+
+
 def end(turn: Round, stormy: Sequence[Stormy], clickers: Sequence[Clicker]) -> None:
     """Wait for all, count them, and get out of what is in doubt."""
     _all_ended(turn, stormy)
@@ -72,13 +86,12 @@ def _count(turn: Round, stormy: Stormy, clicker: Clicker) -> None:
     found = [each for each in world.record.deployments() if each.placement == app.placement]
     unanswered = [each for each in found if each.id not in known]
     turn.add("deploys", len(found))
-    turn.add("answers_lost", clicker.lost)
+    turn.add("answers_lost", len(clicker.lost))
     turn.add("of_these_begun", len(unanswered))
     turn.add("plans_lost", clicker.unplanned)
     turn.add("clicks_refused", clicker.refused)
-    numbers = ", ".join(f"#{each.id}" for each in unanswered)
-    more = f"{app.name}: {numbers} are on record, and only {clicker.lost} clicks were not answered"
-    turn.expect(len(unanswered) <= clicker.lost, more, "duplicated")
+    for said in surplus(found, known, clicker.lost):
+        turn.expect(False, f"{app.name}: {said}", "duplicated")
     for each in unanswered:  # of the others the judge says it
         turn.expect(each.status in ENDS, f"#{each.id} of {app.name} is {each.status}", "unended")
     shares = [each for each in world.record.targets() if each.placement == app.placement]

@@ -142,6 +142,11 @@ def _application(dice: random.Random, number: int, kind: str, first: int, server
     )
 
 
+def due(*, postgres: bool) -> int:
+    """How many blows the whole of a storm begins with: one of every kind that there is."""
+    return len(BLOWS) if postgres else len(BLOWS) - 1
+
+
 def blows(seed: int, *, postgres: bool, whole: bool) -> Iterator[Blow]:
     """Without end; the `whole` of them begins with one of every kind, in a drawn order, the broker's freeze its longest."""
     dice = random.Random(f"{seed} blows")  # noqa: S311 - dice, not keys

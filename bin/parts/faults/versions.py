@@ -187,5 +187,6 @@ ROWS = (
         quick=True,
         seconds=70,
         long=330,
+        calm=True,
     ),
 )

@@ -12,6 +12,7 @@ from typing import Any
 from parts.faults.breed import Bred, Nursery
 from parts.faults.estiva import Estiva
 from parts.faults.events import Watch
+from parts.faults.evidence import Brought
 from parts.faults.images import Images, Pushed, WorldRegistry
 from parts.faults.record import ENDS, Record
 from parts.faults.sight import START_FIRST, STOP_FIRST, Application, Sight
@@ -178,6 +179,7 @@ class World(Sight):
         )
         made = Application(name, where, strategy, port, saved, int(placed), time.time())
         made.images[first.image_id] = first
+        made.brings = None if from_source else Brought(first.tag, first.image_id)
         self.applications[name] = made
         return made
 
@@ -188,6 +190,7 @@ class World(Sight):
     def change(self, application: Application, image: Pushed, **settings: Any) -> None:
         """Another image in its settings, and other settings where given."""
         application.images[image.image_id] = image
+        application.brings = None  # if this fails, nobody knows
         self.backstage(
             "place",
             name=application.name,
@@ -195,11 +198,12 @@ class World(Sight):
             servers=[each.name for each in application.servers],
             settings=settings,
         )
+        application.brings = Brought(image.tag, image.image_id)
 
     def deploy(self, application: Application, visitor: Visitor | None = None, **more: Any) -> int:
         """Plan and click; the Deployment's number."""
         number = (visitor or self.ada).deploy(application.name, **more)
-        application.clicks.append(number)
+        application.clicked(number)
         return number
 
     def deployed(self, application: Application, *, timeout: float = PATIENCE) -> int:
