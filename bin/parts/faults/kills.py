@@ -6,7 +6,7 @@ import signal
 import time
 from typing import Final
 
-from parts.faults import everywhere, freezing
+from parts.faults import everywhere, freezing, setbacks
 from parts.faults.breed import Bred
 from parts.faults.images import Pushed
 from parts.faults.row import Round, Row, pick
@@ -105,6 +105,7 @@ def _stalled(turn: Round, number: int) -> bool:
 
 ROWS = (
     *everywhere.ROWS,
+    *setbacks.ROWS,
     *freezing.ROWS,
     Row(4, "sigterm", "a worker told to stop in the middle of a deploy", told_to_stop, quick=True, both=True),
     Row(5, "only-worker", "the only worker dies", only_worker_dies, long=230),
