@@ -14,18 +14,24 @@ from parts.faults.world import Application
 from parts.processes import Process
 
 EXIT: Final = 5.0
+WARM_UP: Final = (
+    7.0  # seconds: longer than a worker has to end, so that none can finish a deploy instead of handing it over
+)
 SILENT: Final = "has not been heard from"
+MISSED: Final = 50.0  # seconds: one that has said nothing for 45 is missed
+AS_SOON_AS: Final = "as soon as a worker takes it over"
+NOBODY: Final = "No worker for deploys is running"  # one that looks lives on
 
 
 def told_to_stop(turn: Round) -> None:
     """SIGTERM mid-deploy: gone in 5 s, taken over in 10."""
     world = turn.world
-    app = turn.application("app")
+    app = turn.application("app", health={"deadline": 4 * WARM_UP})
     workers = [world.estiva.worker(wait=False), world.estiva.worker()]
     world.deployed(app)
     world.probe(app)
     for number in range(turn.amount(1, 20)):
-        _stop_once(turn, app, workers, world.images.page(f"sigterm-{number}", "slow_start", seconds=2.5))
+        _stop_once(turn, app, workers, world.images.page(f"sigterm-{number}", "slow_start", seconds=WARM_UP))
         workers = [each for each in workers if each.alive] + [world.estiva.worker()]
     for each in workers:
         world.estiva.end(each)
@@ -44,8 +50,12 @@ def _stop_once(turn: Round, app: Application, workers: list[Process], image: Pus
     turn.note("exit_seconds_at_most", round(time.monotonic() - began, 2))
     turn.expect(time.monotonic() - began < turn.patience(EXIT), f"SIGTERM took {time.monotonic() - began:.1f} s")
     world.wait(lambda: _holder(turn, clicked)[0] > fence or world.is_over(clicked), "taken over", turn.patience(10))
+    taken_over = _holder(turn, clicked)[0] > fence
     turn.note("taken_over_seconds_at_most", round(time.monotonic() - began, 2))
     turn.expect(world.ended(clicked) == "succeeded", f"{world.record.of(clicked)}")
+    (share,) = world.record.of(clicked)
+    turn.expect(taken_over and share.attempts == 2, f"it was to go on elsewhere, once: {share}")
+    turn.add("taken_over", int(taken_over))
     turn.did()
 
 
@@ -91,7 +101,11 @@ def _die_once(turn: Round, apps: list[Application], worker: Bred) -> Bred:
         turn.expect(SILENT in share.stalled_reason, f"#{number}: the reason is {share.stalled_reason!r}")
         page = world.ada.open(f"/deployments/{number}/").text
         turn.expect(SILENT in page, f"the page of #{number} doesn't say what it waits for")
+        turn.expect(AS_SOON_AS in page, f"the page of #{number} doesn't say that a worker is what it waits for")
         turn.add("shown_as_stalled", 1)
+    left = turn.patience(MISSED) - (time.monotonic() - began)
+    world.wait(lambda: NOBODY in world.ada.open("/").text, "the overview says that no worker is there", left)
+    turn.note("missed_after_seconds_at_most", round(time.monotonic() - began, 1))
     after = world.worker()
     for number in numbers:
         turn.expect(world.ended(number) == "succeeded", f"{world.record.of(number)}")
