@@ -42,29 +42,23 @@ def _stop_once(turn: Round, app: Application, workers: list[Process], image: Pus
     world.change(app, image)
     clicked = world.deploy(app)
     world.until_step(clicked, pick(turn.dice, ("replace", "health")))
-    fence, pid = _holder(turn, clicked)
+    fence, pid = world.record.holder(clicked)
     holder = next(each for each in workers if each.pid == pid)
     began = time.monotonic()
     holder.send_signal(signal.SIGTERM)
     holder.wait()
     turn.note("exit_seconds_at_most", round(time.monotonic() - began, 2))
     turn.expect(time.monotonic() - began < turn.patience(EXIT), f"SIGTERM took {time.monotonic() - began:.1f} s")
-    world.wait(lambda: _holder(turn, clicked)[0] > fence or world.is_over(clicked), "taken over", turn.patience(10))
-    taken_over = _holder(turn, clicked)[0] > fence
+    world.wait(
+        lambda: world.record.holder(clicked)[0] > fence or world.is_over(clicked), "taken over", turn.patience(10)
+    )
+    taken_over = world.record.holder(clicked)[0] > fence
     turn.note("taken_over_seconds_at_most", round(time.monotonic() - began, 2))
     turn.expect(world.ended(clicked) == "succeeded", f"{world.record.of(clicked)}")
     (share,) = world.record.of(clicked)
     turn.expect(taken_over and share.attempts == 2, f"it was to go on elsewhere, once: {share}")
     turn.add("taken_over", int(taken_over))
     turn.did()
-
-
-def _holder(turn: Round, clicked: int) -> tuple[int, int]:
-    """The fence and the holder's process id."""
-    query = f"SELECT fence, holder FROM deployments_target WHERE deployment_id = {clicked:d}"
-    ((fence, holder),) = turn.world.record.rows(query)
-    pid = str(holder).rpartition("#")[2]
-    return int(fence), int(pid or 0)
 
 
 def only_worker_dies(turn: Round) -> None:
