@@ -75,7 +75,7 @@ class Figures(NamedTuple):
 
 
 def living_workers() -> "QuerySet[WorkerProcess]":
-    """Workers that take deploys and have reported lately (the reconciler takes none)."""
+    """Workers for deploys and for looks that have reported lately; the reconciler is none."""
     silent = Now() - timedelta(seconds=WORKER_SILENT_SECONDS)
     return WorkerProcess.objects.filter(beat_at__gt=silent).exclude(role=RECONCILER)
 

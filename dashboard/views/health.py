@@ -116,7 +116,8 @@ def _live_tail() -> str:
 
 
 def _worker() -> str:
-    return "" if living_workers().exists() else "No worker has reported lately: deploys wait until one starts."
+    there = living_workers().filter(role="deploy").exists()
+    return "" if there else "No worker for deploys has reported lately: they wait until one starts."
 
 
 def metrics(request: HttpRequest) -> HttpResponseBase:

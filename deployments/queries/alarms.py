@@ -151,17 +151,22 @@ def _of_target(target: Target) -> Alarm:
 
 
 def _worker_alarm(user: User) -> list[Alarm]:
-    """None is there, or not all are of this page's version: what only one of the two knows waits for that one."""
-    versions = dict(living_workers().order_by("name").values_list("name", "version"))
-    if versions:
-        others = [f"{name} ({version})" for name, version in versions.items() if version not in ("", settings.VERSION)]
-        return [_of_other_workers(others)] if others else []
-    waiting = Deployment.objects.filter(status__in=sorted(DEPLOYMENT_OPEN)).count()
-    title = _("No worker is running.")
-    text = _(
-        "Nothing is deployed and no server is looked at until one starts; what is asked for meanwhile waits and isn't lost."
-    )
-    return [Alarm("bad" if waiting else "warn", title, text)]
+    """None is there that deploys, or not all are of this page's version: what only one of the two knows waits for that one."""
+    workers = list(living_workers().order_by("name").values_list("name", "role", "version"))
+    others = [f"{name} ({version})" for name, _role, version in workers if version not in ("", settings.VERSION)]
+    found = [_of_other_workers(others)] if others else []
+    if any(role == "deploy" for _name, role, _version in workers):
+        return found
+    if workers:
+        title = _("No worker for deploys is running.")
+        text = _("Nothing is deployed until one starts; what is asked for meanwhile waits and isn't lost.")
+    else:
+        title = _("No worker is running.")
+        text = _(
+            "Nothing is deployed and no server is looked at until one starts; what is asked for meanwhile waits and isn't lost."
+        )
+    waiting = Deployment.objects.filter(status__in=sorted(DEPLOYMENT_OPEN)).exists()
+    return [Alarm("bad" if waiting else "warn", title, text), *found]
 
 
 def _of_other_workers(others: Sequence[str]) -> Alarm:

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from parts.faults import tokens
-from parts.faults.gate import Each, Gate, after, always, first
+from parts.faults.gate import Each, First, Gate, after, always
 from parts.faults.images import WorldRegistry
 from parts.faults.tokens import Tokens
 
@@ -81,8 +81,9 @@ def test_without_a_rule_all_passes(gate: Gate) -> None:
 
 
 def test_the_first_ones_fail(gate: Gate) -> None:
-    gate.rule = first(2, 500, "manifests")
+    gate.rule = rule = First(2, 500, "manifests")
     assert statuses(gate, MANIFEST, LAYER, MANIFEST, MANIFEST) == [500, 200, 500, 200]
+    assert rule.given == 2
 
 
 def test_the_later_ones_fail(gate: Gate) -> None:

@@ -25,7 +25,7 @@ from parts.faults.nursery_points import (
     Point,
     whose,
 )
-from parts.faults.points import Moment, Spot, heard, moments, reached
+from parts.faults.points import Moment, Spot, heard, moments, reached, since
 from parts.processes import wait_until
 from worker.connections import fake_connection
 from worker.connections.building import DockerBuildHost
@@ -186,8 +186,22 @@ def test_what_a_call_asks_for_itself_is_no_call_of_its_own(server: Server, tmp_p
     assert found == [
         Spot("web-1", "deploy", "names", 1),
         Spot("web-1", "deploy", "container", 1),
-        Spot("web-1", "deploy", "pull", 1, items=3),
+        Spot("web-1", "deploy", "pull", 1, items=3, about="x"),
     ]
+
+
+def test_a_second_attempt_s_calls_are_told_apart(server: Server, tmp_path: Path) -> None:
+    again = fate(tmp_path / "told", all_calls=True)(server.notes, whose(3, 7, "web-1", "deploy", 2))
+    again.create("shop-live-r7")
+    (found,) = heard((tmp_path / "told").read_text().splitlines(), 3)
+    assert found == Spot("web-1", "deploy", "create", 1, attempt=2, about="shop-live-r7")
+    assert Moment(found, "after").of(4, 9).whose == "4 9 web-1 deploy 2"
+
+
+def test_what_comes_after_a_call_is_what_follows_its_first(server: Server) -> None:
+    spots = [Spot("web-1", "deploy", call, nth) for call, nth in (("stop", 1), ("start", 1), ("stop", 2), ("start", 2))]
+    assert since(spots, "start") == spots[2:]
+    assert since(spots, "pull") == []
 
 
 def test_only_one_s_own_calls_are_heard(server: Server, tmp_path: Path) -> None:
@@ -227,5 +241,5 @@ def test_each_change_is_a_moment_and_each_kind_of_look_once() -> None:
 
 def test_a_moment_is_meant_for_one_application() -> None:
     moment = Moment(Spot("web-2", "build", "build", 1, items=9), "during", item=4)
-    assert moment.of(12, 5) == Point("build", "during", "12 5 web-2 build", nth=1, item=4)
-    assert moment.of(13, 5, {"web-2": "web-3"}).whose == "13 5 web-3 build"
+    assert moment.of(12, 5) == Point("build", "during", "12 5 web-2 build 1", nth=1, item=4)
+    assert moment.of(13, 5, {"web-2": "web-3"}).whose == "13 5 web-3 build 1"

@@ -80,6 +80,7 @@ def test_ready(client: Client, redis: Valkey) -> None:
 
 def test_not_ready_without_a_worker(client: Client, redis: Valkey) -> None:
     worker("reconciler")
+    worker("look")
     worker("deploy", seconds_ago=300)
     answer = client.get("/readyz")
     assert answer.status_code == 503

@@ -183,6 +183,13 @@ def test_no_worker_is_an_alarm_and_a_loud_one_where_work_waits(ana: User) -> Non
     assert [alarm.tone for alarm in overview(ana).alarms] == ["bad"]
 
 
+def test_a_worker_that_only_looks_deploys_nothing(ana: User) -> None:
+    make.worker(role="look")
+    assert [alarm.title for alarm in overview(ana).alarms] == ["No worker for deploys is running."]
+    make.worker()
+    assert overview(ana).alarms == []
+
+
 def test_a_deployer_sees_only_what_was_granted(client: Client) -> None:
     granted = make.placement(make.application("storefront"), hosts=[make.host("web-1")])
     foreign = make.placement(make.application("payroll"), hosts=[make.host("web-2", state=HostState.KEY_CHANGED)])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from parts.environment import ROOT
-from parts.faults.estiva import BIN, ROOT_IS_FINE_HERE, Estiva
+from parts.faults.estiva import BIN, ROOT_IS_FINE_HERE, Estiva, stands_still
 from parts.faults.nursery_points import Point
 from parts.part import remember
 from parts.processes import PartError, kill_all, start_time, wait_until
@@ -39,7 +39,7 @@ class Bred:
     @property
     def frozen(self) -> bool:
         """Whether it stands still."""
-        return self.alive and Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return self.alive and stands_still(self.pid)
 
     def ready(self) -> None:
         """Wait until it takes messages."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import re
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from parts.environment import ROOT
 from parts.faults.gate import Gate
 from parts.faults.record import Share
 from parts.faults.row import Round, Row, pick
-from parts.faults.servers import each_moment, expect_clean_end
+from parts.faults.servers import PATIENT, check_lines, each_moment, expect_clean_end
 from parts.faults.world import Application
 from parts.machine import Machine
 from parts.part import remember
@@ -22,7 +24,8 @@ from parts.processes import PartError, run
 
 STALLED_SECONDS: Final = 45.0
 SILENT: Final = re.compile(r"The connection to server \S+ was lost|Server \S+ does not answer|fell silent")
-MOMENTS: Final = ("pull", "health", "replace")
+MOMENTS: Final = ("pull", "health", "replace", "log")
+SLOW_MOMENTS: Final = ("replace", "log")
 DELAY, JITTER, LOSS = 300, 100, 5
 
 
@@ -33,28 +36,36 @@ def cable_trouble(turn: Round) -> None:
     world = turn.world
     worker = world.worker()
     machine = world.add_machine()
-    app = turn.application("app", [machine])
+    app = turn.application("app", [machine], **PATIENT)
     world.deployed(app)
     world.probe(app, within=True)
     with Gate(world.registry) as gate:
         for count in range(turn.amount(2, 12)):
             _reset(turn, app, machine, gate, count)
-        for count in range(turn.amount(1, 4)):
-            _cut(turn, app, machine, gate, count)
+        for count, (moment, half_open) in enumerate(cuts(turn.dice)[: turn.amount(1, 2 * len(MOMENTS))]):
+            _cut(turn, app, machine, gate, f"cable-cut{count}", moment, half_open=half_open)
         for count in range(turn.amount(1, 3)):
             _slow(turn, app, machine, gate, count)
     world.estiva.end(worker)
 
 
-def _cut(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
-    moment = MOMENTS[count % len(MOMENTS)] if turn.whole else pick(turn.dice, MOMENTS)
-    number = each_moment(turn, app, gate, f"cable-cut{count}", moment)
+def cuts(dice: random.Random) -> list[tuple[str, bool]]:
+    """Each moment, and whether the connection is half open afterwards; in a drawn order."""
+    every = list(itertools.product(MOMENTS, (False, True)))
+    return dice.sample(every, len(every))
+
+
+def _cut(
+    turn: Round, app: Application, machine: Machine, gate: Gate, tag: str, moment: str, *, half_open: bool
+) -> None:
+    number = each_moment(turn, app, gate, tag, moment)
     began = time.time()
     machine.namespace.cut()
     turn.did()
     try:
-        if count % 2:
-            machine.sshd.kill_connections()  # half open: the server's end is gone, and can't say so
+        if half_open:
+            machine.sshd.kill_connections()  # the server's end is gone, and can't say so
+            turn.add(f"half_open_in_{moment}", 1)
         _stalls(turn, number, f"cut off in {moment}")
         took = time.time() - began
         turn.note("noticed_seconds_at_most", round(took, 1))
@@ -63,7 +74,7 @@ def _cut(turn: Round, app: Application, machine: Machine, gate: Gate, count: int
     finally:
         machine.namespace.mend()
         gate.rule = None
-    _ends(turn, app, number)
+    _ends(turn, app, number, moment)
 
 
 def _stalls(turn: Round, number: int, when: str) -> None:
@@ -83,7 +94,8 @@ def _stalls(turn: Round, number: int, when: str) -> None:
 
 def _reset(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
     """Both ends are told that there is no such connection, and nobody gets a new one for a while."""
-    number = each_moment(turn, app, gate, f"cable-reset{count}", pick(turn.dice, MOMENTS))
+    moment = pick(turn.dice, MOMENTS)
+    number = each_moment(turn, app, gate, f"cable-reset{count}", moment)
     machine.namespace.reset()
     turn.did()
     try:
@@ -91,21 +103,23 @@ def _reset(turn: Round, app: Application, machine: Machine, gate: Gate, count: i
     finally:
         machine.namespace.mend()
         gate.rule = None
-    _ends(turn, app, number)
+    _ends(turn, app, number, moment)
 
 
 def _slow(turn: Round, app: Application, machine: Machine, gate: Gate, count: int) -> None:
-    began = time.time()
+    began, moment = time.time(), SLOW_MOMENTS[count % len(SLOW_MOMENTS)]
     with slow_cable(turn, machine):
-        number = each_moment(turn, app, gate, f"cable-slow{count}", "replace", timeout=120)
+        number = each_moment(turn, app, gate, f"cable-slow{count}", moment, timeout=120)
         turn.did()
-        _ends(turn, app, number)
+        _ends(turn, app, number, moment)
     turn.note("slow_deploy_seconds_at_most", round(time.time() - began, 1))
 
 
-def _ends(turn: Round, app: Application, number: int) -> None:
-    (share,) = expect_clean_end(turn, number, "behind a bad cable")
+def _ends(turn: Round, app: Application, number: int, moment: str) -> None:
+    (share,) = expect_clean_end(turn, number, f"behind a bad cable in {moment}")
     turn.add(share.status, 1)
+    if moment == "log":
+        check_lines(turn, number)
     turn.world.wait(lambda: turn.world.serves(app), f"{app.name} serves", 60)
 
 
@@ -161,6 +175,6 @@ ROWS = (
         "cable",
         "a server's connections reset, its network cut, half open, slow (300 ± 100 ms) and lossy (5 %)",
         cable_trouble,
-        long=900,
+        long=1500,
     ),
 )

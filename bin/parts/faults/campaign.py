@@ -53,13 +53,19 @@ def main(arguments: list[str]) -> int:
     scale = FULL if options.full else QUICK
     if scale == QUICK and not options.only:
         rows = [row for row in rows if row.quick]
-    if not rows:
-        print(f"bin/faults: no row is called {', '.join(options.only)}; bin/faults --list shows all.")
+    if strangers := unknown(options.only):
+        print(f"bin/faults: no row is called {', '.join(strangers)}; bin/faults --list shows all.")
         return 2
     seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
     wanted = jobs(rows, scale, options.database)
     results = _run(options, scale, seed, wanted)
     return _report([*results, *missing(wanted, results)], seed, options.database)
+
+
+def unknown(names: Sequence[str]) -> list[str]:
+    """Those of these that no row has, as its name or number."""
+    known = {each for row in ROWS for each in (row.name, str(row.number))}
+    return [each for each in names if each not in known]
 
 
 def jobs(rows: Sequence[Row], scale: str, database: str) -> list[Job]:

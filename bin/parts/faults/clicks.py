@@ -140,7 +140,10 @@ def _keep_killing(turn: Round, ending: threading.Event, period: float) -> None:
 
 
 def web_killed(turn: Round) -> None:
-    """The broker frozen, so that the web is caught between its commit and its message; killed there."""
+    """The broker frozen, so that the web is caught between its commit and its message; killed there.
+
+    What it had sent already lies unread in the broker's socket, so that one ends, too: no message of that click ever came.
+    """
     world = turn.world
     apps = [turn.application(f"app{number}") for number in range(turn.amount(1, 4))]
     worker = world.worker()
@@ -174,6 +177,8 @@ def _kill_web_once(turn: Round, app: Application) -> None:
             finally:
                 kill_all(descendants(web.pid))
             answered = click.exception() is None
+        world.estiva.valkey.kill()
+        world.estiva.valkey.start()
     finally:
         world.estiva.valkey.resume()
     ((number,),) = world.record.rows(query)
@@ -182,6 +187,10 @@ def _kill_web_once(turn: Round, app: Application) -> None:
     turn.add("answered_before_it_died", int(answered))
     world.wait(world.estiva.web_answers, "the web answers again", 60)
     turn.succeeded(int(number))
+    hinted = f"SELECT 1 FROM deployments_target WHERE deployment_id = {int(number):d} AND hinted_at IS NOT NULL"
+    found = bool(world.record.rows(hinted))
+    turn.add("hinted_by_the_reconciler", int(found))
+    turn.expect(found or answered, f"#{number} was begun without the reconciler, so its message came after all")
 
 
 def many_people(turn: Round) -> None:

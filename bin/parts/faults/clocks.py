@@ -98,10 +98,9 @@ def _long_deploys(turn: Round, apps: Sequence[Application], mark: str, workers: 
 def _holder(turn: Round, number: int, workers: Sequence[Process]) -> Process | None:
     """Who of them has it, once somebody has."""
     world = turn.world
-    query = f"SELECT holder FROM deployments_target WHERE deployment_id = {number:d} AND holder <> ''"
-    world.wait(lambda: bool(world.record.rows(query)), f"somebody takes #{number}", 40)
-    holder = str(world.record.rows(query)[0][0])
-    return next((each for each in workers if holder.endswith(f"#{each.pid}")), None)
+    world.wait(lambda: bool(world.record.holder(number)[1]), f"somebody takes #{number}", 40)
+    _, pid = world.record.holder(number)
+    return next((each for each in workers if each.pid == pid), None)
 
 
 def _taken_over(turn: Round, app: Application, workers: Sequence[Process]) -> None:

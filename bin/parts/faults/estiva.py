@@ -206,7 +206,7 @@ def until_ready(process: Process) -> None:
 def freeze(process: Running) -> None:
     """SIGSTOP, awaited."""
     os.kill(process.pid, signal.SIGSTOP)
-    wait_until(lambda: _state(process.pid) == "T", "the process stops")
+    wait_until(lambda: stands_still(process.pid), "the process stops")
 
 
 def thaw(process: Running) -> None:
@@ -214,5 +214,6 @@ def thaw(process: Running) -> None:
     os.kill(process.pid, signal.SIGCONT)
 
 
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+def stands_still(pid: int) -> bool:
+    """Whether it was stopped by a signal and not let go on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

@@ -10,8 +10,8 @@ from typing import Final
 
 from parts.faults.breed import Bred
 from parts.faults.estiva import thaw
-from parts.faults.everywhere import next_release
 from parts.faults.half_written import locked
+from parts.faults.killing import next_release
 from parts.faults.nursery_points import Point, whose
 from parts.faults.row import Round, Row
 from parts.faults.world import START_FIRST, Application

@@ -89,19 +89,21 @@ class Gate:
         self._thread.join()
 
 
-def first(times: int, status: int, part: str) -> Rule:
-    """The first requests of a part of the registry (`manifests`, `blobs`) fail with this status."""
-    left = [times]
-    lock = threading.Lock()
+class First:
+    """The first requests of a part of the registry (`manifests`, `blobs`) fail with this status; `given` counts them."""
 
-    def rule(_: str, path: str) -> Treatment | None:
-        with lock:
-            if f"/{part}/" not in path or left[0] <= 0:
+    def __init__(self, times: int, status: int, part: str) -> None:
+        self.given = 0
+        self._times, self._status, self._part = times, status, part
+        self._lock = threading.Lock()
+
+    def __call__(self, _: str, path: str) -> Treatment | None:
+        """As a rule."""
+        with self._lock:
+            if f"/{self._part}/" not in path or self.given >= self._times:
                 return None
-            left[0] -= 1
-        return Treatment(status=status)
-
-    return rule
+            self.given += 1
+        return Treatment(status=self._status)
 
 
 class Each:

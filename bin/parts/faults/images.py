@@ -42,17 +42,13 @@ httpd -f -p "$port" -h /tmp/www &
 server=$!
 trap 'kill $server; exit 0' TERM INT
 echo "page: ready"
-case $SAMPLE_BEHAVIOUR in
-exits_after) sleep "$wait_for" & wait $!; echo "page: fatal: lost the database" >&2; exit 4 ;;
-turns_sick) sleep "$wait_for" & wait $!; rm /tmp/www/healthz; echo "page: the database is away" >&2 ;;
-esac
 wait $server
 """
 
 
 @dataclass(frozen=True)
 class Page(Sample):
-    """One image of it. Its manner is a behaviour of `Sample`'s, or `turns_sick`: healthy for SAMPLE_SECONDS, then no longer."""
+    """One image of it. Its manner is one of the cases above."""
 
     def application(self) -> dict[str, bytes]:
         """One script."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from parts.faults.row import Round, Row, judge_one
@@ -129,13 +128,11 @@ def _a_name_that_is_taken(turn: Round, machine: Machine, strategy: str, number: 
 def _refused(turn: Round, app: Application) -> str:
     """What the plan, or else the deploy, says against it."""
     plan = turn.world.ada.ask_plan(app.name, "live")
-    with suppress(PartError):
-        turn.world.ada.until_planned(plan)
-    page = turn.world.ada.open(plan)
     try:
-        number = turn.world.deploy(app)
+        number = turn.world.ada.click(plan, turn.world.ada.until_planned(plan))
     except PartError as error:
-        return f"{error} {page.text}"
+        return f"{error} {turn.world.ada.open(plan).text}"
+    app.clicks.append(number)
     status = turn.world.ended(number)
     turn.expect(status == "failed", f"#{number} ended as {status}")
     return str(turn.world.record.of(number)[0].outcome)

@@ -39,13 +39,13 @@ def doom(fate: Doom) -> None:
 
 
 def _tell_targets_apart() -> None:
-    """Each door to a server knows whose Target it was opened for: in a first attempt, which is all that a point can mean."""
+    """Each door to a server knows whose Target it was opened for, and in which attempt."""
     carry_out, open_door = Attempt.carry_out, DockerHost.__init__
 
     def carried_out(attempt: Attempt[Any]) -> None:
         target = attempt.target
-        of = whose(target.placement_id, target.deployment.release.number, target.host_name, target.role)
-        _at_work.whose = of if target.attempts == 1 else ""
+        release = target.deployment.release.number
+        _at_work.whose = whose(target.placement_id, release, target.host_name, target.role, target.attempts)
         try:
             carry_out(attempt)
         finally:

@@ -67,7 +67,7 @@ DURING_SECONDS: Final = 0.004
 class Point:
     """A moment of a call to a server.
 
-    `whose` says of whose Target, in its first attempt; empty, of any and in every attempt. `nth` counts that Target's calls of
+    `whose` says of whose Target, in which attempt; empty, of any and in every attempt. `nth` counts that attempt's calls of
     this name from 1; 0 is each. `about` is part of the first thing that the call is given. `item` is after how many of a
     stream's items `during` is. `end` is what becomes of the process: "kill", or "freeze" until somebody lets it go on.
     """
@@ -85,9 +85,9 @@ class Point:
         return f"{self.when} {which}" + (f" of {self.whose}" if self.whose else "")
 
 
-def whose(placement: int, release: int, server: str, role: str) -> str:
-    """How a Target is told apart from the others that are under way, before anybody knows its number."""
-    return f"{placement} {release} {server} {role}"
+def whose(placement: int, release: int, server: str, role: str, attempt: int = 1) -> str:
+    """How an attempt at a Target is told apart from the others that are under way, before anybody knows the Target's number."""
+    return f"{placement} {release} {server} {role} {attempt}"
 
 
 class Doom:
@@ -110,25 +110,26 @@ class Doom:
         def call(host: Any, *args: Any, **kwargs: Any) -> Any:
             if getattr(self._here, "inside", False):
                 return method(host, *args, **kwargs)
-            of, nth = self._count(host, name)
-            point = self._point(name, of, nth, str(args[0]) if args else "")
+            about = str(args[0]) if args else ""
+            of, nth = self._count(host, name, about)
+            point = self._point(name, of, nth, about)
             if point is not None and point.when == "before":
                 self._end(point)
             if name in STREAMS:
                 with self._inside():
                     items = iter(method(host, *args, **kwargs))
-                return self._stream(items, point, {"whose": of, "call": name, "nth": nth})
+                return self._stream(items, point, {"whose": of, "call": name, "nth": nth, "about": about})
             return self._plain(point, functools.partial(method, host, *args, **kwargs))
 
         return call
 
-    def _count(self, host: Any, name: str) -> tuple[str, int]:
+    def _count(self, host: Any, name: str, about: str) -> tuple[str, int]:
         of = str(getattr(host, "whose", ""))
         with self._lock:
             self._counts[(of, name)] += 1
             nth = self._counts[(of, name)]
         if self._all_calls and of:
-            self._tell({"whose": of, "call": name, "nth": nth, "items": 0})
+            self._tell({"whose": of, "call": name, "nth": nth, "about": about, "items": 0})
         return of, nth
 
     def _point(self, name: str, of: str, nth: int, subject: str) -> Point | None:

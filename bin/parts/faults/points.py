@@ -13,13 +13,18 @@ from parts.faults.nursery_points import CHANGING, LOOKING, WHENS, Point, whose
 
 @dataclass(frozen=True)
 class Spot:
-    """A call that one Target of a deploy made: the `nth` of its name. `items` came, if it is a stream."""
+    """A call that an attempt at one Target of a deploy made: the `nth` of its name. `items` came, if it is a stream.
+
+    `about` is the first thing that the call was given, such as a container's name.
+    """
 
     server: str
     role: str
     call: str
     nth: int
     items: int = 0
+    attempt: int = 1
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Moment:
     def of(self, placement: int, release: int, stead: Mapping[str, str] = MappingProxyType({})) -> Point:
         """The same in the deploy of one application's Release; `stead` names its servers that stand in others' stead."""
         spot = self.spot
-        of = whose(placement, release, stead.get(spot.server, spot.server), spot.role)
+        of = whose(placement, release, stead.get(spot.server, spot.server), spot.role, spot.attempt)
         return Point(spot.call, self.when, of, nth=spot.nth, item=self.item)
 
 
@@ -42,11 +47,17 @@ def heard(lines: Iterable[str], placement: int) -> list[Spot]:
     found: dict[tuple[str, str, int], Spot] = {}
     for line in lines:
         told = json.loads(line)
-        of, _, server, role = str(told["whose"]).split(" ")
+        of, _, server, role, attempt = str(told["whose"]).split(" ")
         if int(of) == placement:
             key = (str(told["whose"]), str(told["call"]), int(told["nth"]))
-            found[key] = Spot(server, role, key[1], key[2], int(told["items"]))
+            found[key] = Spot(server, role, key[1], key[2], int(told["items"]), int(attempt), str(told["about"]))
     return list(found.values())
+
+
+def since(spots: Sequence[Spot], call: str) -> list[Spot]:
+    """What came after the first call of this name; nothing where there was none."""
+    first = next((at for at, each in enumerate(spots) if each.call == call), len(spots))
+    return list(spots[first + 1 :])
 
 
 def reached(lines: Iterable[str]) -> set[Point]:

@@ -134,6 +134,13 @@ class Record:
         rows = self.rows(f"SELECT status FROM deployments_deployment WHERE id = {deployment:d}")
         return str(rows[0][0]) if rows else ""
 
+    def holder(self, deployment: int) -> tuple[int, int]:
+        """Of a Deployment with one Target: its fence, and the process id of the worker that holds it, 0 where none does."""
+        ((fence, holder),) = self.rows(
+            f"SELECT fence, holder FROM deployments_target WHERE deployment_id = {deployment:d}"
+        )
+        return int(fence), int(str(holder).rpartition("#")[2] or 0)
+
     def chunks(self, targets: Iterable[int]) -> dict[int, list[tuple[int, int, int, list[Any]]]]:
         """By Target, of these: first line, last line, fence, lines."""
         found: dict[int, list[tuple[int, int, int, list[Any]]]] = {}

@@ -8,7 +8,7 @@ from typing import Final
 
 from parts import sample_image
 from parts.faults.causes import Cause, Told
-from parts.faults.gate import Each, Gate, always, first
+from parts.faults.gate import Each, First, Gate, always
 from parts.faults.images import REPOSITORY, Pushed
 from parts.faults.registry_ways import CAUSES, GONE, PIECE_RATE, PULL_SECONDS, REFUSED, SLOW, WAYS, Layered, Way
 from parts.faults.row import Round, Row
@@ -106,9 +106,10 @@ def _recovers_at_once(registry: Registry, tag: str) -> None:
     """The question for the image itself is answered with 500 twice, then it is well again: the deploy succeeds."""
     registry.fresh(tag)
     plan = registry.planned()
-    registry.gate.rule = first(2, 500, "manifests")
+    registry.gate.rule = rule = First(2, 500, "manifests")
     registry.turn.succeeded(registry.click(plan))
     registry.gate.rule = None
+    registry.turn.expect(rule.given == 2, f"{tag}: only {rule.given} answers were 500")
     registry.turn.did()
 
 

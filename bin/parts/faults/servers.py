@@ -1,4 +1,4 @@
-"""Rows about servers: sshd, power, the engine, the cable, the disk."""
+"""Rows 12 and 15: a server's sshd, its power and its engine; and the moments at which others strike, too."""
 
 from __future__ import annotations
 

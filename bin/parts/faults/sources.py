@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from parts.engine26 import ComposeCli
 from parts.faults.breed import Nursery
-from parts.faults.everywhere import Killing, Strategy
 from parts.faults.evidence import Brought
+from parts.faults.killing import Killing, Strategy
 from parts.faults.nursery_points import IN_SOURCES
 from parts.faults.points import Spot
 from parts.faults.row import Round, Row

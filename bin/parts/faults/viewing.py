@@ -100,7 +100,7 @@ async def _events(reader: asyncio.StreamReader) -> AsyncIterator[dict[str, str]]
 
 
 class Audience:
-    """Viewers on an event loop of their own thread; `begin`, then `finish` when nothing more is to come."""
+    """Viewers beside each other: `look` adds some, `until` lets them watch."""
 
     def __init__(self, people: list[Visitor], url: str, dice: random.Random) -> None:
         self._people, self._url, self._dice = people, url, dice

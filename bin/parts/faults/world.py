@@ -229,13 +229,17 @@ class World(Sight):
         self.wait(lambda: self.record.status(deployment) in statuses, f"#{deployment} is {'/'.join(statuses)}", timeout)
         return self.record.status(deployment)
 
-    def until_step(self, deployment: int, key: str, *, timeout: float = 40) -> None:
-        """Wait until a step of it has begun."""
+    def has_begun(self, deployment: int, key: str) -> bool:
+        """Whether a step of it has."""
         query = (
             f"SELECT 1 FROM deployments_step s JOIN deployments_target t ON t.id = s.target_id"
             f" WHERE t.deployment_id = {deployment:d} AND s.key = '{key}'"
         )
-        self.wait(lambda: bool(self.record.rows(query)), f"step {key} of #{deployment} begins", timeout)
+        return bool(self.record.rows(query))
+
+    def until_step(self, deployment: int, key: str, *, timeout: float = 40) -> None:
+        """Wait until a step of it has begun."""
+        self.wait(lambda: self.has_begun(deployment, key), f"step {key} of #{deployment} begins", timeout)
 
     def wait(self, condition: Callable[[], bool], what: str, timeout: float) -> None:
         """As `wait_until`, less often, since each look is a question to the database."""

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from parts.faults.everywhere import TRIES, Killing, Strategy
+from parts.faults.killing import TRIES, Killing, Strategy
 from parts.faults.nursery_points import Point, whose
 from parts.faults.row import FULL, QUICK, Round, Row, Wanted
 from parts.faults.sight import STOP_FIRST, Application
 
+APPS = (1, 2)
 CALLS = ("pull", "create", "create", "container", "container", "remove")
 ROW = Row(1, "kill", "workers die", lambda _: None)
 
@@ -53,16 +54,20 @@ class NoNursery:
             for call in CALLS:
                 counts[call] += 1
                 of = whose(placement, 3, "web-1", "deploy")
-                yield {"whose": of, "call": call, "nth": counts[call], "items": 0}
+                yield {"whose": of, "call": call, "nth": counts[call], "about": "x", "items": 0}
 
 
 class NoWorld:
-    """Where every deploy ends well."""
+    """Where the first deploys end well, and the others as they are told to."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.numbers = folder, iter(range(1, 10**6))
+    def __init__(self, folder: Path, end: str = "succeeded") -> None:
+        self.folder, self.numbers, self.end = folder, iter(range(1, 10**6)), end
+        self.cancelled: list[int] = []
         self.ada = SimpleNamespace(
-            ask_plan=lambda *_: "/plan/", until_planned=lambda _: "f", click=lambda *_: next(self.numbers)
+            ask_plan=lambda *_: "/plan/",
+            until_planned=lambda _: "f",
+            click=lambda *_: next(self.numbers),
+            cancel=self.cancelled.append,
         )
         self.record = SimpleNamespace(rows=self._rows, let_leases_run_out=lambda: 1, of=lambda _: [])
 
@@ -76,19 +81,29 @@ class NoWorld:
         """Nothing takes its time."""
         assert condition(), what
 
-    def ended(self, *_: Any, **__: Any) -> str:
-        """Well."""
-        return "succeeded"
+    def has_begun(self, *_: Any) -> bool:
+        """At once."""
+        return True
+
+    def ended(self, number: int, **_: Any) -> str:
+        """Well, where nobody has begun to spoil them."""
+        return "succeeded" if number <= len(APPS) else self.end
 
 
 def run(
-    tmp_path: Path, wanted: Wanted, absent: Sequence[str] = (), due: Sequence[str] = ("pull", "create")
+    tmp_path: Path,
+    wanted: Wanted,
+    absent: Sequence[str] = (),
+    due: Sequence[str] = ("pull", "create"),
+    world: NoWorld | None = None,
+    **strategy: Any,
 ) -> tuple[Round, NoNursery]:
     """All of it, for one strategy with two applications."""
-    apps = [Application(f"a{each}", [], STOP_FIRST, 80, {}, each, 0.0) for each in (1, 2)]
+    apps = [Application(f"a{each}", [], STOP_FIRST, 80, {}, each, 0.0) for each in APPS]
     nursery = NoNursery([each.placement for each in apps], absent)
-    turn = Round(NoWorld(tmp_path), ROW, wanted, random.Random(3))  # type: ignore[arg-type]
-    killing = Killing(turn, nursery, [Strategy("stop-first", apps, lambda *_: None)])  # type: ignore[arg-type]
+    turn = Round(world or NoWorld(tmp_path), ROW, wanted, random.Random(3))  # type: ignore[arg-type]
+    several = [Strategy("stop-first", apps, lambda *_: None, **strategy)]
+    killing = Killing(turn, nursery, several)  # type: ignore[arg-type]
     killing.learn(due)
     killing.kill()
     assert all(times == 1 for times in nursery.met.values())  # each deploy is of another Release
@@ -135,3 +150,26 @@ def test_a_quarter_is_a_quarter(tmp_path: Path) -> None:
 def test_in_a_hurry_each_application_s_worker_dies_once(tmp_path: Path) -> None:
     turn, _ = run(tmp_path, Wanted(QUICK))
     assert turn.result.times == 2
+
+
+def test_what_comes_before_the_first_call_of_a_name_is_left_to_other_strategies(tmp_path: Path) -> None:
+    turn, nursery = run(tmp_path, Wanted(FULL, times=1), after="container")
+    assert {each[0] for each in by_moment(nursery)} == {"container", "remove"}
+    assert turn.result.measured["stop-first_points"] == 3 * 2
+
+
+def test_a_deploy_that_is_to_end_badly_and_succeeds_is_told(tmp_path: Path) -> None:
+    turn, _ = run(tmp_path, Wanted(QUICK), ends=("failed",), world=NoWorld(tmp_path, end="failed"))
+    assert turn.result.ok
+    turn, _ = run(tmp_path, Wanted(QUICK), ends=("failed",))
+    assert "undisturbed" in turn.result.findings[0].text
+    assert any("cut off" in each.text for each in turn.result.findings)
+
+
+def test_each_deploy_but_the_first_is_cancelled_once(tmp_path: Path) -> None:
+    world = NoWorld(tmp_path, end="cancelled")
+    turn, _ = run(tmp_path, Wanted(FULL, times=1), ends=("cancelled",), cancelled=True, world=world)
+    assert turn.result.ok
+    assert world.cancelled
+    assert not set(world.cancelled) & {1, 2}
+    assert len(world.cancelled) == len(set(world.cancelled))
