@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.clicked import Clicked
 from bench.pairs import take_turns
 from bench.peers import Local
 from bench.seats import Seat
 from bench.servers import plan_seconds
-from bench.tab import Clicked, Tab
+from bench.tab import Tab
 from bench.world import CONCURRENCY
 from parts.faults.world import World
 from parts.processes import PartError

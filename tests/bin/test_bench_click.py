@@ -14,8 +14,8 @@ from django.urls import reverse
 from bench import click, click_queue, far, tab
 from bench.click_queue import Cell, Cells
 from bench.click_runs import Clicks
+from bench.clicked import Clicked, News
 from bench.far_runs import Far
-from bench.tab import Clicked, News
 from deployments.states import DeploymentStatus
 from parts.faults.world import World
 from parts.processes import PartError
