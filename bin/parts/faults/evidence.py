@@ -68,8 +68,8 @@ class Seen:
     stages: Mapping[int, list[Stage]] = field(default_factory=dict)  # by Target: its steps
     asking: Mapping[str, list[Asking]] = field(default_factory=dict)  # by server: when a prober was to ask
     brought: Mapping[int, Brought] = field(default_factory=dict)  # by Deployment: what is known of what it brings
-    calm: bool = False  # nothing keeps Estiva from looking: not its worker's process, database or line to the server
     stretch: float = 1.0  # by how much promises in seconds are stretched, since the machine is busy
+    calm: bool = False  # nothing keeps Estiva from looking: not its worker's process, database or line to the server
 
     def broken_on(self, server: str) -> list[tuple[float, float]]:
         """When the fault itself kept it from answering on this server."""
