@@ -83,6 +83,8 @@ class Attempt(ABC, Generic[B]):
         self.held, self.claim, self.keeper, self.opener = held, held.claim, keeper, opener
         self.signals = held.signals
         self.target = self.patiently(lambda: Target.objects.select_related("host", "deployment").get(pk=held.claim.id))
+        if self.target.deployment.cancel_requested_at is not None:
+            self.signals.cancelled.set()  # the keeper's next look may come when what serves is stopped already
         self.recorder: Recorder | None = None
         self.masker = Masker(())
         self.opened = ExitStack()

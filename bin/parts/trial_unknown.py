@@ -139,10 +139,10 @@ class Unknown:
                 f"{container[:12]} says that it left {noun} {number}",
             )
         self._waited.append(round(time.monotonic() - began, 1))
-        found = self._row(noun, number)
-        check(found == UNTOUCHED, f"{noun} {number}, which nobody knows, is {found}, not {UNTOUCHED}")
 
     def _says_left(self, container: str, noun: str, number: int) -> bool:
+        found = self._row(noun, number)
+        check(found == UNTOUCHED, f"{noun} {number}, which nobody knows, is {found}, not {UNTOUCHED}")
         return says_left(self._stack.log(container), noun, number)
 
     def _taken_by_another(self, noun: str, number: int, earlier: Collection[str]) -> None:

@@ -99,6 +99,7 @@ def traffic_of(told: Told, clicks: Clicks) -> Traffic:
     traffic = Traffic(cast(TrialServer, told), cast(StackRecord, told), lambda: pytest.fail("nobody signs in"))
     clicker, asker = Clicker(cast(Any, None), application), Asker(application)
     clicker.clicks = clicks
+    asker.asked += told._seen.asked["web-1"]
     traffic.clickers, traffic._askers = [clicker], [asker]
     traffic.watch = cast(Any, SimpleNamespace(seen=told.events))
     return traffic

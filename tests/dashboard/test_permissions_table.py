@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 IN = "in"
 """Let in: the view itself answers (a page, a redirect, or 409 and 422 for what was sent)."""
 
-INNER = {"GET": {200, 302}, "POST": {200, 302, 303, 409, 422}}
+INNER = {"GET": {200, 302}, "POST": {200, 302, 303, 400, 409, 422}}
 METHODS = ("GET", "POST", "PUT", "DELETE")
 
 

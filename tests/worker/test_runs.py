@@ -356,6 +356,28 @@ def test_a_cancel_before_the_connection_ends_at_once(stage: Stage, keeper: Keepe
     assert list(target.steps.values_list("key", "status")) == [("connect", "cancelled")]
 
 
+def test_a_cancel_from_before_the_attempt_is_met_before_anything_is_changed(stage: Stage, keeper: Keeper) -> None:
+    """The keeper's next look comes a second later, when the old version would be stopped already. So it is with what was open in a
+    backup, too: what is cancelled before the workers start changes nothing on its server.
+    """
+    run(only_target(stage.deployed()), keeper, stage.open)
+    (serving,) = stage.server.containers.values()
+    id_, started = serving.id, serving.started
+    stage.digest = stage.server.images.publish(IMAGE, "2.4.1", "other").partition("@")[2]
+    deployment = stage.deployed()
+    Deployment.objects.filter(pk=deployment.pk).update(status="running")
+    target = only_target(deployment)
+    Target.objects.filter(pk=target.pk).update(status="stalled", touched=True, attempts=1)
+    requests.cancel_deployment(actor=stage.world.actor, deployment=deployment)
+    late = Keeper("deploy@late", "deploy", 4)  # whose thread doesn't look at all
+
+    target = run(target, late, stage.open)
+
+    assert target.status in ("cancelled", "cancelled_restored"), target.outcome
+    (there,) = stage.server.containers.values()
+    assert (there.id, there.running, there.started) == (id_, True, started)
+
+
 def test_a_cancel_after_a_break_still_restores(stage: Stage, keeper: Keeper) -> None:
     """The first attempt stopped the old version and lost the connection; the second comes to cancel, and must connect first."""
     run(only_target(stage.deployed()), keeper, stage.open)
