@@ -57,6 +57,11 @@ def test_a_second_attempt_measures_up_to_its_own_look(good: Seen) -> None:
     assert judge.judge(measured(good, 9, attempts=2)) == []
 
 
+def test_a_bad_version_that_answers_is_no_service(good: Seen) -> None:
+    good.shares[1] = share(2, "failed_restored", 10, 14, gap=9, outcome={"serving_release": 1})
+    assert judge.beyond_silence(good) == 0
+
+
 def test_who_was_not_asked_all_the_while_proves_nothing(good: Seen) -> None:
     good.asked = {"web-1": [each for each in good.asked["web-1"] if each.at > 1011]}
     assert judge.judge(measured(good, 9)) == []

@@ -7,7 +7,7 @@ from typing import Final
 
 from parts.faults.evidence import Finding, Seen
 from parts.faults.probing import holes
-from parts.faults.record import Share
+from parts.faults.record import GOOD, Share
 
 TOO_MUCH: Final = 1.0  # seconds beyond what was seen; more on a busy machine
 
@@ -26,11 +26,14 @@ def beyond_silence(seen: Seen) -> float:
 
 
 def _beyond(seen: Seen) -> Iterator[tuple[Share, float]]:
-    """Of deploys in one attempt, asked from begin to end: what an earlier attempt took away is measured up to the next one's look."""
+    """Of good deploys in one attempt, asked from begin to end: what an earlier attempt took away is measured up to the next one's
+    look; and a new version that is no good may answer whoever asks, while nothing serves by its health check.
+    """
     for share in seen.shares:
         asked = seen.asked.get(share.server, [])
         whole = bool(asked) and asked[0].at <= share.started and share.ended <= asked[-1].until
-        if share.role != "deploy" or not share.ended or not share.gap or share.attempts > 1 or not whole:
+        good = share.role == "deploy" and share.status == GOOD and share.attempts == 1
+        if not good or not share.gap or not whole:
             continue
         silent = sum(hole.seconds for hole in holes(asked) if share.started <= hole.end and hole.begin <= share.ended)
         yield share, max(0.0, share.gap - silent - _graces(seen, share))
