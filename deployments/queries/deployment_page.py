@@ -15,7 +15,7 @@ from deployments.queries.deployment_rows import (
     target_rows,
     waves_of,
 )
-from deployments.queries.standstill import Standstill, standstill
+from deployments.queries.standstill import Standstill, standstills
 from deployments.states import DEPLOYMENT_OPEN, DeploymentStatus, TargetStatus
 
 _FAILED: Final = frozenset(
@@ -89,7 +89,7 @@ class DeploymentPage:
     @property
     def standstills(self) -> list[Standstill]:
         """Those, and what each waits for."""
-        return [standstill(each) for each in self.stalled]
+        return standstills(self.stalled)
 
     @property
     def state_label(self) -> "str | Promise":

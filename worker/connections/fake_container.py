@@ -80,7 +80,7 @@ class FakeContainer:
 
     def began(self, now: float, addresses: dict[str, str]) -> None:
         """Its process started."""
-        self.status, self.started, self.finished, self.restart_at = "running", now, None, None
+        self.status, self.started, self.restart_at = "running", now, None  # when it ended before, engines go on telling
         self.exit_code, self.error, self.oom_killed = 0, "", False
         self.addresses = addresses
         self.unwritten = [(now + seconds, line) for seconds, line in self.behaviour.output]

@@ -11,6 +11,7 @@ from worker.engine.inventory import Inventory
 from worker.engine.restore import PAUSES, Restored, restore
 from worker.engine.run import Run, Steps, step
 from worker.engine.server_clock import on_our_clock
+from worker.engine.settle import gap_before
 from worker.engine.takeover import held_inventory
 
 
@@ -34,6 +35,7 @@ def _needs_care(run: Run) -> Generator[Event, None, bool]:
     if inventory.incumbent is not None and inventory.stopped_by_deploy:
         run.gap_since = on_our_clock(run.host, inventory.incumbent.container.finished_at)
         run.gap_is_whole = True
+    yield from gap_before(inventory)
     return inventory.needs_care
 
 

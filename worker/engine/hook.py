@@ -1,12 +1,13 @@
 """A command in a container of its own, beside what serves: before a deploy's first change, or after its proof.
 
 The container's name bears the Target, not the fence, so that a command is not run twice for one Target: an attempt that
-takes over finds it, and waits for it or reads how it ended. So it stays until the deploy has succeeded; what a failed one
-left, the next deploy removes. It isn't one of the Placement's containers (no `estiva.placement`
+takes over finds it, and waits for it or reads how it ended. So it stays until the deploy's success is on record; what a failed
+one left, or a worker that died at that moment, the next deploy removes. It isn't one of the Placement's containers (no `estiva.placement`
 label), so that nothing takes it for what serves.
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from worker.engine.beside import beside_body, beside_only, shown
@@ -47,14 +48,16 @@ def after(run: Run) -> Generator[Event, None, str]:
         yield Line(f"{failure.what} {failure.why} The new version serves all the same.", level="bad")
         run.notes.append(failure.what)
         said = failure.what
-    for when in ("before", "after"):
-        yield from _remove(run, when)
     return said
 
 
-def tidy(run: Run) -> Steps:
-    """What ran before a deploy that succeeded goes."""
-    yield from _remove(run, "before")
+def tidy(run: Run) -> None:
+    """What ran for a deploy whose success is on record goes. What can't be removed now, or is refused, the next deploy removes."""
+    ran: tuple[tuple[When, Sequence[str]], ...] = (("before", run.spec.before), ("after", run.spec.after))
+    for when, words in ran:
+        if words:
+            with suppress(HostError, LeaseLost, Cancelled, StepFailed):
+                _remove(run, when)
 
 
 def _run(run: Run, when: When, words: Sequence[str]) -> Generator[Event, None, str]:
@@ -101,15 +104,11 @@ def _is_ours(run: Run, container: Container) -> bool:
     )
 
 
-def _remove(run: Run, when: When) -> Steps:
-    """What can't be removed is said, and removed by the next deploy."""
+def _remove(run: Run, when: When) -> None:
     name = hook_name(run, when)
-    try:
-        there = run.host.container(name)
-        if there is not None and _is_ours(run, there):
-            discard(run.host, name)
-    except HostError as error:
-        yield Line(f"{name} could not be removed from {run.server}: {error.message}", level="warn")
+    there = run.host.container(name)
+    if there is not None and _is_ours(run, there):
+        discard(run.host, name)
 
 
 def _begin(run: Run, when: When, words: Sequence[str], there: Container | None) -> Steps:

@@ -13,7 +13,7 @@ from worker.engine.going_back import go_back
 from worker.engine.hook import after, before, tidy
 from worker.engine.opening import look_first
 from worker.engine.pull import pull
-from worker.engine.run import Run, Steps, step
+from worker.engine.run import Run, step
 from worker.engine.spec import DeploySpec
 
 
@@ -31,8 +31,9 @@ def deploy(spec: DeploySpec, host: ContainerHost, facts: EngineFacts | None = No
         if spec.before:
             yield from step(run, "before", before(run))
         yield from change(run)  # replace, health, verify, cleanup
-        yield from _afterwards(run)
-        yield succeeded(run)
+        if spec.after:
+            yield from step(run, "after", after(run))
+        yield succeeded(run)  # on record once we come back from here
     except Cancelled:
         host.shield()
         yield from go_back(run, None)
@@ -40,10 +41,5 @@ def deploy(spec: DeploySpec, host: ContainerHost, facts: EngineFacts | None = No
         host.shield()
         tell_of_what(run, failure)
         yield from go_back(run, failure)
-
-
-def _afterwards(run: Run) -> Steps:
-    if run.spec.after:
-        yield from step(run, "after", after(run))
-    elif run.spec.before:
-        yield from tidy(run)
+    else:
+        tidy(run)

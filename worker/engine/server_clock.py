@@ -31,6 +31,14 @@ class ServerClock:
             return None
 
 
+def seconds_between(earlier: str, later: str) -> float | None:
+    """Between two moments that one server tells; None where either isn't told. Negative where they are the other way round."""
+    try:
+        return (datetime.fromisoformat(_short(later)) - datetime.fromisoformat(_short(earlier))).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
 def _short(moment: str) -> str:
     """RFC 3339 with nanoseconds as Python reads it: six decimals at most."""
     head, dot, tail = moment.partition(".")

@@ -1,11 +1,24 @@
 """An attempt that finds traces of one before it: the first care is that something serves."""
 
-from worker.engine.events import Line
+from worker.engine.events import Gap, Line
 from worker.engine.failure import StepFailed
+from worker.engine.inventory import Inventory
 from worker.engine.restore import bring_back, judge_incumbent
 from worker.engine.run import Run, Steps
-from worker.engine.server_clock import on_our_clock
+from worker.engine.server_clock import on_our_clock, seconds_between
 from worker.engine.takeover import take_over
+
+
+def gap_before(inventory: Inventory) -> Steps:
+    """For how long the old version was down, where an attempt started it again and died before it could say so: by the server's
+    own times, and only where it ended after this deploy had made its container.
+    """
+    mine, old = inventory.mine, inventory.incumbent
+    if mine is None or old is None or not old.awake:
+        return
+    made, ended, began = mine.container.created_at, old.container.finished_at, old.container.started_at
+    if (seconds_between(made, ended) or -1.0) > 0 and (away := seconds_between(ended, began)) is not None and away > 0:
+        yield Gap(away, whole=True)
 
 
 def settle(run: Run) -> Steps:
@@ -18,6 +31,7 @@ def settle(run: Run) -> Steps:
     run.know_incumbent(inventory)
     old = inventory.incumbent
     if old is None or not inventory.stopped_by_deploy:
+        yield from gap_before(inventory)
         return
     if inventory.mine is None or not (inventory.mine.running and inventory.mine.promoted):  # else it is measured
         run.gap_since, run.gap_is_whole = on_our_clock(run.host, old.container.finished_at), True

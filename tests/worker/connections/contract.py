@@ -11,6 +11,7 @@ from worker.engine.aside import KEPT, KEPT_LABEL
 from worker.engine.at_once import at_once
 from worker.engine.container_host import Container, ContainerHost, Follow, LogLine
 from worker.engine.errors import Cancelled, Conflict, HostError, LeaseLost, NotFound
+from worker.engine.server_clock import seconds_between
 
 LABELS = {"estiva.installation": "test", "estiva.placement": "7"}
 
@@ -161,6 +162,19 @@ class ContainerHostContract:
         world.pause("web.f1")
         host.remove("web.f1")
         assert host.container("web.f1") is None
+
+    def test_one_that_was_started_again_tells_when_it_had_ended(self, world: World) -> None:
+        host = world.host
+        host.create("web", body(pulled(world)))
+        host.start("web")
+        host.stop("web", timeout=10)
+        host.wait(0.3)
+        host.start("web")
+        found = seen(host, "web")
+        assert (seconds_between(found.created_at, found.finished_at) or 0.0) > 0
+        away = seconds_between(found.finished_at, found.started_at)
+        assert away is not None
+        assert 0.2 < away < 30
 
     def test_a_running_container_is_removed_by_force(self, world: World) -> None:
         world.host.create("web", body(pulled(world)))

@@ -108,6 +108,35 @@ def test_what_a_dead_worker_stopped_counts(policy: str, monkeypatch: pytest.Monk
     assert min(was for _, was in measured) < 5.0
 
 
+@pytest.mark.parametrize("policy", ["unless-stopped", "always", "no"])
+def test_what_two_dead_workers_took_away_counts_where_the_third_only_goes_back(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first died as it had stopped the old version, the second at any change: also right after it had started that again."""
+    n = 1
+    while True:
+        stage = Scene("stop-first", "success", policy=policy).set()
+        witness = Witness(monkeypatch, stage.server, stage.serving)
+        attempts, host = [list[Event]() for _ in range(3)], FakeHost(stage.server)
+        host.fail_after("stop")
+        interrupted(deploy(stage.spec(2), host), attempts[0], HostLost)
+        stage.server.advance(AWAY)
+        host = FakeHost(stage.server)
+        host.fail_after("changing", n)
+        try:
+            interrupted(deploy(replace(stage.spec(2), touched=True), host), attempts[1], HostLost)
+        except AssertionError:
+            break
+        stage.server.advance(AWAY)
+        attempts[2] = list(deploy(replace(stage.spec(2), touched=True, give_up=True), FakeHost(stage.server)))
+        said, was = told(attempts), witness.seconds
+        stopped_again = sum(each.name == "stop" for each in host.journal) > 0
+        assert said >= (was / 2 if stopped_again else was) - SLACK, (n, said, was, str(host.journal[-1]))
+        assert stage.serving()
+        n += 1
+    assert n > 8
+
+
 def test_what_was_measured_is_not_measured_again_by_who_finishes_it() -> None:
     """The new version was proven and had its place, then its worker died: it served all the time until the next one came."""
     stage = Scene("stop-first", "success").set()
