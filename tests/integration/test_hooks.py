@@ -4,6 +4,7 @@ from typing import Any
 
 from deployments.inventory import variables
 from parts.dockerd import DockerEngine
+from parts.processes import wait_until
 from parts.sshd import SshServer
 from tests.integration import harness, processes
 from tests.integration.processes import Estiva
@@ -37,7 +38,7 @@ def test_a_migration_and_one_that_fails(estiva: Estiva, server: Server, sample_i
     steps = list(target.steps.order_by("pk").values_list("key", "status"))
     assert steps.index(("before", "good")) < steps.index(("replace", "good")) < steps.index(("after", "good"))
     assert "exit code 5" in target.outcome["remains"][0]
-    assert harness.all_ours(server[1]) == ["shop-production-r1.f1"]
+    wait_until(lambda: harness.all_ours(server[1]) == ["shop-production-r1.f1"], "the commands' containers go")
     before = harness.containers_as_they_are(server[1])
 
     harness.change_image(place, two, before=["-c", "/bin/busybox echo no such table >&2; exit 3"])

@@ -9,7 +9,7 @@ from tests.worker.engine.stage import FIXED, Stage, ended, lines, steps
 from worker.connections.fake import Behaviour, FakeHost
 from worker.engine.container_host import LogLine
 from worker.engine.errors import HostLost
-from worker.engine.events import Event, Verdict
+from worker.engine.events import Ended, Event, Verdict
 from worker.engine.rollout import deploy
 from worker.engine.spec import DeploySpec
 
@@ -187,6 +187,21 @@ def test_the_one_after_fails_nothing(stage: HookStage) -> None:
     assert any("The new version serves all the same." in each for each in lines(events))
     assert end.remains
     assert "exit code 3" in end.remains[0]
+    assert not [name for name in stage.names() if "-t2-" in name]
+
+
+@pytest.mark.parametrize("behaviour", [SAID, BROKEN], ids=["good", "bad"])
+def test_the_one_after_is_run_once_though_its_worker_dies_before_the_end_is_on_record(
+    stage: HookStage, behaviour: Behaviour
+) -> None:
+    stage.before, stage.after = (), MIGRATE
+    play = stage.begin(behaviour)
+    attempt = iter(deploy(play.spec(2), play.host()))
+    assert any(isinstance(event, Ended) for event in attempt)
+    del attempt  # nobody writes it down
+    assert play.runs == 1
+    assert ended(play.attempt()).verdict == Verdict.SUCCEEDED
+    assert play.runs == 1
     assert not [name for name in stage.names() if "-t2-" in name]
 
 
