@@ -42,7 +42,7 @@ def test_each_has_an_estimate() -> None:
 
 
 def test_one_that_ends_has_its_code_and_its_last_words() -> None:
-    code = "import sys; print('one'); print('two', file=sys.stderr); sys.exit(3)"
+    code = "import sys; print('one', flush=True); print('two', file=sys.stderr); sys.exit(3)"
     assert every.follow([sys.executable, "-c", code], os.environ, 60) == (3, "one\ntwo")
 
 

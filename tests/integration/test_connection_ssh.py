@@ -155,7 +155,7 @@ def test_small_requests_are_not_held_back(sshd: SshServer, ssh_key: SshKey) -> N
     sock = transport.sock
     assert isinstance(sock, socket.socket)
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 24_000
     transport.close()
 
 

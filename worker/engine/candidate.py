@@ -163,9 +163,26 @@ def promote(run: Run) -> Generator[Event, None, Proof | None]:
     if container is not None and unnamed:
         proof = yield from _named(run, container, unnamed)
     if not is_fixed(run):
+        _give_policy(run)
+    return proof
+
+
+def _give_policy(run: Run) -> None:
+    """An engine that refuses it to one that has just ended doesn't say that this is why."""
+    spec = run.spec.container
+    try:
         doing = f"The restart policy of {run.candidate} could not be set"
         attempt(doing, run.host.set_restart_policy, run.candidate, spec.restart, spec.restart_retries)
-    return proof
+    except StepFailed as refused:
+        now = run.host.container(run.candidate)
+        if now is None or now.up:
+            raise
+        raise StepFailed(
+            f"{run.candidate} was proven, but did not stay well on {run.server}: it exited with code {now.exit_code}.",
+            why="It ended a moment after its proof.",
+            remedy="Look at its last lines in the log, then deploy again.",
+            exit_code=now.exit_code,
+        ) from refused
 
 
 def _named(run: Run, container: Container, unnamed: Sequence[NetworkSpec]) -> Generator[Event, None, Proof]:

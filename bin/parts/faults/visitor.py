@@ -27,7 +27,7 @@ class Visitor(Person):
     """One session with the dashboard at `url`; used by one thread at a time."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url, self._patience = url, SECONDS
         self._jar = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
         self._opener.addheaders += [("Origin", url), ("Referer", f"{url}/")]  # as a browser sends with a form

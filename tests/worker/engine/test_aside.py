@@ -9,7 +9,7 @@ from tests.worker.engine.scenes import Scene, assert_settled, attempt, last
 from tests.worker.engine.stage import NEVER_HEALTHY, START_FIRST, Stage, interrupted
 from worker.connections.fake import Behaviour, FakeHost
 from worker.engine.aside import KEPT_LABEL
-from worker.engine.errors import HostLost
+from worker.engine.errors import HostError, HostLost
 from worker.engine.events import Event, Verdict
 from worker.engine.options import NetworkSpec
 from worker.engine.rollout import deploy
@@ -206,6 +206,21 @@ def test_one_that_ends_before_the_hand_over_takes_no_name_away() -> None:
     assert "formerly-" not in str(host.journal)
     assert "stop" not in {each.name for each in host.journal}
     assert_settled(stage, [1], "before the hand-over")
+
+
+def test_one_that_ends_as_it_is_given_its_policy_is_said_to_have_ended() -> None:
+    stage = SUCCESS.set()
+    host = FakeHost(stage.server)
+
+    def refused() -> None:
+        stage.server.kill(candidate_of(stage))
+        raise HostError("the process is gone", status=500)
+
+    host.on_call("set_restart_policy", 1, "before", refused)
+    end = last(attempt(stage, host))
+    assert (end.verdict, end.failed_step, end.exit_code) == (Verdict.FAILED_RESTORED, "health", 137), end
+    assert "did not stay well on web-1: it exited with code 137" in end.what
+    assert_settled(stage, [1], "as it is given its policy")
 
 
 def test_names_are_back_within_a_moment_and_at_the_same_address() -> None:
