@@ -6,6 +6,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,21 @@ SEND, PUBLISH = queue.send, queue.publish  # before this folder's tests get them
 
 @pytest.fixture
 def silent_broker(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> Iterator[socket.socket]:
+    with _silent(tmp_path_factory) as (listening, url):
+        settings.ESTIVA_REDIS_URL = url
+        _forget()
+        yield listening
+    _forget()
+
+
+@contextmanager
+def _silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[socket.socket, str]]:
     """As a frozen Redis: the kernel takes connections, and nobody ever answers."""
     path = Path(tmp_path_factory.mktemp("b")) / "s"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(path))
         listening.listen(20)
-        settings.ESTIVA_REDIS_URL = f"unix://{path}"
-        _forget()
-        yield listening
-    _forget()
+        yield listening, f"unix://{path}"
 
 
 def _forget() -> None:
@@ -132,16 +139,12 @@ def test_a_full_broker_is_not_emptied_of_a_tail_that_is_elsewhere(own_tail: Valk
 
 @pytest.mark.timeout(60)
 def test_a_frozen_tail_keeps_no_hint_waiting(small_broker: Valkey, tmp_path_factory: Any, settings: Any) -> None:
-    path = Path(tmp_path_factory.mktemp("b")) / "s"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
-        listening.bind(str(path))
-        listening.listen(20)
-        settings.ESTIVA_LIVE_REDIS_URL = f"unix://{path}"
+    with _silent(tmp_path_factory) as (_, settings.ESTIVA_LIVE_REDIS_URL):
         _forget()
         assert not PUBLISH(live.wake_changed("deployment", 1))
         assert SEND(queue.RUN_TARGET, queue.DEPLOY_QUEUE, 1)
-        settings.ESTIVA_LIVE_REDIS_URL = ""
-        _forget()
+    settings.ESTIVA_LIVE_REDIS_URL = ""
+    _forget()
 
 
 def test_so_many_entries_are_kept_and_no_more(small_broker: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,15 +40,14 @@ def before(run: Run) -> Generator[Event, None, str]:
 def after(run: Run) -> Generator[Event, None, str]:
     """The command once the new version serves. Whatever becomes of it, the deploy has succeeded."""
     try:
-        said = yield from _run(run, "after", run.spec.after)
+        return (yield from _run(run, "after", run.spec.after))
     except (HostError, StepFailed) as error:
         failure = (
             error if isinstance(error, StepFailed) else StepFailed.of(error, "The command after the deploy failed")
         )
         yield Line(f"{failure.what} {failure.why} The new version serves all the same.", level="bad")
         run.notes.append(failure.what)
-        said = failure.what
-    return said
+        return failure.what
 
 
 def tidy(run: Run) -> None:

@@ -17,7 +17,8 @@ def gap_before(inventory: Inventory) -> Steps:
     if mine is None or old is None or not old.awake:
         return
     made, ended, began = mine.container.created_at, old.container.finished_at, old.container.started_at
-    if (seconds_between(made, ended) or -1.0) > 0 and (away := seconds_between(ended, began)) is not None and away > 0:
+    since_made, away = seconds_between(made, ended), seconds_between(ended, began)
+    if since_made and away and since_made > 0 and away > 0:
         yield Gap(away, whole=True)
 
 

@@ -15,7 +15,7 @@ from parts.processes import Process
 
 EXIT: Final = 5.0
 WARM_UP: Final = (
-    7.0  # seconds: longer than a worker has to end, so that none can finish a deploy instead of handing it over
+    7.0  # seconds: longer than a worker has to end, so that it can't finish the deploy instead of handing it over
 )
 SILENT: Final = "has not been heard from"
 MISSED: Final = 50.0  # seconds: one that has said nothing for 45 is missed
